@@ -1,0 +1,91 @@
+"""Every exception a user of this package can meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class HloFrontendError(Exception):
+    """Base class of all errors that this package raises on purpose."""
+
+
+class HloParseError(HloFrontendError):
+    """The input is not an HLO module: truncated bytes, another message, text with elided constants."""
+
+
+class HloVerificationError(HloFrontendError):
+    """The module contradicts itself: dangling ids, cycles, operand counts, shapes that do not follow."""
+
+
+class ConversionError(HloFrontendError):
+    """A converter broke its own contract: a result of another shape or dtype than HLO says."""
+
+
+class SignatureError(HloFrontendError):
+    """Arguments do not fit the parameters of a converted module."""
+
+
+class RegistryError(HloFrontendError):
+    """A converter was registered twice, for an unknown opcode, or with an unusable signature."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One instruction that cannot be converted.
+
+    Attributes
+    ----------
+    instruction : str
+        Name of the instruction.
+    opcode : str
+        Opcode, for a custom-call followed by its target in parentheses.
+    computation : str
+        Name of the computation that holds it.
+    reason : str
+        Why, and what to do.
+    source : str
+        Where it came from in the user's program, empty if the module does not say.
+    """
+
+    instruction: str
+    opcode: str
+    computation: str
+    reason: str
+    source: str = ""
+
+
+class UnsupportedInstruction(HloFrontendError):
+    """Raised by a converter that refuses one instruction; the driver collects them into UnsupportedHloError."""
+
+
+class UnsupportedHloError(HloFrontendError):
+    """The module holds instructions that are not supported; lists every one of them.
+
+    With a TVM present the raised class also derives from ``tvm.error.OpNotImplemented``.
+
+    Attributes
+    ----------
+    refusals : tuple of Refusal
+    """
+
+    def __init__(self, refusals: tuple[Refusal, ...]):
+        self.refusals = tuple(refusals)
+        super().__init__(describe_refusals(self.refusals))
+
+
+def describe_refusals(refusals: tuple[Refusal, ...]) -> str:
+    """The message of UnsupportedHloError: one group per opcode and reason, every instruction named."""
+    groups: dict[tuple[str, str], list[Refusal]] = {}
+    for refusal in refusals:
+        groups.setdefault((refusal.opcode, refusal.reason), []).append(refusal)
+    lines = [f"{len(refusals)} instruction(s) of this HLO module are not supported:"]
+    for (opcode, reason), members in groups.items():
+        lines.append(f"  {opcode}, {len(members)} time(s): {reason}")
+        for member in members:
+            source = f", from {member.source}" if member.source else ""
+            lines.append(f"    %{member.instruction} in computation %{member.computation}{source}")
+    lines.append(
+        "Register a converter (tvm_hlo_frontend.converter, custom_call_converter, or custom_converters=), or lower "
+        "the program without these instructions."
+    )
+    return "\n".join(lines)

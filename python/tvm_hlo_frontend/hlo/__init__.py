@@ -1,0 +1,1 @@
+"""HLO as Python data; imports neither TVM nor any framework."""

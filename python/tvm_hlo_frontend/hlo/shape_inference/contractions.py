@@ -1,0 +1,182 @@
+"""dot, convolution, FFT, linear algebra and batch normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..attributes import (
+    BatchNormAttributes,
+    CholeskyAttributes,
+    ConvolutionAttributes,
+    DotAttributes,
+    FftAttributes,
+    TriangularSolveAttributes,
+)
+from ..shape import Shape, array_shape, tuple_shape
+from .elementwise import COMPLEX_OF, COMPONENT
+from .reductions import windowed_size
+from .rules import Query, attributes_as, expect, expect_arrays, expect_axes, expect_kind, infers
+
+
+def _result_type(query: Query) -> str:
+    """The declared element type if there is one: products may be accumulated in another type than the operands'."""
+    if query.declared is not None:
+        expect(query.declared.is_array, f"expected an array shape, found {query.declared}")
+        return query.declared.element_type
+    left, right = query.operands[:2]
+    return left.element_type if left.bits >= right.bits else right.element_type
+
+
+@infers("dot")
+def _dot(query: Query) -> Shape:
+    expect_arrays(query)
+    left, right = query.operands
+    numbers = attributes_as(query, DotAttributes).dimension_numbers
+    expect_axes((*numbers.lhs_batch, *numbers.lhs_contracting), left.rank, "lhs dimensions")
+    expect_axes((*numbers.rhs_batch, *numbers.rhs_contracting), right.rank, "rhs dimensions")
+    pairs = (
+        ("batch", numbers.lhs_batch, numbers.rhs_batch),
+        ("contracting", numbers.lhs_contracting, numbers.rhs_contracting),
+    )
+    for what, lhs, rhs in pairs:
+        expect(len(lhs) == len(rhs), f"expected as many {what} dimensions on both sides, found {lhs} and {rhs}")
+        fits = [left.dimensions[i] for i in lhs] == [right.dimensions[i] for i in rhs]
+        expect(fits, f"expected {what} dimensions {list(lhs)} and {list(rhs)} of equal size, found {left} and {right}")
+    free_left = _without(left, (*numbers.lhs_batch, *numbers.lhs_contracting))
+    free_right = _without(right, (*numbers.rhs_batch, *numbers.rhs_contracting))
+    batch = [left.dimensions[i] for i in numbers.lhs_batch]
+    return array_shape(_result_type(query), (*batch, *free_left, *free_right))
+
+
+def _without(shape: Shape, axes: Sequence[int]) -> list[int]:
+    return [size for axis, size in enumerate(shape.sizes) if axis not in axes]
+
+
+@infers("convolution")
+def _convolution(query: Query) -> Shape:
+    expect_arrays(query)
+    attributes = attributes_as(query, ConvolutionAttributes)
+    numbers, (data, kernel) = attributes.dimension_numbers, query.operands
+    spatial = len(attributes.window.dimensions)
+    roles = (
+        ("input", data.rank, (numbers.input_batch, numbers.input_feature, *numbers.input_spatial)),
+        ("kernel", kernel.rank,
+         (numbers.kernel_input_feature, numbers.kernel_output_feature, *numbers.kernel_spatial)),
+        ("output", spatial + 2, (numbers.output_batch, numbers.output_feature, *numbers.output_spatial)),
+    )  # fmt: skip
+    for what, rank, axes in roles:
+        expect(rank == spatial + 2, f"expected a rank of {spatial + 2} for {spatial} window dimensions, found {rank}")
+        expect(len(axes) == rank, f"expected {rank} {what} dimension numbers, found {list(axes)}")
+        expect_axes(axes, rank, f"{what} dimension numbers")
+    sizes = [0] * (spatial + 2)
+    sizes[numbers.output_batch], sizes[numbers.output_feature] = _channels(query, attributes)
+    for index, row in enumerate(attributes.window.dimensions):
+        found = kernel.sizes[numbers.kernel_spatial[index]]
+        expect(found == row.size, f"expected a kernel as large as the window {row.size}, found {kernel}")
+        size = data.sizes[numbers.input_spatial[index]]
+        sizes[numbers.output_spatial[index]] = windowed_size(size, row, allow_empty=True)
+    return array_shape(_result_type(query), sizes)
+
+
+def _channels(query: Query, attributes: ConvolutionAttributes) -> tuple[int, int]:
+    """Sizes of the output's batch and feature dimensions."""
+    numbers, (data, kernel) = attributes.dimension_numbers, query.operands
+    features, batches = attributes.feature_group_count, attributes.batch_group_count
+    expect(features > 0 and batches > 0, f"expected positive group counts, found {features} and {batches}")
+    expect(features == 1 or batches == 1, f"expected one group count of 1, found {features} and {batches}")
+    input_features = data.sizes[numbers.input_feature]
+    kernel_inputs = kernel.sizes[numbers.kernel_input_feature]
+    output_features = kernel.sizes[numbers.kernel_output_feature]
+    batch = data.sizes[numbers.input_batch]
+    expect(
+        input_features == kernel_inputs * features,
+        f"expected {kernel_inputs * features} input features ({features} groups of {kernel_inputs}), found {data}",
+    )
+    expect(
+        output_features % features == 0 and output_features % batches == 0,
+        f"expected output features that {features * batches} groups divide, found {kernel}",
+    )
+    expect(batch % batches == 0, f"expected a batch that {batches} groups divide, found {data}")
+    return batch // batches, output_features
+
+
+@infers("fft")
+def _fft(query: Query) -> Shape:
+    expect_arrays(query)
+    (operand,), attributes = query.operands, attributes_as(query, FftAttributes)
+    length, kind = attributes.length, attributes.type
+    expect(1 <= len(length) <= min(3, operand.rank), f"expected 1 to 3 lengths for {operand}, found {list(length)}")
+    wanted = list(length)
+    if kind == "IRFFT":
+        wanted[-1] = length[-1] // 2 + 1 if length[-1] else 0
+    fits = list(operand.sizes[-len(length) :]) == wanted
+    expect(fits, f"expected an operand whose last dimensions are {wanted}, found {operand}")
+    sizes, element_type = list(operand.sizes), operand.element_type
+    if kind == "RFFT":
+        expect(element_type in COMPLEX_OF, f"expected an operand of type f32 or f64, found {operand}")
+        sizes[-1] = length[-1] // 2 + 1 if length[-1] else 0
+        return array_shape(COMPLEX_OF[element_type], sizes)
+    expect_kind(operand, ("complex",), "an operand")
+    if kind == "IRFFT":
+        sizes[-1] = length[-1]
+        return array_shape(COMPONENT[element_type], sizes)
+    return operand
+
+
+def _expect_square(shape: Shape) -> None:
+    expect_kind(shape, ("float", "complex"), "a matrix")
+    fits = shape.rank >= 2 and shape.sizes[-1] == shape.sizes[-2]
+    expect(fits, f"expected square matrices, found {shape}")
+
+
+@infers("cholesky")
+def _cholesky(query: Query) -> Shape:
+    attributes_as(query, CholeskyAttributes)
+    _expect_square(query.operands[0])
+    return query.operands[0]
+
+
+@infers("triangular-solve")
+def _triangular_solve(query: Query) -> Shape:
+    matrix, right = query.operands
+    _expect_square(matrix)
+    axis = -2 if attributes_as(query, TriangularSolveAttributes).left_side else -1
+    fits = right.is_array and right.element_type == matrix.element_type and right.rank == matrix.rank
+    fits = fits and right.sizes[:-2] == matrix.sizes[:-2] and right.sizes[axis] == matrix.sizes[-1]
+    expect(fits, f"expected a right-hand side that fits the matrices {matrix}, found {right}")
+    return right
+
+
+def _feature_shape(query: Query) -> Shape:
+    data, axis = query.operands[0], attributes_as(query, BatchNormAttributes).feature_index
+    expect_kind(data, ("float",), "a first operand")
+    expect_axes((axis,), data.rank, "feature index")
+    return array_shape(data.element_type, (data.dimensions[axis],))
+
+
+def _expect_features(query: Query, operands: Sequence[Shape]) -> Shape:
+    wanted = _feature_shape(query)
+    for operand in operands:
+        fits = operand.is_array and operand.kind == "float" and operand.dimensions == wanted.dimensions
+        expect(fits, f"expected an operand of shape {wanted}, found {operand}")
+    return operands[0]
+
+
+@infers("batch-norm-inference")
+def _batch_norm_inference(query: Query) -> Shape:
+    _expect_features(query, query.operands[1:])
+    return query.operands[0]
+
+
+@infers("batch-norm-training")
+def _batch_norm_training(query: Query) -> Shape:
+    features = _expect_features(query, query.operands[1:])
+    return tuple_shape(query.operands[0], features, features)
+
+
+@infers("batch-norm-grad")
+def _batch_norm_grad(query: Query) -> Shape:
+    data, gradient = query.operands[0], query.operands[4]
+    features = _expect_features(query, query.operands[1:4])
+    expect(gradient.dimensions == data.dimensions, f"expected a gradient of shape {data}, found {gradient}")
+    return tuple_shape(data, features, features)

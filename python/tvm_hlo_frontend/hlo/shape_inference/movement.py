@@ -1,0 +1,145 @@
+"""Opcodes that move elements: broadcast, reshape, transpose, reverse, slice, pad, concatenate, bitcasts, copies."""
+
+from __future__ import annotations
+
+from ..attributes import DimensionsAttributes, PadAttributes, SliceAttributes
+from ..shape import Shape, array_shape
+from .rules import Query, attributes_as, expect, expect_arrays, expect_axes, infers
+
+
+@infers("broadcast")
+def _broadcast(query: Query) -> Shape | None:
+    expect_arrays(query)
+    (operand,), dimensions = query.operands, attributes_as(query, DimensionsAttributes).dimensions
+    expect(len(dimensions) == operand.rank, f"expected {operand.rank} dimensions, found {list(dimensions)}")
+    if query.declared is None:
+        return None
+    expect(query.declared.is_array, f"expected an array shape, found {query.declared}")
+    expect_axes(dimensions, query.declared.rank, "dimensions")
+    sizes = list(query.declared.dimensions)
+    for size, axis in zip(operand.dimensions, dimensions):
+        sizes[axis] = size
+    return array_shape(operand.element_type, sizes)
+
+
+@infers("reshape", "dynamic-reshape")
+def _reshape(query: Query) -> Shape | None:
+    expect_arrays(query)
+    operand, declared = query.operands[0], query.declared
+    if declared is None or not declared.is_array or not declared.is_static:
+        expect(declared is None or declared.is_array, f"expected an array shape, found {declared}")
+        return None
+    fits = declared.element_type == operand.element_type and declared.element_count == operand.element_count
+    expect(
+        fits,
+        f"expected a shape of {operand.element_count} elements of type {operand.element_type}, found {declared}",
+    )
+    return None
+
+
+@infers("bitcast")
+def _bitcast(query: Query) -> Shape | None:
+    (operand,), declared = query.operands, query.declared
+    if declared is None or not (operand.is_array and declared.is_array and declared.is_static):
+        return None
+    wanted = operand.element_count * operand.bits
+    expect(declared.element_count * declared.bits == wanted, f"expected a shape of {wanted} bits, found {declared}")
+    return None
+
+
+@infers("bitcast-convert")
+def _bitcast_convert(query: Query) -> Shape | None:
+    expect_arrays(query)
+    (operand,), declared = query.operands, query.declared
+    if declared is None:
+        return None
+    expect(declared.is_array, f"expected an array shape, found {declared}")
+    expect(
+        (operand.kind == "complex") == (declared.kind == "complex"),
+        f"expected both or none to be complex, found {operand} and {declared}",
+    )
+    old, new, dimensions = operand.bits, declared.bits, operand.dimensions
+    if old > new:
+        expect(old % new == 0, f"expected a type whose bits divide {old}, found {declared}")
+        dimensions = (*dimensions, old // new)
+    elif old < new:
+        last = operand.dimensions[-1:]
+        expect(last == (new // old,) and new % old == 0, f"expected a last dimension of {new // old}, found {operand}")
+        dimensions = dimensions[:-1]
+    return array_shape(declared.element_type, dimensions)
+
+
+@infers("transpose")
+def _transpose(query: Query) -> Shape:
+    expect_arrays(query)
+    (operand,), dimensions = query.operands, attributes_as(query, DimensionsAttributes).dimensions
+    expect(
+        sorted(dimensions) == list(range(operand.rank)),
+        f"expected a permutation of {operand.rank} dimensions, found {list(dimensions)}",
+    )
+    return array_shape(operand.element_type, [operand.dimensions[axis] for axis in dimensions])
+
+
+@infers("reverse")
+def _reverse(query: Query) -> Shape:
+    expect_arrays(query)
+    (operand,) = query.operands
+    expect_axes(attributes_as(query, DimensionsAttributes).dimensions, operand.rank, "dimensions")
+    return operand
+
+
+@infers("slice")
+def _slice(query: Query) -> Shape:
+    expect_arrays(query)
+    (operand,), attributes = query.operands, attributes_as(query, SliceAttributes)
+    rows = (attributes.starts, attributes.limits, attributes.strides)
+    for row in rows:
+        expect(len(row) == operand.rank, f"expected {operand.rank} starts, limits and strides, found {len(row)}")
+    sizes = []
+    for size, start, limit, stride in zip(operand.sizes, *rows):
+        expect(0 <= start <= limit <= size, f"expected 0 <= start <= limit <= {size}, found {start} and {limit}")
+        expect(stride > 0, f"expected a positive stride, found {stride}")
+        sizes.append(-(-(limit - start) // stride))
+    return array_shape(operand.element_type, sizes)
+
+
+@infers("pad")
+def _pad(query: Query) -> Shape:
+    expect_arrays(query)
+    (operand, value), attributes = query.operands, attributes_as(query, PadAttributes)
+    expect(
+        value == array_shape(operand.element_type),
+        f"expected a scalar of type {operand.element_type} to pad with, found {value}",
+    )
+    rows = (attributes.low, attributes.high, attributes.interior)
+    for row in rows:
+        expect(len(row) == operand.rank, f"expected {operand.rank} paddings, found {len(row)}")
+    sizes = []
+    for size, low, high, interior in zip(operand.sizes, *rows):
+        expect(interior >= 0, f"expected no negative interior padding, found {interior}")
+        padded = size + max(size - 1, 0) * interior + low + high
+        expect(padded >= 0, f"expected no negative size after padding, found {padded}")
+        sizes.append(padded)
+    return array_shape(operand.element_type, sizes)
+
+
+@infers("concatenate")
+def _concatenate(query: Query) -> Shape:
+    expect_arrays(query)
+    dimensions = attributes_as(query, DimensionsAttributes).dimensions
+    expect(len(dimensions) == 1, f"expected 1 dimension, found {list(dimensions)}")
+    first, (axis,) = query.operands[0], dimensions
+    expect_axes(dimensions, first.rank, "dimension")
+    total = 0
+    for operand in query.operands:
+        sizes = operand.sizes
+        fits = operand.element_type == first.element_type and operand.rank == first.rank
+        fits = fits and sizes[:axis] + sizes[axis + 1 :] == first.sizes[:axis] + first.sizes[axis + 1 :]
+        expect(fits, f"expected operands like {first} but for dimension {axis}, found {operand}")
+        total += sizes[axis]
+    return array_shape(first.element_type, (*first.sizes[:axis], total, *first.sizes[axis + 1 :]))
+
+
+@infers("copy", "opt-barrier", "domain")
+def _same(query: Query) -> Shape:
+    return query.operands[0]

@@ -1,0 +1,165 @@
+"""What every rule of shape inference shares: the question, the table of rules, and the usual checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn, TypeVar
+
+from ...errors import HloVerificationError
+from ..attributes import Attributes
+from ..module import HloComputation
+from ..shape import Dimension, Shape, Symbol, array_shape, tuple_shape
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is known of an instruction whose shape is asked for.
+
+    Attributes
+    ----------
+    opcode : str
+    operands : tuple of Shape
+        With the bounds of bounded dynamic dimensions as sizes; never with unbounded ones.
+    attributes : Attributes
+        Of the type that belongs to the opcode.
+    called : tuple of HloComputation
+    declared : Shape or None
+        The instruction's own shape when it is verified, None when it is inferred.
+    """
+
+    opcode: str
+    operands: tuple[Shape, ...]
+    attributes: Attributes
+    called: tuple[HloComputation, ...]
+    declared: Shape | None
+
+
+Rule = Callable[[Query], "Shape | None"]
+RULES: dict[str, Rule] = {}
+AttributeType = TypeVar("AttributeType")
+
+
+def infers(*opcodes: str) -> Callable[[Rule], Rule]:
+    """Register the rule of `opcodes`: it returns the inferred shape, or None where the shape does not follow."""
+
+    def register(rule: Rule) -> Rule:
+        for opcode in opcodes:
+            RULES[opcode] = rule
+        return rule
+
+    return register
+
+
+def fail(message: str) -> NoReturn:
+    """The instruction contradicts itself."""
+    raise HloVerificationError(message)
+
+
+def expect(condition: object, message: str) -> None:
+    """Fail with `message` unless `condition`."""
+    if not condition:
+        raise HloVerificationError(message)
+
+
+def attributes_as(query: Query, kind: type[AttributeType]) -> AttributeType:
+    """The attributes, known to be of type `kind`."""
+    assert isinstance(query.attributes, kind)
+    return query.attributes
+
+
+def bounded(shape: Shape) -> Shape:
+    """`shape` with the bounds of bounded dynamic dimensions as their sizes; layout dropped."""
+    if shape.is_tuple:
+        return Shape("tuple", tuple_shapes=tuple(bounded(part) for part in shape.tuple_shapes))
+    if shape.minor_to_major is None and all(type(size) is int for size in shape.dimensions):
+        return shape
+    sizes = (size.bound if isinstance(size, Symbol) and size.bound is not None else size for size in shape.dimensions)
+    return replace(shape, dimensions=tuple(sizes), minor_to_major=None)
+
+
+def has_unbounded(shape: Shape) -> bool:
+    """Whether a dimension has no upper bound."""
+    if shape.is_tuple:
+        return any(has_unbounded(part) for part in shape.tuple_shapes)
+    return any(isinstance(size, Symbol) and size.bound is None for size in shape.dimensions)
+
+
+def _may_equal(a: Dimension, b: Dimension) -> bool:
+    limits = [size.bound if isinstance(size, Symbol) else size for size in (a, b)]
+    return None in limits or limits[0] == limits[1]
+
+
+def compatible(a: Shape, b: Shape) -> bool:
+    """Equal up to layout and up to what is only known at run time."""
+    if a.is_tuple or b.is_tuple:
+        return (
+            a.element_type == b.element_type
+            and len(a.tuple_shapes) == len(b.tuple_shapes)
+            and all(compatible(x, y) for x, y in zip(a.tuple_shapes, b.tuple_shapes))
+        )
+    return a.element_type == b.element_type and same_dimensions(a, b)
+
+
+def same_dimensions(a: Shape, b: Shape) -> bool:
+    """Equal dimensions up to what is only known at run time."""
+    if a.dimensions == b.dimensions:
+        return True
+    return len(a.dimensions) == len(b.dimensions) and all(map(_may_equal, a.dimensions, b.dimensions))
+
+
+def expect_arrays(query: Query, operands: Sequence[Shape] | None = None) -> None:
+    """All operands (or those given) are arrays."""
+    for index, operand in enumerate(query.operands if operands is None else operands):
+        expect(operand.is_array, f"expected an array as operand {index}, found {operand}")
+
+
+def expect_axes(axes: Sequence[int], rank: int, what: str) -> None:
+    """`axes` are different dimensions of an array of `rank` dimensions."""
+    expect(len(set(axes)) == len(axes), f"expected different dimensions in {what}, found {list(axes)}")
+    for axis in axes:
+        expect(0 <= axis < rank, f"expected {what} below rank {rank}, found {list(axes)}")
+
+
+def expect_kind(shape: Shape, kinds: Sequence[str], what: str) -> None:
+    """The element type is of one of `kinds`, see ``ElementType.kind``."""
+    expect(shape.is_array and shape.kind in kinds, f"expected {what} of type {' or '.join(kinds)}, found {shape}")
+
+
+def expect_index(shape: Shape, what: str) -> None:
+    """An array of integers."""
+    expect_kind(shape, ("signed", "unsigned"), what)
+
+
+def expect_same(shapes: Sequence[Shape], what: str) -> None:
+    """All of the same element type and dimensions."""
+    for shape in shapes[1:]:
+        expect(compatible(shapes[0], shape), f"expected {what} of equal shapes, found {_list(shapes)}")
+
+
+def expect_signature(
+    computation: HloComputation, parameters: Sequence[Shape], result: Shape | None, role: str = "called computation"
+) -> None:
+    """A called computation takes `parameters` and returns `result` (anything if None)."""
+    found = [bounded(parameter.shape) for parameter in computation.parameters]
+    wanted = f"expected {role} {computation.name} to take {_list(parameters)}"
+    expect(len(found) == len(parameters), f"{wanted}, it takes {_list(found)}")
+    for mine, theirs in zip(parameters, found):
+        expect(compatible(mine, theirs), f"{wanted}, it takes {_list(found)}")
+    if result is not None:
+        root = bounded(computation.root.shape)
+        expect(compatible(root, result), f"expected {role} {computation.name} to return {result}, found {root}")
+
+
+def scalar(shape: Shape) -> Shape:
+    """Scalar of the same element type."""
+    return array_shape(shape.element_type)
+
+
+def one_or_tuple(shapes: Sequence[Shape]) -> Shape:
+    """What variadic opcodes return: the shape itself for one, a tuple for several."""
+    return shapes[0] if len(shapes) == 1 else tuple_shape(*shapes)
+
+
+def _list(shapes: Sequence[Shape]) -> str:
+    return "(" + ", ".join(str(shape) for shape in shapes) + ")"
