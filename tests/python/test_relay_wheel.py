@@ -382,9 +382,7 @@ def test_wheels_are_reproducible(tmp_path):
 @linux_only
 def test_fp16_conversions(tmp_path):
     library = ctypes.CDLL(str(relay_wheel.build_fp16(tmp_path)[0]))
-    widen, narrow, truncate = (
-        getattr(library, name) for name in ("__gnu_h2f_ieee", "__gnu_f2h_ieee", "__truncdfhf2")
-    )
+    widen, narrow, truncate = (getattr(library, name) for name in ("__gnu_h2f_ieee", "__gnu_f2h_ieee", "__truncdfhf2"))
     widen.argtypes, widen.restype = [ctypes.c_uint16], ctypes.c_float
     narrow.argtypes, narrow.restype = [ctypes.c_float], ctypes.c_uint16
     truncate.argtypes, truncate.restype = [ctypes.c_double], ctypes.c_uint16

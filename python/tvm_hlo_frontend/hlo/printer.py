@@ -39,9 +39,7 @@ def computation_to_text(computation: HloComputation, *, large_constants: bool = 
     return "\n".join(_computation_lines(computation, False, large_constants, metadata))
 
 
-def instruction_to_text(
-    instruction: HloInstruction, *, large_constants: bool = False, metadata: bool = False
-) -> str:
+def instruction_to_text(instruction: HloInstruction, *, large_constants: bool = False, metadata: bool = False) -> str:
     """One line of HLO text."""
     words = [_call(instruction, large_constants), *attribute_words(instruction)]
     if metadata and str(instruction.metadata):
@@ -49,9 +47,7 @@ def instruction_to_text(
     return f"{instruction.name} = {instruction.shape} {', '.join(words)}"
 
 
-def _computation_lines(
-    computation: HloComputation, is_entry: bool, large_constants: bool, metadata: bool
-) -> list[str]:
+def _computation_lines(computation: HloComputation, is_entry: bool, large_constants: bool, metadata: bool) -> list[str]:
     lines = [f"{'ENTRY ' if is_entry else ''}{computation.name} {{"]
     for instruction in computation.instructions:
         line = instruction_to_text(instruction, large_constants=large_constants, metadata=metadata)

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import numpy as np
+
 from tvm_hlo_frontend.hlo.attributes import ConstantAttributes
 from tvm_hlo_frontend.hlo.module import HloModule
 

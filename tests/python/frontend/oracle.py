@@ -55,10 +55,14 @@ def run_xla(module: Any, args: Any) -> list[np.ndarray]:
     -------
     list of numpy.ndarray
     """
+    return execute(compile_xla(module), args)
+
+
+def execute(executable: Any, args: Any) -> list[np.ndarray]:
+    """Flat results of a loaded executable."""
     import jax
 
     device, _ = _backend()
-    executable = compile_xla(module)
     with jax.enable_x64(True):  # device_put narrows 64-bit arguments otherwise
         arrays = [jax.device_put(np.asarray(arg), device) for arg in args]
     results = executable.execute_sharded(arrays)

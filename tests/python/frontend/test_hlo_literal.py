@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+
 from tvm_hlo_frontend.errors import HloParseError
 from tvm_hlo_frontend.hlo.literal import decode_literal, encode_literal
 from tvm_hlo_frontend.hlo.reader import read

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hlo_samples import lowered_samples, structure, tensorflow_samples
 from oracle import run_xla
+
 from tvm_hlo_frontend.errors import HloParseError, HloVerificationError
 from tvm_hlo_frontend.hlo import attributes as attr
 from tvm_hlo_frontend.hlo.printer import to_text

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from hlo_samples import jax_samples, lowered_samples
+
 from tvm_hlo_frontend.errors import HloVerificationError
 from tvm_hlo_frontend.hlo import attributes as attr
 from tvm_hlo_frontend.hlo.builder import ComputationBuilder

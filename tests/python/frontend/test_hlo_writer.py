@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hlo_samples import comparable_attributes, jax_samples, lowered_samples, structure
 from oracle import run_xla
+
 from tvm_hlo_frontend.errors import HloParseError, HloVerificationError
 from tvm_hlo_frontend.hlo.attributes import CallAttributes, DimensionsAttributes, NoAttributes
 from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module, transform

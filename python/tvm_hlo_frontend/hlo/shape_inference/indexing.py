@@ -20,9 +20,7 @@ def _expect_starts(operand: Shape, starts: Sequence[Shape]) -> None:
     expect(len(starts) == operand.rank, f"expected {operand.rank} start indices, found {len(starts)}")
     for start in starts:
         expect(start.rank == 0, f"expected scalars as start indices, found {start}")
-        expect(
-            start.element_type == starts[0].element_type, f"expected start indices of equal type, found {start}"
-        )
+        expect(start.element_type == starts[0].element_type, f"expected start indices of equal type, found {start}")
 
 
 @infers("dynamic-slice")

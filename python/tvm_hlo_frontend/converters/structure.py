@@ -1,0 +1,78 @@
+"""constant, tuple, get-tuple-element, tokens, and what is the identity on one device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..conversion import ConversionContext
+from ..hlo.module import HloInstruction
+from ..registry import converter, custom_call_converter
+from ..values import Token, Value, array_shapes, flatten
+
+
+@converter("constant", how="native")
+def convert_constant(ctx: ConversionContext, instruction: HloInstruction) -> Value:
+    """constant: the literal; large ones become parameters of main (rule 46)."""
+    return _literal(ctx, instruction.name, instruction.attributes.literal)  # type: ignore[union-attr]
+
+
+def _literal(ctx: ConversionContext, name: str, literal: Any) -> Value:
+    if isinstance(literal, tuple):
+        return tuple(_literal(ctx, f"{name}.{index}", part) for index, part in enumerate(literal))
+    return ctx.constant(np.asarray(literal), name)
+
+
+@converter("tuple", how="identity")
+def convert_tuple(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
+    """tuple: structure of the converted program, no operation (rule 79)."""
+    return operands
+
+
+@converter("get-tuple-element", how="identity")
+def convert_get_tuple_element(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
+    """get-tuple-element: part of a tuple (rule 79)."""
+    return operand[instruction.attributes.index]  # type: ignore[index, union-attr]
+
+
+@converter("copy", "opt-barrier", "domain", how="identity")
+def convert_identity(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
+    """copy, opt-barrier, domain: the operand (rule 83)."""
+    return operand
+
+
+@converter("add-dependency", how="identity")
+def convert_add_dependency(ctx: ConversionContext, instruction: HloInstruction, operand: Value, token: Value) -> Value:
+    """add-dependency: the first operand (rule 82)."""
+    return operand
+
+
+@converter("after-all", how="identity")
+def convert_after_all(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
+    """after-all: a token (rule 82)."""
+    return Token()
+
+
+ANNOTATIONS = (
+    "Sharding",
+    "SPMDFullToShardShape",
+    "SPMDShardToFullShape",
+    "annotate_device_placement",
+    "MoveToHost",
+    "MoveToDevice",
+)
+
+
+@custom_call_converter(*ANNOTATIONS, how="identity")
+def convert_annotation(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
+    """Annotations of devices and memory: the operand, as there is one device (rule 83)."""
+    if array_shapes(instruction.shape) != [tensor.shape for tensor in flatten(operand)]:
+        ctx.refuse("it splits a tensor over several devices; lower the program for a single device")
+    return operand
+
+
+@custom_call_converter("shape_assertion", how="identity")
+def convert_shape_assertion(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
+    """shape_assertion: holds, as all shapes are static; no result."""
+    return ()

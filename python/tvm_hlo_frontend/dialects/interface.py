@@ -1,0 +1,129 @@
+"""What a converter may ask of a graph language. Every method computes the dimensions of its result itself, so the
+driver's check of results against HLO's shapes is a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..hlo.shape import Dimension, Shape
+from ..kernels.spec import KernelSpec
+from ..values import Tensor
+
+
+class Dialect(Protocol):
+    """A TVM graph language. Dimensions are those of tensors, element types HLO's names."""
+
+    name: str
+    not_implemented_error: type[Exception]
+
+    def carries(self, element_type: str) -> bool:
+        """Whether tensors of this element type exist in the language."""
+        ...
+
+    # leaves
+    def parameter(self, name: str, shape: Shape) -> Tensor: ...
+
+    def constant(self, array: np.ndarray) -> Tensor:
+        """Inline constant."""
+        ...
+
+    def constant_shape(self, array: np.ndarray) -> Shape:
+        """Shape of `constant(array)`."""
+        ...
+
+    # movement: no arithmetic
+    def reshape(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor: ...
+
+    def transpose(self, x: Tensor, permutation: Sequence[int]) -> Tensor: ...
+
+    def broadcast_to(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
+        """numpy broadcasting of a scalar, or of equal ranks: only dimensions of size 1 grow."""
+        ...
+
+    def slice(self, x: Tensor, starts: Sequence[int], limits: Sequence[int], strides: Sequence[int]) -> Tensor: ...
+
+    def concatenate(self, tensors: Sequence[Tensor], dimension: int) -> Tensor: ...
+
+    def reverse(self, x: Tensor, dimensions: Sequence[int]) -> Tensor: ...
+
+    def take(self, x: Tensor, indices: Tensor, dimension: int) -> Tensor:
+        """Rows of `x`; indices must be in range."""
+        ...
+
+    # element-wise
+    def map(self, opcode: str, result_type: str, operands: Sequence[Tensor], attributes: tuple = ()) -> Tensor | None:
+        """The native operator that means exactly `opcode`, with numpy broadcasting; None if there is none."""
+        ...
+
+    def cast(self, x: Tensor, element_type: str) -> Tensor:
+        """Exact widening conversion only (the driver uses `map` for the rest)."""
+        ...
+
+    # linear algebra: `result_type` is the accumulator
+    def dense(self, x: Tensor, weight: Tensor, result_type: str) -> Tensor:
+        """x[M, K] . weight[N, K]^T -> [M, N]."""
+        ...
+
+    def batch_matmul(self, x: Tensor, y: Tensor, result_type: str) -> Tensor:
+        """x[B, M, K] . y[B, N, K]^T -> [B, M, N]."""
+        ...
+
+    def convolution(
+        self,
+        data: Tensor,
+        kernel: Tensor,
+        *,
+        strides: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        dilation: Sequence[int],
+        groups: int,
+        result_type: str,
+    ) -> Tensor:
+        """data[N, C, spatial...], kernel[O, C / groups, spatial...] -> [N, O, spatial...], 1 to 3 spatial dimensions,
+        non-negative padding."""
+        ...
+
+    def reduce(self, kind: str, x: Tensor, dimensions: Sequence[int]) -> Tensor | None:
+        """Native reduction `kind` (sum, product, min, max, any, all) without kept dimensions; None if there is no
+        exact one."""
+        ...
+
+    # kernels
+    def kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> tuple[Tensor, ...]:
+        """Call of a kernel of `kernels.definitions`."""
+        ...
+
+    def fusion_barrier(self, x: Tensor) -> Tensor:
+        """The same value, computed in a kernel of its own."""
+        ...
+
+    # control flow: callbacks convert the computations, and may be called once each
+    def conditional(
+        self, predicate: Tensor, on_true: Callable[[], Sequence[Tensor]], on_false: Callable[[], Sequence[Tensor]]
+    ) -> tuple[Tensor, ...]:
+        """The results of one of two branches; only that one is run."""
+        ...
+
+    def while_loop(
+        self,
+        name: str,
+        state: Sequence[Tensor],
+        condition: Callable[[Sequence[Tensor]], Tensor],
+        body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
+    ) -> tuple[Tensor, ...]:
+        """The state when `condition` is first false. `condition` and `body` may use nothing but their argument."""
+        ...
+
+    # structure
+    def main(
+        self, parameters: Sequence[Tensor], results: Sequence[Tensor], flat: bool, attributes: dict[str, str]
+    ) -> Any:
+        """The finished IRModule; `flat` returns a lone result bare instead of in a tuple."""
+        ...
+
+    def params(self, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """TVM's arrays of `arrays`."""
+        ...

@@ -1,0 +1,225 @@
+"""Relay behind the dialect interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relay
+
+from ..hlo.shape import Dimension, Shape, element_type_of
+from ..kernels.dtypes import TVM_DTYPES
+from ..kernels.spec import KernelSpec
+from ..values import Tensor
+from .relay_map import native_map
+from .relay_ops import call_kernel, register_operators
+
+
+class RelayDialect:
+    """TVM <= 0.19's graph language. See `dialects.interface.Dialect` for the contract of the methods.
+
+    One object per conversion: it gathers the module's functions.
+    """
+
+    name = "relay"
+    not_implemented_error = tvm.error.OpNotImplemented
+
+    def __init__(self) -> None:
+        register_operators()
+        self._functions: dict[Any, Any] = {}
+
+    def carries(self, element_type: str) -> bool:
+        return element_type in TVM_DTYPES
+
+    # leaves
+    def parameter(self, name: str, shape: Shape) -> Tensor:
+        expr = relay.var(name, shape=_relay_dimensions(shape.dimensions), dtype=TVM_DTYPES[shape.element_type])
+        return Tensor(expr, shape.element_type, shape.dimensions)
+
+    def constant(self, array: np.ndarray) -> Tensor:
+        shape = self.constant_shape(array)
+        # relay.const turns 64-bit scalars into 32-bit ones unless told their dtype
+        expr = relay.const(np.asarray(array, order="C"), str(array.dtype))
+        return Tensor(expr, shape.element_type, shape.dimensions)
+
+    def constant_shape(self, array: np.ndarray) -> Shape:
+        return Shape(element_type_of(array.dtype), tuple(int(size) for size in array.shape))
+
+    # movement
+    def reshape(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
+        if tuple(dimensions) == x.dimensions:
+            return x
+        return Tensor(relay.reshape(x.expr, newshape=_static(dimensions)), x.element_type, tuple(dimensions))
+
+    def transpose(self, x: Tensor, permutation: Sequence[int]) -> Tensor:
+        if list(permutation) == sorted(permutation):
+            return x
+        dimensions = tuple(x.dimensions[axis] for axis in permutation)
+        return Tensor(relay.transpose(x.expr, axes=list(permutation)), x.element_type, dimensions)
+
+    def broadcast_to(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
+        if tuple(dimensions) == x.dimensions:
+            return x
+        return Tensor(relay.broadcast_to(x.expr, _static(dimensions)), x.element_type, tuple(dimensions))
+
+    def slice(self, x: Tensor, starts: Sequence[int], limits: Sequence[int], strides: Sequence[int]) -> Tensor:
+        dimensions = tuple(
+            max(0, -(-(limit - start) // stride)) for start, limit, stride in zip(starts, limits, strides)
+        )
+        if dimensions == x.dimensions:
+            return x
+        expr = relay.strided_slice(x.expr, begin=list(starts), end=list(limits), strides=list(strides))
+        return Tensor(expr, x.element_type, dimensions)
+
+    def concatenate(self, tensors: Sequence[Tensor], dimension: int) -> Tensor:
+        total = sum(int(tensor.dimensions[dimension]) for tensor in tensors)  # type: ignore[arg-type]
+        first = tensors[0]
+        dimensions = (*first.dimensions[:dimension], total, *first.dimensions[dimension + 1 :])
+        expr = relay.concatenate([tensor.expr for tensor in tensors], axis=dimension)
+        return Tensor(expr, first.element_type, dimensions)
+
+    def reverse(self, x: Tensor, dimensions: Sequence[int]) -> Tensor:
+        expr = x.expr
+        for dimension in dimensions:
+            expr = relay.reverse(expr, axis=dimension)
+        return Tensor(expr, x.element_type, x.dimensions)
+
+    def take(self, x: Tensor, indices: Tensor, dimension: int) -> Tensor:
+        dimensions = (*x.dimensions[:dimension], *indices.dimensions, *x.dimensions[dimension + 1 :])
+        return Tensor(relay.take(x.expr, indices.expr, axis=dimension, mode="fast"), x.element_type, dimensions)
+
+    # element-wise
+    def map(self, opcode: str, result_type: str, operands: Sequence[Tensor], attributes: tuple = ()) -> Tensor | None:
+        expr = native_map(opcode, result_type, operands, attributes)
+        if expr is None:
+            return None
+        dimensions = np.broadcast_shapes(*(operand.dimensions for operand in operands))  # type: ignore[arg-type]
+        return Tensor(expr, result_type, tuple(int(size) for size in dimensions))
+
+    def cast(self, x: Tensor, element_type: str) -> Tensor:
+        if element_type == x.element_type:
+            return x
+        return Tensor(relay.cast(x.expr, TVM_DTYPES[element_type]), element_type, x.dimensions)
+
+    # linear algebra
+    def dense(self, x: Tensor, weight: Tensor, result_type: str) -> Tensor:
+        units = weight.dimensions[0]
+        expr = relay.nn.dense(x.expr, weight.expr, units=units, out_dtype=TVM_DTYPES[result_type])
+        return Tensor(expr, result_type, (x.dimensions[0], units))
+
+    def batch_matmul(self, x: Tensor, y: Tensor, result_type: str) -> Tensor:
+        expr = relay.nn.batch_matmul(x.expr, y.expr, out_dtype=TVM_DTYPES[result_type])
+        return Tensor(expr, result_type, (x.dimensions[0], x.dimensions[1], y.dimensions[1]))
+
+    def convolution(
+        self,
+        data: Tensor,
+        kernel: Tensor,
+        *,
+        strides: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        dilation: Sequence[int],
+        groups: int,
+        result_type: str,
+    ) -> Tensor:
+        operator = {1: relay.nn.conv1d, 2: relay.nn.conv2d, 3: relay.nn.conv3d}[len(strides)]
+        spatial = [
+            (int(size) + low + high - (int(extent) - 1) * gap - 1) // stride + 1  # type: ignore[arg-type]
+            for size, extent, (low, high), gap, stride in zip(
+                data.dimensions[2:], kernel.dimensions[2:], padding, dilation, strides
+            )
+        ]
+        # conv2d without channels and kernel_size fails in a Winograd check at opt_level 3
+        expr = operator(
+            data.expr,
+            kernel.expr,
+            strides=tuple(strides),
+            padding=(*(low for low, _ in padding), *(high for _, high in padding)),
+            dilation=tuple(dilation),
+            groups=groups,
+            channels=kernel.dimensions[0],
+            kernel_size=tuple(kernel.dimensions[2:]),
+            out_dtype=TVM_DTYPES[result_type],
+        )
+        return Tensor(expr, result_type, (data.dimensions[0], kernel.dimensions[0], *spatial))
+
+    def reduce(self, kind: str, x: Tensor, dimensions: Sequence[int]) -> Tensor | None:
+        # relay.max and relay.min drop NaN, so they serve integers only
+        exact = {"sum": relay.sum, "product": relay.prod, "any": relay.any, "all": relay.all}
+        if x.shape.kind in ("signed", "unsigned"):
+            exact |= {"max": relay.max, "min": relay.min}
+        if kind not in exact:
+            return None
+        kept = tuple(size for axis, size in enumerate(x.dimensions) if axis not in dimensions)
+        return Tensor(exact[kind](x.expr, axis=list(dimensions)), x.element_type, kept)
+
+    # kernels
+    def kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> tuple[Tensor, ...]:
+        types = [(shape.sizes, TVM_DTYPES[shape.element_type]) for shape in results]
+        expr = call_kernel(spec, [operand.expr for operand in operands], types)
+        parts = [expr] if len(results) == 1 else list(relay.TupleWrapper(expr, len(results)))
+        return tuple(Tensor(part, shape.element_type, shape.dimensions) for part, shape in zip(parts, results))
+
+    def fusion_barrier(self, x: Tensor) -> Tensor:
+        return Tensor(relay.annotation.stop_fusion(x.expr), x.element_type, x.dimensions)
+
+    # control flow
+    def conditional(
+        self, predicate: Tensor, on_true: Callable[[], Sequence[Tensor]], on_false: Callable[[], Sequence[Tensor]]
+    ) -> tuple[Tensor, ...]:
+        first, second = list(on_true()), list(on_false())
+        branches = [relay.Tuple([tensor.expr for tensor in branch]) for branch in (first, second)]
+        return _parts(relay.If(predicate.expr, *branches), first)
+
+    def while_loop(
+        self,
+        name: str,
+        state: Sequence[Tensor],
+        condition: Callable[[Sequence[Tensor]], Tensor],
+        body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
+    ) -> tuple[Tensor, ...]:
+        # a tail-recursive global function: Relay's virtual machine runs it in constant stack
+        variables = [self.parameter(f"s{number}", tensor.shape) for number, tensor in enumerate(state)]
+        loop = relay.GlobalVar(self._unique_function_name(name))
+        again = relay.Call(loop, [tensor.expr for tensor in body(variables)])
+        done = relay.Tuple([variable.expr for variable in variables])
+        types = relay.TupleType([variable.expr.type_annotation for variable in variables])
+        step = relay.If(condition(variables).expr, again, done)
+        self._functions[loop] = relay.Function([variable.expr for variable in variables], step, types)
+        return _parts(relay.Call(loop, [tensor.expr for tensor in state]), state)
+
+    def _unique_function_name(self, name: str) -> str:
+        base = "".join(character if character.isalnum() else "_" for character in name)
+        return f"{base}_{len(self._functions)}"
+
+    # structure
+    def main(
+        self, parameters: Sequence[Tensor], results: Sequence[Tensor], flat: bool, attributes: dict[str, str]
+    ) -> Any:
+        exprs = [result.expr for result in results]
+        body = exprs[0] if flat else relay.Tuple(exprs)
+        function = relay.Function([parameter.expr for parameter in parameters], body)
+        function = function.with_attr(attributes)
+        # from_expr would walk free variables recursively; every variable is a parameter here
+        return tvm.IRModule({**self._functions, relay.GlobalVar("main"): function})
+
+    def params(self, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        return {name: tvm.nd.array(array) for name, array in arrays.items()}
+
+
+def _parts(expr: Any, like: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Tensors of a tuple-typed expression whose fields have the types of `like`."""
+    return tuple(
+        Tensor(relay.TupleGetItem(expr, index), tensor.element_type, tensor.dimensions)
+        for index, tensor in enumerate(like)
+    )
+
+
+def _static(dimensions: Sequence[Dimension]) -> list[int]:
+    return [int(size) for size in dimensions]  # type: ignore[arg-type]
+
+
+def _relay_dimensions(dimensions: Sequence[Dimension]) -> list[Any]:
+    return [size if isinstance(size, int) else relay.Any() for size in dimensions]

@@ -1,0 +1,177 @@
+"""The Relay operators `hlo.map`, `hlo.injective`, `hlo.reduction` and `hlo.kernel`: what Relay cannot say is still HLO.
+
+A call carries its KernelSpec as the attribute `spec`, so saved modules are self-contained.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import tvm
+from tvm import relay, te
+from tvm.relay.op import op as relay_op
+
+from ..kernels.definitions import definition
+from ..kernels.spec import KernelSpec
+
+# operators `hlo.map1` … take so many operands one by one: conv2d and dense fuse with no operator that takes a tuple
+MAX_SEPARATE_OPERANDS = 6
+
+OPERATOR_OF_CLASS = {
+    "map": "hlo.map",
+    "injective": "hlo.injective",
+    "reduction": "hlo.reduction",
+    "extern": "hlo.kernel",
+}
+
+
+def call_kernel(spec: KernelSpec, operands: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> Any:
+    """Relay call of a kernel; a tuple-typed call if there are several results.
+
+    Parameters
+    ----------
+    spec : KernelSpec
+    operands : sequence of relay.Expr
+    results : sequence of (dimensions, TVM dtype)
+    """
+    kernel_class = definition(spec).kernel_class
+    attributes = {"spec": spec.to_json()}
+    if kernel_class == "map":
+        attributes["dtype"] = results[0][1]
+    else:
+        attributes["results"] = json.dumps([[list(dimensions), dtype] for dimensions, dtype in results])
+    name, arguments = OPERATOR_OF_CLASS[kernel_class], [relay.Tuple(list(operands))]
+    if kernel_class == "map" and 1 <= len(operands) <= MAX_SEPARATE_OPERANDS:
+        name, arguments = f"hlo.map{len(operands)}", list(operands)
+    elif kernel_class == "reduction":  # one operand; producers are not fused through a tuple
+        arguments = list(operands)
+    return relay.Call(relay.op.get(name), arguments, tvm.ir.make_node("DictAttrs", **attributes))
+
+
+def _results_of(attributes: Any) -> list[tuple[tuple[int, ...], str]]:
+    return [(tuple(dimensions), dtype) for dimensions, dtype in json.loads(str(attributes["results"]))]
+
+
+def _operand_types(argument_types: Sequence[Any]) -> list[Any] | None:
+    """Types of the operands, given one by one or as a tuple."""
+    fields = list(argument_types)
+    if len(fields) == 1 and isinstance(fields[0], relay.TupleType):
+        fields = list(fields[0].fields)
+    return fields if all(isinstance(field, relay.TensorType) for field in fields) else None
+
+
+def _map_relation(argument_types: Sequence[Any], attributes: Any) -> Any:
+    fields = _operand_types(argument_types)
+    if fields is None:
+        return None
+    shape: list[Any] = []
+    for field in fields:
+        own = list(field.shape)
+        shape = _broadcast(shape, own)
+    return relay.TensorType(shape, str(attributes["dtype"]))
+
+
+def _broadcast(left: list[Any], right: list[Any]) -> list[Any]:
+    """numpy broadcasting of two Relay shapes."""
+    if len(left) < len(right):
+        left, right = right, left
+    padded = [tvm.tir.IntImm("int32", 1)] * (len(left) - len(right)) + right
+    return [b if getattr(a, "value", None) == 1 else a for a, b in zip(left, padded)]
+
+
+def _result_relation(argument_types: Sequence[Any], attributes: Any) -> Any:
+    if _operand_types(argument_types) is None:
+        return None
+    types = [relay.TensorType(dimensions, dtype) for dimensions, dtype in _results_of(attributes)]
+    return types[0] if len(types) == 1 else relay.TupleType(types)
+
+
+def _compute(attributes: Any, inputs: Sequence[Any], out_type: Any) -> list[Any]:
+    spec = KernelSpec.from_json(str(attributes["spec"]))
+    types = list(out_type.fields) if isinstance(out_type, relay.TupleType) else [out_type]
+    results = [(tuple(t.shape), str(t.dtype)) for t in types]
+    return definition(spec).compute(spec, list(inputs), results)
+
+
+def _map_layouts(attributes: Any, new_layouts: Any, old_layouts: Any, old_types: Any) -> Any:
+    """Element-wise operators follow the layout of their first operand that has one, as Relay's own do."""
+    from tvm.relay.transform.infer_layout_utils import InferCorrectLayoutOutput
+
+    layouts = list(new_layouts) if new_layouts else list(old_layouts)
+    shapes = [list(field.shape) for kind in old_types for field in getattr(kind, "fields", [kind])]
+    rank = max((len(shape) for shape in shapes), default=0)
+    full = [layout for layout, shape in zip(layouts, shapes) if not _is_undefined(layout) and len(shape) == rank]
+    # a split dimension (C in NCHW16c) must be split in the result too: the first operand that has it whole decides
+    chosen = max(full, key=lambda layout: len(layout.name), default=None)
+    if chosen is None or any(len(shape) not in (0, rank) for shape in shapes):
+        undefined = tvm.tir.layout("__undef__")
+        return InferCorrectLayoutOutput([undefined] * len(layouts), [undefined], attributes)
+    return InferCorrectLayoutOutput([_layout_of(shape, chosen) for shape in shapes], [chosen], attributes)
+
+
+def _layout_of(shape: Sequence[Any], layout: Any) -> Any:
+    """`layout` for an operand that broadcasts: dimensions of size 1 are split by 1, scalars have none."""
+    if not shape:
+        return tvm.tir.layout("")
+    primal = [axis for axis in re.findall(r"\d*[A-Za-z]", layout.name) if axis.isupper()]
+    ones = {axis.lower() for axis, size in zip(primal, shape) if getattr(size, "value", None) == 1}
+    return tvm.tir.layout(
+        re.sub(r"\d+([a-z])", lambda match: f"1{match[1]}" if match[1] in ones else match[0], layout.name)
+    )
+
+
+def _is_undefined(layout: Any) -> bool:
+    return layout is None or not hasattr(layout, "name") or layout.name in ("__undef__", "")
+
+
+def _kernel_strategy(attributes: Any, inputs: Sequence[Any], out_type: Any, target: Any) -> Any:
+    spec = KernelSpec.from_json(str(attributes["spec"]))
+    schedule = definition(spec).schedule or _plain_schedule
+    strategy = relay_op.OpStrategy()
+    strategy.add_implementation(
+        _compute, lambda attributes, outputs, target: schedule(outputs, target), name=f"hlo.kernel.{spec.name}"
+    )
+    return strategy
+
+
+def _plain_schedule(outputs: Sequence[Any], target: Any) -> Any:
+    return te.create_schedule([output.op for output in outputs])
+
+
+def _register_operator(name: str, summary: str, relation: Any, pattern: int, separate: int = 0) -> None:
+    """Register one operator; it takes a tuple of operands, or `separate` operands."""
+    relay_op.register(name, summary)
+    operator = relay.op.get(name)
+    operator.set_num_inputs(separate or 1)
+    if not separate:
+        operator.add_argument("operands", "Tuple", "operands of the HLO operation")
+    for index in range(separate):
+        operator.add_argument(f"operand{index}", "Tensor", "operand of the HLO operation")
+    operator.set_attrs_type_key("DictAttrs")
+    operator.set_support_level(10)
+    operator.add_type_rel(name.replace(".", "_") + "_relation", relation)
+    relay_op.register_pattern(name, pattern)
+
+
+@cache
+def register_operators() -> None:
+    """Register the operators once per process; further calls do nothing."""
+    pattern = relay_op.OpPattern
+    maps = ["hlo.map", *(f"hlo.map{count}" for count in range(1, MAX_SEPARATE_OPERANDS + 1))]
+    for count, name in enumerate(maps):
+        _register_operator(name, "element-wise HLO operation", _map_relation, pattern.BROADCAST, count)
+        relay_op.register_compute(name, _compute)
+        relay_op.register_broadcast_schedule(name)
+        relay_op.register_infer_correct_layout(name, _map_layouts)
+    _register_operator("hlo.injective", "HLO operation that moves data", _result_relation, pattern.INJECTIVE)
+    _register_operator("hlo.reduction", "HLO reduction", _result_relation, pattern.COMM_REDUCE, 1)
+    _register_operator("hlo.kernel", "HLO operation with a kernel of its own", _result_relation, pattern.OPAQUE)
+    relay_op.register_compute("hlo.injective", _compute)
+    relay_op.register_injective_schedule("hlo.injective")
+    strategy = tvm.target.override_native_generic_func("hlo_kernel_strategy")(_kernel_strategy)
+    relay_op.register_strategy("hlo.kernel", strategy)
+    relay_op.register_strategy("hlo.reduction", strategy)

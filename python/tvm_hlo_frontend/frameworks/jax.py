@@ -1,0 +1,169 @@
+"""JAX functions to HLO and to TVM."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import SignatureError
+from .lowered import LoweredModule, LoweringError, convert_lowered, parameter_shapes, unique_identifiers
+
+
+def from_jax(
+    fn: Callable[..., Any],
+    *args: Any,
+    weight_argnums: Sequence[int] = (),
+    static_argnums: Sequence[int] = (),
+    lowering_platforms: Sequence[str] | None = None,
+    dialect: str | None = None,
+    freeze_params: bool = False,
+    custom_converters: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Convert a JAX function to a TVM module.
+
+    Parameters
+    ----------
+    fn : callable
+        Function of JAX arrays, jitted or not.
+    *args, **kwargs : pytrees of jax.Array, numpy.ndarray, scalar or jax.ShapeDtypeStruct
+        Example arguments. Only their shapes and dtypes count, except for weights and static arguments. Each leaf
+        becomes one input, whether `fn` uses it or not.
+    weight_argnums : sequence of int
+        Positions of the arguments that hold weights. Their leaves must be arrays; they come back in `params`, named by
+        their path, for instance ``params.Dense_0.kernel``.
+    static_argnums : sequence of int
+        Positions of the arguments that are compile-time constants, as in `jax.jit`.
+    lowering_platforms : sequence of str, optional
+        Platform to lower for, for instance ``("tpu",)``; by default JAX's own.
+    dialect, freeze_params, custom_converters
+        As for `from_hlo`.
+
+    Returns
+    -------
+    (tvm.IRModule, dict of str to tvm.nd.NDArray)
+        As `from_hlo`. Inputs are named by argument name and path (``x``, ``batch.image``), in the order of JAX's
+        flattening (positional arguments, then keyword arguments by name; dictionary keys sorted). The results are a
+        flat tuple of the leaves of what `fn` returns, or one array if there is just one.
+
+    Raises
+    ------
+    LoweringError
+        If the parameters of the HLO that JAX makes are not the leaves of the arguments.
+    SignatureError
+        If an argument position does not exist, or a weight has no value.
+    UnsupportedHloError
+        If some instructions cannot be converted.
+
+    Examples
+    --------
+    >>> mod, params = from_jax(model.apply, variables, x, weight_argnums=(0,))
+    >>> output = tvm_hlo_frontend.build(mod, params)(x)
+    """
+    lowered = lower_jax(
+        fn,
+        *args,
+        weight_argnums=weight_argnums,
+        static_argnums=static_argnums,
+        lowering_platforms=lowering_platforms,
+        **kwargs,
+    )
+    return convert_lowered(lowered, dialect=dialect, freeze_params=freeze_params, custom_converters=custom_converters)
+
+
+def lower_jax(
+    fn: Callable[..., Any],
+    *args: Any,
+    weight_argnums: Sequence[int] = (),
+    static_argnums: Sequence[int] = (),
+    lowering_platforms: Sequence[str] | None = None,
+    **kwargs: Any,
+) -> LoweredModule:
+    """HLO of a JAX function with names and values of its parameters; needs no TVM.
+
+    Parameters and errors as for `from_jax`.
+    """
+    import jax
+
+    weights = _positions(weight_argnums, len(args), "weight_argnums")
+    static = _positions(static_argnums, len(args), "static_argnums")
+    leaves = _leaves(fn, args, kwargs, static)
+    # without keep_unused JAX drops arguments that fn ignores, and the parameter numbers shift
+    jitted = jax.jit(fn, keep_unused=True, static_argnums=tuple(static))
+    traced = jitted.trace(*args, **kwargs)
+    lowered = traced.lower(lowering_platforms=tuple(lowering_platforms) if lowering_platforms else None)
+    hlo = lowered.compiler_ir("hlo").as_serialized_hlo_module_proto()
+    _check_count(hlo, len(leaves))
+    names = unique_identifiers(name for _, name, _ in leaves)
+    values = {
+        number: _value(name, leaf)
+        for number, ((position, _, leaf), name) in enumerate(zip(leaves, names))
+        if position in weights
+    }
+    return LoweredModule(hlo, names, values, "jax")
+
+
+def _positions(argnums: Sequence[int], count: int, what: str) -> set[int]:
+    """Argument positions counted from the front."""
+    wrong = [number for number in argnums if not -count <= number < count]
+    if wrong:
+        raise SignatureError(f"{what} names the positions {wrong}, but there are {count} positional arguments")
+    return {number % count for number in argnums}
+
+
+def _leaves(
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], static: set[int]
+) -> list[tuple[int, str, Any]]:
+    """(argument position, path, value) of each array argument in JAX's order; position -1 for keyword arguments."""
+    names = _argument_names(fn, len(args))
+    named = [(position, names[position], args[position]) for position in range(len(args)) if position not in static]
+    named += [(-1, name, kwargs[name]) for name in sorted(kwargs)]
+    return [(position, path, leaf) for position, name, value in named for path, leaf in _paths(name, value)]
+
+
+def _paths(name: str, value: Any) -> list[tuple[str, Any]]:
+    from jax import tree_util
+
+    leaves, _ = tree_util.tree_flatten_with_path(value)
+    return [(".".join([name, *(_key_text(key) for key in path)]), leaf) for path, leaf in leaves]
+
+
+def _key_text(key: Any) -> str:
+    """One step of a pytree path: dictionary key, attribute name or index."""
+    for attribute in ("key", "name", "idx"):
+        if hasattr(key, attribute):
+            return str(getattr(key, attribute))
+    return str(key)
+
+
+def _argument_names(fn: Callable[..., Any], count: int) -> list[str]:
+    """Names of the positional parameters of `fn`, ``arg0``, ``arg1`` … where it does not name them."""
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):  # builtins have no signature
+        parameters = ()  # type: ignore[assignment]
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return names[:count] + [f"arg{number}" for number in range(len(names), count)]
+
+
+def _value(name: str, leaf: Any) -> np.ndarray:
+    """The array that JAX would pass for `leaf`: 64-bit values are narrowed unless x64 is enabled."""
+    import jax
+
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        raise SignatureError(f"the weight {name} is a ShapeDtypeStruct; weight_argnums needs arguments with values")
+    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        leaf = jax.random.key_data(leaf)
+    return np.asarray(jax.numpy.asarray(leaf))
+
+
+def _check_count(hlo: bytes, count: int) -> None:
+    have = len(parameter_shapes(hlo))
+    if have != count:
+        raise LoweringError(
+            f"JAX made an HLO module of {have} parameters from {count} array arguments; effects (callbacks, ordered "
+            "prints) and hoisted constants add parameters of their own and cannot be converted"
+        )

@@ -1,0 +1,85 @@
+"""What a framework hands over: the bytes of an HLO module, names of its inputs and values of its weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import HloFrontendError
+from ..hlo.names import Names
+
+
+class LoweringError(HloFrontendError):
+    """The framework cannot lower the program to HLO, or the HLO it made does not match the program."""
+
+
+@dataclass(frozen=True)
+class LoweredModule:
+    """A program of a framework as HLO.
+
+    Attributes
+    ----------
+    hlo : bytes
+        Serialized HloModuleProto, unoptimised.
+    input_names : tuple of str
+        One unique name per HLO entry parameter, weights included; names that `set_input` takes.
+    parameter_values : mapping of int to numpy.ndarray
+        Values of the entry parameters that are weights, by parameter number.
+    source : str
+        Name of the framework.
+    """
+
+    hlo: bytes
+    input_names: tuple[str, ...]
+    parameter_values: Mapping[int, np.ndarray] = field(default_factory=dict)
+    source: str = ""
+
+
+def convert_lowered(
+    lowered: LoweredModule,
+    *,
+    dialect: str | None = None,
+    freeze_params: bool = False,
+    custom_converters: Mapping[str, Any] | None = None,
+) -> Any:
+    """`from_hlo` of a LoweredModule; parameters, result and errors as there."""
+    # TVM is imported by from_hlo; lowering alone works without it
+    from ..frontend import from_hlo
+
+    return from_hlo(
+        lowered.hlo,
+        dialect=dialect,
+        input_names=lowered.input_names,
+        parameter_values=lowered.parameter_values,
+        freeze_params=freeze_params,
+        custom_converters=custom_converters,
+        source=lowered.source,
+    )
+
+
+def unique_identifiers(wanted: Iterable[str]) -> tuple[str, ...]:
+    """Each name with only characters that `set_input` takes; repeated ones get ``.N`` behind them."""
+    names = Names()
+    return tuple(names.take(re.sub(r"[^A-Za-z0-9_.:/]+", "_", name).strip("_.") or "input") for name in wanted)
+
+
+def parameter_shapes(hlo: bytes) -> list[Any]:
+    """Shape of each entry parameter, in order, without reading the instructions."""
+    from ..hlo.proto_shape import shape_from_proto
+    from ..hlo.reader import parse_module_proto
+
+    program = parse_module_proto(hlo).host_program_shape
+    return [shape_from_proto(shape, f"parameter {number}") for number, shape in enumerate(program.parameters)]
+
+
+def result_shapes(hlo: bytes) -> list[Any]:
+    """Shape of each result: the elements of a tuple result, else the one result."""
+    from ..hlo.proto_shape import shape_from_proto
+    from ..hlo.reader import parse_module_proto
+
+    shape = shape_from_proto(parse_module_proto(hlo).host_program_shape.result, "result")
+    return list(shape.tuple_shapes) if shape.is_tuple else [shape]

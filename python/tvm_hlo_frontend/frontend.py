@@ -1,0 +1,159 @@
+"""from_hlo: read, verify, rewrite, convert, report. The one page to read first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .conversion import ConversionContext
+from .dialects import load_dialect
+from .errors import SignatureError
+from .hlo.module import HloComputation, HloInstruction, HloModule
+from .hlo.reader import read
+from .hlo.shape import Shape
+from .hlo.storage import to_storage
+from .hlo.verifier import verify
+from .input_names import parameter_names
+from .registry import ConvertFunction, with_custom
+from .report import missing_converters, raise_refusals, report_text
+from .rewrites import Capabilities, decompose, normalize
+from .signature import Parameter, Signature, printable, result_tree
+from .values import Value, array_shapes, flatten, unflatten
+
+
+def from_hlo(
+    proto: Any,
+    *,
+    dialect: str | None = None,
+    input_names: Sequence[str] | None = None,
+    parameter_values: Mapping[int, np.ndarray] | None = None,
+    freeze_params: bool = False,
+    custom_converters: Mapping[str, ConvertFunction] | None = None,
+    rng_seed: int | None = None,
+    source: str = "",
+) -> Any:
+    """Convert an HLO module to a TVM module.
+
+    Parameters
+    ----------
+    proto : bytes, str, pathlib.Path or object
+        Serialized HloModuleProto or HloProto, a path of such a file, HLO text, or any object that serializes to one
+        of them (protobuf messages, jaxlib's XlaComputation and HloModule).
+    dialect : str, optional
+        ``"relay"``; by default what the installed TVM has.
+    input_names : sequence of str, optional
+        One name per HLO entry parameter, in order. By default the framework's own names from the metadata where they
+        are unique, else HLO's.
+    parameter_values : mapping of int to numpy.ndarray, optional
+        Values of entry parameters by number (weights); they come back in `params`.
+    freeze_params : bool
+        Put weights and large constants into the module as constants instead of `params`.
+    custom_converters : mapping of str to callable, optional
+        Converters of this call alone, by opcode or custom-call target; they win over registered ones.
+    rng_seed : int, optional
+        Seed for the stateful opcodes rng and rng-get-and-update-state, which are refused without one. Every call of
+        the compiled module draws the same numbers; they have XLA's distribution, not its values.
+    source : str
+        Name of the framework the module came from, for the signature.
+
+    Returns
+    -------
+    (tvm.IRModule, dict of str to tvm.nd.NDArray)
+        The module and the values of those parameters of `main` that are not inputs.
+
+    Raises
+    ------
+    HloParseError
+        If `proto` is no HLO module.
+    HloVerificationError
+        If the module contradicts itself.
+    UnsupportedHloError
+        If some instructions cannot be converted; lists all of them. Also a ``tvm.error.OpNotImplemented``.
+    SignatureError
+        If names or values do not fit the parameters.
+
+    Examples
+    --------
+    >>> mod, params = from_hlo(jax.jit(f, keep_unused=True).lower(x).compiler_ir("hlo"))
+    >>> lib = relay.build(mod, target="llvm", params=params)
+    """
+    module = read(proto)
+    verify(module)
+    language = load_dialect(dialect)
+    capabilities = Capabilities.of(language, rng_seed)
+    ctx = ConversionContext(language, with_custom(custom_converters), freeze_params)
+    module = decompose(module, capabilities)
+    ctx.refusals += missing_converters(ctx, module)
+    declared = module.entry  # element types that TVM lacks are still there
+    module = normalize(module, capabilities)
+    names = parameter_names(module.entry.parameters, input_names)
+    ctx.used_names.update(names)
+    arguments = entry_arguments(ctx, declared, module.entry, names, parameter_values or {})
+    result = ctx.convert_computation(module.entry, arguments)
+    raise_refusals(ctx)
+    return finish(ctx, module, declared.root.shape, result, source)
+
+
+def entry_arguments(
+    ctx: ConversionContext,
+    declared: HloComputation,
+    entry: HloComputation,
+    names: Sequence[str],
+    values: Mapping[int, np.ndarray],
+) -> list[Value]:
+    """One value per entry parameter: variables of main, or constants for bound ones with `freeze_params`."""
+    unknown = set(values) - set(range(len(entry.parameters)))
+    if unknown:
+        raise SignatureError(f"parameter_values names parameters {sorted(unknown)} that the module does not have")
+    arguments: list[Value] = []
+    for number, (wanted, parameter, name) in enumerate(zip(declared.parameters, entry.parameters, names)):
+        value = None
+        if number in values:
+            value = check_value(wanted, np.asarray(values[number]))
+            value = to_storage(value, wanted.shape.element_type, parameter.shape.element_type)
+        arguments.append(entry_argument(ctx, wanted.shape, parameter.shape, name, value))
+    return arguments
+
+
+def entry_argument(ctx: ConversionContext, declared: Shape, shape: Shape, name: str, value: np.ndarray | None) -> Value:
+    """Variables for one parameter, one per array of a tuple parameter; `declared` is HLO's own shape."""
+    arrays = array_shapes(shape)
+    if value is not None and ctx.freeze_params:
+        return ctx.dialect.constant(value)
+    tensors = []
+    for index, (array, own) in enumerate(zip(arrays, array_shapes(declared))):
+        leaf = name if not shape.is_tuple else ctx.unique_name(f"{name}.{index}")
+        ctx.inputs[leaf] = ctx.dialect.parameter(leaf, array)
+        ctx.declared[leaf] = own
+        tensors.append(ctx.inputs[leaf])
+        if value is not None:
+            ctx.params[leaf] = value
+    return unflatten(shape, list(tensors))
+
+
+def check_value(parameter: HloInstruction, value: np.ndarray) -> np.ndarray:
+    """`value`, or a SignatureError that says how it differs from the parameter."""
+    shape = parameter.shape
+    if shape.is_tuple or value.shape != shape.dimensions or value.dtype != shape.numpy_dtype:
+        raise SignatureError(f"value {value.dtype}{list(value.shape)} does not fit parameter {parameter!r}")
+    return value
+
+
+def finish(ctx: ConversionContext, module: HloModule, root: Shape, result: Value, source: str) -> Any:
+    """Build main, its signature and the report; `root` is HLO's own shape of the result."""
+    variables = {**ctx.inputs, **ctx.param_tensors}
+    parameters = [
+        signature_parameter(name, ctx.declared.get(name, tensor.shape), tensor.element_type, name in ctx.params)
+        for name, tensor in variables.items()
+    ]
+    signature = Signature(tuple(parameters), result_tree(root), source)
+    attributes = {"hlo.signature": signature.to_json(), "hlo.report": report_text(ctx, module)}
+    mod = ctx.dialect.main(list(variables.values()), flatten(result), flat=not root.is_tuple, attributes=attributes)
+    return mod, ctx.dialect.params(ctx.params)
+
+
+def signature_parameter(name: str, declared: Shape, carrier: str, bound: bool) -> Parameter:
+    """What the signature says of a variable of main."""
+    return Parameter(name, declared.element_type, tuple(printable(declared)), carrier, bound)

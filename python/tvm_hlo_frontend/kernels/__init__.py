@@ -1,0 +1,1 @@
+"""HLO's exact semantics in TE and TIR, for every dialect."""

@@ -1,0 +1,178 @@
+"""Eigenvalues and eigenvectors of symmetric and Hermitian matrices: tridiagonal form, then implicit QL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tvm import tir
+
+from . import linalg_numbers as num
+from .definitions import kernel
+from .linalg_numbers import Matrix
+from .linalg_qr import set_identity
+from .linalg_reflectors import Reflectors
+from .linalg_scaling import Scaling
+from .linalg_tiles import LaneSums, choose_tile, for_row, is_parallel, round_up
+from .linalg_tridiagonal_ql import TridiagonalQL
+from .loops import Loops, extern, static
+from .spec import KernelSpec
+
+
+@kernel("eigh", "extern")
+def eigh(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
+    """a[B, n, n] -> eigenvectors in columns, ascending eigenvalues[B, n], info[B] (LAPACK syevd, heevd).
+
+    Reads the triangle that ``lower`` names. info is 0, or 1 where the matrix holds NaN or infinity or the iteration
+    did not end; everything is NaN then.
+    """
+    parts, dtype, lower = len(inputs), results[0][1], bool(spec.parameters["lower"])
+    batch, n, _ = static(results[0][0])
+    over_batch, inside = is_parallel(batch, 4 * n * n * n * parts * parts)
+    tile = choose_tile(n, dtype, parts)
+    columns = round_up(n, tile.columns)
+
+    def generate(loops: Loops, ins: Sequence[Any], outs: Sequence[Any]) -> None:
+        with loops.loop(batch, "batch", over_batch) as b:
+            a, vectors = num.batch_matrix(ins, b, dtype), num.batch_matrix(outs[:parts], b, dtype)
+            values, info = num.batch_matrix([outs[parts]], b, dtype), Matrix([outs[-1]], lambda _: [b], "int32")
+            work = num.scratch_matrix(loops, n, columns, dtype, parts)
+            z = num.scratch_matrix(loops, n, columns, dtype, parts)
+            scaling = Scaling(loops, dtype)
+            _load(loops, a, work, n, columns, lower, scaling)
+            d, e = (num.scratch_vector(loops, n, dtype, 1, name) for name in ("diagonal", "beside"))
+            form = _TridiagonalForm(loops, work, z, d, e, n, columns, inside)
+            form.reduce()
+            form.accumulate()
+            # rows of the transpose are what rotations act on
+            with loops.loop(n, "row") as i:
+                with loops.loop(n, "column") as j:
+                    work[j, i] = z[i, j]
+            TridiagonalQL(loops, work, d, e, scaling.failed, n, columns, tile.lanes, inside).run()
+            _store_sorted(loops, work, d, vectors, values, info, scaling, n)
+
+    return extern(inputs, results, generate, "hlo_eigh")
+
+
+def _load(loops: Loops, a: Matrix, work: Matrix, n: int, columns: int, lower: bool, scaling: Scaling) -> None:
+    """Both triangles from one, scaled, zeros behind them."""
+
+    def is_stored(i: Any, j: Any) -> Any:
+        return j <= i if lower else i <= j
+
+    scaling.measure(a, n, n, is_stored)
+    with loops.loop(n, "row") as i:
+        with loops.loop(columns, "column") as j:
+            with loops.when(tir.all(j < n, i == j)):
+                work[i, j] = num.real_number(a[i, j][0] * scaling.factor, a.parts)
+            with loops.otherwise():
+                with loops.when(tir.all(j < n, is_stored(i, j))):
+                    work[i, j] = num.scale(a[i, j], scaling.factor)
+                with loops.otherwise():
+                    with loops.when(j < n):
+                        work[i, j] = num.scale(num.conjugate(a[j, i]), scaling.factor)
+                    with loops.otherwise():
+                        work[i, j] = work.zero()
+
+
+def _store_sorted(
+    loops: Loops, rows: Matrix, d: Matrix, vectors: Matrix, values: Matrix, info: Matrix, scaling: Scaling, n: int
+) -> None:
+    """Eigenvalues in ascending order, each with its row of `rows` as a column."""
+    nan = tir.const(float("nan"), d.dtype)
+    smallest = loops.scratch(1, "int32", "smallest")
+    info[0] = (scaling.failed[0],)
+    with loops.when(scaling.failed[0] != 0):
+        with loops.loop(n, "row") as i:
+            values[i] = (nan,)
+            with loops.loop(n, "column") as j:
+                vectors[i, j] = tuple(nan for _ in range(rows.parts))
+    with loops.otherwise():
+        order = loops.scratch(n, "int32", "order")
+        with loops.loop(n, "place") as i:
+            order[i] = i
+        with loops.loop(n, "place") as i:
+            smallest[0] = i
+            with loops.loop(n - 1 - i, "candidate") as step:
+                j = i + 1 + step
+                with loops.when(d[order[j]][0] < d[order[smallest[0]]][0]):
+                    smallest[0] = j
+            chosen, other = loops.values([order[smallest[0]], order[i]], "order")
+            order[smallest[0]] = other
+            order[i] = chosen
+            values[i] = (d[chosen][0] * scaling.inverse,)
+            with loops.loop(n, "row") as k:
+                vectors[k, i] = rows[chosen, k]
+
+
+class _TridiagonalForm:
+    """A = Q T Q^H with a real T (LAPACK hetd2, lower)."""
+
+    def __init__(
+        self, loops: Loops, work: Matrix, z: Matrix, d: Matrix, e: Matrix, n: int, columns: int, parallel: bool
+    ) -> None:
+        self.loops, self.work, self.z, self.d, self.e, self.n, self.columns = loops, work, z, d, e, n, columns
+        dtype, parts = work.dtype, work.parts
+        self.tile = choose_tile(n, dtype, parts)
+        self.parallel = parallel
+        self.vectors = num.scratch_matrix(loops, n, columns, dtype, parts, "reflectors")
+        self.taus = num.scratch_vector(loops, n, dtype, parts, "taus")
+        self.product = num.scratch_vector(loops, columns, dtype, parts, "product")
+        self.reflectors = Reflectors(loops, dtype, parts, self.tile, n, parallel)
+
+    def reduce(self) -> None:
+        """T in d and e; reflector k in row k of `vectors`, its 1 in column k + 1."""
+        loops, work, n = self.loops, self.work, self.n
+        zero = tir.const(0, work.dtype)
+        with loops.loop(n - 1, "step") as k:
+            self.d[k] = (work[k, k][0],)
+            with loops.loop(self.columns, "column") as j:
+                inside = j > k
+                row = num.conjugate(work[k, j])
+                self.vectors[k, j] = tuple(tir.if_then_else(inside, part, zero) for part in row)
+            beta, tau = self.reflectors.make(self.vectors, lambda i: (k, i), k + 1, n)
+            self.vectors[k, k + 1] = self.vectors.one()
+            self.e[k] = (beta,)
+            self.taus[k] = tau
+            self._update(k, tau)
+        self.d[n - 1] = (work[n - 1, n - 1][0],)
+        self.e[n - 1] = (zero,)
+
+    def _update(self, k: Any, tau: tuple) -> None:
+        """A = H^H A H for the part right of and below k, as a Hermitian rank-2 update."""
+        loops, work, p, n = self.loops, self.work, self.product, self.n
+        lanes = self.tile.lanes
+
+        def v(j: Any) -> tuple:
+            return self.vectors[k, j]
+
+        with loops.loop(self.columns, "column") as j:
+            p[j] = p.zero()
+        with loops.loop(n - 1 - k, "row", self.parallel) as step:
+            i = k + 1 + step
+            sums = LaneSums(loops, work.parts, lanes, work.dtype)
+            total = sums.over(k + 1, n, lambda j: list(num.multiply(work[i, j], v(j))))
+            p[i] = num.multiply(tau, tuple(total))
+        sums = LaneSums(loops, work.parts, lanes, work.dtype)
+        inner = tuple(sums.over(k + 1, n, lambda j: list(num.multiply(num.conjugate(p[j]), v(j)))))
+        half = tir.const(-0.5, work.dtype)
+        alpha = tuple(loops.values(num.scale(num.multiply(tau, inner), half), "alpha"))
+        for_row(loops, k + 1, n, lanes, lambda j: p.store(loops, [j], num.add(p[j], num.multiply(alpha, v(j)))))
+        with loops.loop(n - 1 - k, "row", self.parallel) as step:
+            i = k + 1 + step
+            v_i, p_i = tuple(loops.values(v(i), "v")), p.load(loops, i)
+
+            def subtract(j: Any) -> None:
+                change = num.add(num.multiply(v_i, num.conjugate(p[j])), num.multiply(p_i, num.conjugate(v(j))))
+                work.store(loops, [i, j], num.subtract(work[i, j], change))
+
+            for_row(loops, k + 1, n, lanes, subtract)
+
+    def accumulate(self) -> None:
+        """Q = H0 H1 .. in z."""
+        loops, n = self.loops, self.n
+        set_identity(loops, self.z, n, self.columns)
+        with loops.loop(n - 1, "step") as step:
+            k = n - 2 - step
+            tau = self.taus.load(loops, k)
+            self.reflectors.apply(self.z, lambda i: self.vectors[k, i], tau, k + 1, n, k + 1)

@@ -1,0 +1,106 @@
+"""Loop nests of extern kernels: the one module that knows which of TVM's imperative builders is used."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import tvm
+from tvm import te, tir
+
+from .scalar.primitives import STORED_VALUE
+
+# fewer scalar operations than this are not worth a thread
+PARALLEL_WORK = 16_384
+
+
+class Loops:
+    """Builds one statement.
+
+    Notes
+    -----
+    A thin layer over ``tvm.tir.ir_builder``. Newer TVMs have another builder; the kernels would not notice.
+    """
+
+    def __init__(self) -> None:
+        self._builder = tir.ir_builder.create()
+        self._numbers = itertools.count()
+
+    def array(self, buffer: Any) -> Any:
+        """`buffer`, readable and writable by subscripts."""
+        return self._builder.buffer_ptr(buffer)
+
+    def loop(self, extent: Any, name: str, parallel: bool = False) -> Any:
+        """Context manager of a loop; gives its variable."""
+        return self._builder.for_range(0, extent, name=self._name(name), kind="parallel" if parallel else "serial")
+
+    def vector(self, lanes: int, name: str = "lane") -> Any:
+        """Context manager of a loop over `lanes` neighbours, as one vector where the target has vectors."""
+        target = tvm.target.Target.current(allow_none=True)
+        kind = "vectorize" if lanes > 1 and (target is None or target.kind.name == "llvm") else "serial"
+        return self._builder.for_range(0, lanes, name=self._name(name), kind=kind)
+
+    def repeat(self, condition: Any) -> Any:
+        """Context manager of a loop as long as `condition`, an expression of memory, holds."""
+        return self._builder.while_loop(condition)
+
+    def when(self, condition: Any) -> Any:
+        """Context manager: the statements inside only if `condition` holds."""
+        return self._builder.if_scope(condition)
+
+    def otherwise(self) -> Any:
+        """Context manager: else of the last `when`."""
+        return self._builder.else_scope()
+
+    def scratch(self, size: int, dtype: str, name: str = "scratch") -> Any:
+        """Memory of one thread for `size` elements, on the stack where it is small."""
+        # small constant allocations are on the stack whatever the scope, large ones must come from the workspace
+        scope = "local" if size <= 4096 else "global"
+        return self._builder.allocate(dtype, (size,), name=self._name(name), scope=scope)
+
+    def values(self, expressions: Sequence[Any], name: str = "value") -> list[Any]:
+        """The values of `expressions` now, whatever is stored afterwards."""
+        return [self._builder.let(self._name(name), stored(expression)) for expression in expressions]
+
+    def finish(self) -> Any:
+        """The statement."""
+        return self._builder.get()
+
+    def _name(self, name: str) -> str:
+        return f"{name}{next(self._numbers)}"
+
+
+def extern(inputs: Sequence[Any], results: Sequence[tuple[tuple, str]], generate: Any, name: str) -> list[Any]:
+    """te tensors of an extern kernel.
+
+    Parameters
+    ----------
+    inputs : sequence of te.Tensor
+    results : sequence of (dimensions, TVM dtype)
+    generate : callable
+        ``generate(loops, inputs, outputs)`` with arrays that take one subscript per dimension (and have at least one).
+    name : str
+    """
+
+    def body(ins: Sequence[Any], outs: Sequence[Any]) -> Any:
+        loops = Loops()
+        generate(loops, [loops.array(b) for b in ins], [loops.array(b) for b in outs])
+        return loops.finish()
+
+    shapes = [tuple(dimensions) for dimensions, _ in results]
+    made = te.extern(shapes, list(inputs), body, name=name, dtype=[dtype for _, dtype in results])
+    return list(made) if isinstance(made, (list, tuple)) or len(results) > 1 else [made]
+
+
+def stored(expression: Any) -> Any:
+    """`expression` such that TVM's simplifier does not follow a Let of it into every use, which takes exponential time
+    along a chain; loads are left alone as they are."""
+    if isinstance(expression, (tir.BufferLoad, tir.Var, tir.IntImm, tir.FloatImm)):
+        return expression
+    return tir.call_intrin(expression.dtype, STORED_VALUE, expression)
+
+
+def static(dimensions: Sequence[Any]) -> tuple[int, ...]:
+    """Constant dimensions as Python numbers."""
+    return tuple(int(size) for size in dimensions)

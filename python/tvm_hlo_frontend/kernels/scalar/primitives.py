@@ -1,0 +1,303 @@
+"""Building blocks that TVM's simplifiers and LLVM cannot bend.
+
+TVM folds floats as if they were reals and negates orderings as if there were no NaN; its index simplifier takes signed
+integers for unbounded ones, and its LLVM code generator marks 32 and 64 bit additions, subtractions and
+multiplications ``nsw`` or ``nuw``. What is built here keeps IEEE and two's complement whatever is fused around it.
+All forms vectorise: `tir.isnan`, `tir.nearbyint` and calls of libm would turn a fused kernel into scalar code.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import tir
+
+MANTISSA_BITS = {16: 10, 32: 23, 64: 52}
+
+
+FMA = "tir.hlo_fma"
+OPAQUE_VALUE = "tir.hlo_opaque_value"
+STORED_VALUE = "tir.hlo_stored_value"
+# CallEffectKind::kPure and kReadState
+_EFFECTS = {FMA: 1, OPAQUE_VALUE: 1, STORED_VALUE: 2}
+
+
+def _argument(call: Any) -> Any:
+    return call.args[0]
+
+
+def _product_and_sum(call: Any) -> Any:
+    return call.args[0] * call.args[1] + call.args[2]
+
+
+def _llvm_fma(call: Any) -> Any:
+    return tir.call_intrin(call.dtype, "tir.fma", *call.args)
+
+
+def _register_intrinsics() -> None:
+    """Intrinsics that are lowered after everything that simplifies: an fma for all targets (tir.fma is LLVM's alone,
+    and a rule for it would make TVM fuse every product and sum on the target), and two identities.
+
+    TVM's passes inline the Lets of pure integers and follow those of other pure values into each use; what claims to
+    read memory is left alone (but for StorageFlatten, whose time grows with the expression as if inlined).
+    """
+    known = set(tvm.ir.Op.list_op_names())
+    for name, effect in _EFFECTS.items():
+        if name in known:
+            continue
+        tvm.ir._ffi_api.RegisterOp(name, "scalar HLO, hidden from TVM's analysis")
+        tvm.ir.register_op_attr(name, "TCallEffectKind", tir.IntImm("int32", effect))
+        tvm.ir.register_op_attr(name, "TVectorizable", True)
+        tvm.ir.register_op_attr(name, "TScriptPrinterName", name.removeprefix("tir."))
+        lower = _product_and_sum if name == FMA else _argument
+        tvm.ir.register_intrin_lowering(name, target="default", f=lower)
+    if FMA not in known:
+        tvm.ir.register_intrin_lowering(FMA, target="llvm", f=_llvm_fma)
+
+
+_register_intrinsics()
+
+
+class Scope:
+    """Let bindings around one scalar expression, so that values used twice are computed (and compiled) once."""
+
+    def __init__(self) -> None:
+        self._bindings: list[tuple[Any, Any]] = []
+
+    def bind(self, value: Any) -> Any:
+        """`value` in a form that may be used several times."""
+        if isinstance(value, (tir.Var, tir.IntImm, tir.FloatImm)):
+            return value
+        if value.dtype == "bool":  # as a number: C has no vectors of bool
+            return truth(self.bind(tir.Cast("uint8", value)))
+        variable = tir.Var("t", value.dtype)
+        self._bindings.append((variable, tir.call_intrin(value.dtype, STORED_VALUE, value)))
+        return variable
+
+    def close(self, result: Any) -> Any:
+        """`result` inside the bindings that it needs."""
+        needed = _free_variables(result)
+        for variable, value in reversed(self._bindings):
+            if variable in needed:
+                result = tir.Let(variable, value, result)
+                needed |= _free_variables(value)
+        return result
+
+
+def _free_variables(expression: Any) -> set[Any]:
+    found: set[Any] = set()
+    tir.stmt_functor.post_order_visit(expression, lambda node: found.add(node) if isinstance(node, tir.Var) else None)
+    return found
+
+
+def bits_of(dtype: str) -> int:
+    """Width of a TVM dtype."""
+    return 1 if dtype == "bool" else int("".join(c for c in dtype if c.isdigit()))
+
+
+def is_float(x: Any) -> bool:
+    return str(x.dtype).startswith("float")
+
+
+def is_signed(x: Any) -> bool:
+    return str(x.dtype).startswith("int")
+
+
+# integers
+
+
+def opaque(x: Any) -> Any:
+    """The same integer, of which TVM knows nothing; free in the generated code."""
+    return tir.call_intrin(x.dtype, OPAQUE_VALUE, x)
+
+
+def to_unsigned(x: Any) -> Any:
+    """The same bits as an unsigned integer."""
+    # a bare Cast would keep TVM's bounds of the signed value, cut at zero
+    return opaque(tir.Cast("u" + x.dtype, x)) if is_signed(x) else x
+
+
+def to_signed(x: Any) -> Any:
+    """The same bits as a signed integer."""
+    return x if is_signed(x) else opaque(tir.Cast(str(x.dtype)[1:], x))
+
+
+def same_sign_as(x: Any, dtype: str) -> Any:
+    """The bits of an unsigned integer as `dtype` of the same width."""
+    return to_signed(x) if dtype.startswith("int") else opaque(x)
+
+
+def integer(value: int, dtype: str) -> Any:
+    return tir.const(value, dtype)
+
+
+# floats
+
+
+def hide(x: Any) -> Any:
+    """The same float, which TVM cannot recognise as a constant; free in the generated code."""
+    return fma(x, tir.const(1.0, x.dtype), tir.const(-0.0, x.dtype))
+
+
+def real(value: float, dtype: str) -> Any:
+    """Float constant that TVM does not fold."""
+    if np.isfinite(value):
+        return hide(tir.const(float(value), dtype))
+    return from_bits(tir.const(_bit_pattern(value, dtype), f"uint{bits_of(dtype)}"))
+
+
+def _bit_pattern(value: float, dtype: str) -> int:
+    code = {"float16": ("<e", "<H"), "float32": ("<f", "<I"), "float64": ("<d", "<Q")}[dtype]
+    return struct.unpack(code[1], struct.pack(code[0], value))[0]
+
+
+def fma(a: Any, b: Any, c: Any) -> Any:
+    """a * b + c, fused or not as the target likes."""
+    return tir.call_intrin(a.dtype, FMA, a, b, c)
+
+
+def add(a: Any, b: Any) -> Any:
+    """a + b, rounded once."""
+    return fma(a, tir.const(1.0, a.dtype), b)
+
+
+def subtract(a: Any, b: Any) -> Any:
+    """a - b, rounded once."""
+    return fma(b, tir.const(-1.0, a.dtype), a)
+
+
+def multiply(a: Any, b: Any) -> Any:
+    """a * b, rounded once; -0.0 is the neutral element of addition."""
+    return fma(a, b, tir.const(-0.0, a.dtype))
+
+
+def divide(a: Any, b: Any) -> Any:
+    """a / b; TVM folds 0 / x and multiplies by the reciprocal of a constant."""
+    return tir.Div(hide(a), hide(b))
+
+
+def horner(x: Any, coefficients: Sequence[float]) -> Any:
+    """Polynomial with the highest coefficient first; `x` must be bound."""
+    result = tir.const(coefficients[0], x.dtype)
+    for coefficient in coefficients[1:]:
+        result = fma(result, x, tir.const(coefficient, x.dtype))
+    return result
+
+
+def to_bits(x: Any) -> Any:
+    """The bits of a float as an unsigned integer."""
+    return tir.reinterpret(f"uint{bits_of(x.dtype)}", hide(x) if bits_of(x.dtype) > 16 else x)
+
+
+def from_bits(x: Any) -> Any:
+    """The float with the bits of an unsigned integer."""
+    # the bare reinterpretation of a constant zero does not compile
+    concealed = tir.call_intrin(x.dtype, "tir.bitwise_xor", opaque(x), tir.const(0, x.dtype))
+    return tir.reinterpret(f"float{bits_of(x.dtype)}", concealed)
+
+
+def sign_mask(x: Any) -> Any:
+    """The sign bit of a float type, unsigned."""
+    bits = bits_of(x.dtype)
+    return tir.const(1 << (bits - 1), f"uint{bits}")
+
+
+def magnitude_mask(x: Any) -> Any:
+    """All bits of a float type but the sign."""
+    bits = bits_of(x.dtype)
+    return tir.const((1 << (bits - 1)) - 1, f"uint{bits}")
+
+
+def exponent_mask(x: Any) -> Any:
+    """The exponent bits of a float type: the bits of infinity."""
+    bits = bits_of(x.dtype)
+    mantissa = MANTISSA_BITS[bits]
+    return tir.const(((1 << (bits - 1 - mantissa)) - 1) << mantissa, f"uint{bits}")
+
+
+def absolute(x: Any) -> Any:
+    """|x|, NaN payload kept."""
+    return from_bits(to_bits(x) & magnitude_mask(x))
+
+
+def negate(x: Any) -> Any:
+    """-x, for zero and NaN too."""
+    return from_bits(to_bits(x) ^ sign_mask(x))
+
+
+def copy_sign(magnitude: Any, sign: Any) -> Any:
+    """The magnitude of one float with the sign of the other; `magnitude` must not be negative."""
+    return from_bits(to_bits(magnitude) | (to_bits(sign) & sign_mask(sign)))
+
+
+def to_half(scope: Scope, x: Any) -> Any:
+    """An f32 rounded to f16.
+
+    LLVM 10 would narrow the operation under a bare cast to f16, and computes chains of f16 without rounding in between.
+    """
+    x = scope.bind(x)
+    bits = to_bits(x)
+    quiet = tir.const(1 << (MANTISSA_BITS[32] - 1), "uint32")
+    return tir.Cast("float16", from_bits(tir.Select(is_nan(x), bits | quiet, bits)))
+
+
+# conditions
+
+_ORDERINGS = {"EQ": tir.EQ, "LT": tir.LT, "LE": tir.LE, "GT": tir.GT, "GE": tir.GE}
+
+
+def truth(number: Any) -> Any:
+    """Whether an integer is not zero."""
+    # the call keeps conditions out of TVM's common subexpressions, whose interval analysis fails on vectors of them
+    return tir.NE(opaque(number), tir.const(0, number.dtype))
+
+
+def equal(x: Any, y: Any) -> Any:
+    """Equality of integers."""
+    return tir.EQ(opaque(x), y)
+
+
+def compare_numbers(direction: str, a: Any, b: Any) -> Any:
+    """Comparison of floats of which neither is NaN; for NaN it may be true or false.
+
+    TVM tells LLVM that there is no NaN (NoNaNsFPMath): in scalar code, so also in the remainder of every vectorised
+    loop, ordered comparisons are true for NaN. Only tests of the bits can be relied on.
+    """
+    # Not(x < y) would become y <= x, and a bool in a Select a fact about its other branch
+    return truth(tir.Cast("uint8", _ORDERINGS[direction](hide(a), b)))
+
+
+def ordered(direction: str, a: Any, b: Any) -> Any:
+    """Comparison of floats (to be bound) that is false for NaN, also after TVM has negated it."""
+    return tir.And(compare_numbers(direction, a, b), tir.Not(tir.Or(is_nan(a), is_nan(b))))
+
+
+def is_nan(x: Any) -> Any:
+    """Whether a float (to be bound) is NaN, by its bits."""
+    return tir.GT(to_bits(x) & magnitude_mask(x), exponent_mask(x))
+
+
+def is_zero(x: Any) -> Any:
+    """Whether a float is 0 or -0, by its bits."""
+    mask = magnitude_mask(x)
+    return equal(to_bits(x) & mask, tir.const(0, mask.dtype))
+
+
+def maximum(scope: Scope, x: Any, y: Any) -> Any:
+    """The larger float, NaN if either is."""
+    return _extreme(scope, "GT", x, y)
+
+
+def minimum(scope: Scope, x: Any, y: Any) -> Any:
+    """The smaller float, NaN if either is."""
+    return _extreme(scope, "LT", x, y)
+
+
+def _extreme(scope: Scope, direction: str, x: Any, y: Any) -> Any:
+    x, y = scope.bind(x), scope.bind(y)
+    numbers = tir.Select(compare_numbers(direction, x, y), x, y)
+    return tir.Select(is_nan(x), x, tir.Select(is_nan(y), y, numbers))

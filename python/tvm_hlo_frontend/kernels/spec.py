@@ -1,0 +1,44 @@
+"""KernelSpec: the name of a kernel, complete enough to generate its code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..hlo.scalar_expression import ScalarExpression
+
+
+@dataclass(frozen=True)
+class KernelSpec:
+    """A kernel's identity; equal specs on equal buffers are the same code and are compiled once.
+
+    Attributes
+    ----------
+    name : str
+        Key of ``kernels.definitions``.
+    parameters : dict
+        JSON values. No static extents where the buffers have them, no names of instructions.
+    body : ScalarExpression or None
+        The scalar body where the kernel takes one.
+    version : int
+        Raised when the meaning of a kernel changes, so that saved modules never get another one silently.
+    """
+
+    name: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    body: ScalarExpression | None = None
+    version: int = 1
+
+    def to_json(self) -> str:
+        """Canonical text; the attribute of a Relay call."""
+        body = None if self.body is None else self.body.to_json()
+        data = {"name": self.name, "version": self.version, "parameters": self.parameters, "body": body}
+        return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> KernelSpec:
+        """Inverse of `to_json`."""
+        data = json.loads(text)
+        body = None if data["body"] is None else ScalarExpression.from_json(data["body"])
+        return KernelSpec(data["name"], data["parameters"], body, data["version"])

@@ -1,0 +1,73 @@
+"""Scalar programs as statements: one store per operation, so that long programs compile in linear time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tvm import tir
+
+from ..hlo.scalar_expression import ScalarExpression, elementwise_expression
+from .definitions import kernel
+from .loops import PARALLEL_WORK, Loops, extern, static
+from .scalar import evaluate
+from .spec import KernelSpec
+
+# elements that one thread takes at a time
+CHUNK = 4096
+
+
+def statement_values(loops: Loops, body: ScalarExpression, operands: Sequence[Any]) -> list[Any]:
+    """The results of `body`, computed by the statements written here."""
+    values: list[Any] = []
+    for node in body.nodes:
+        if node.opcode == "parameter":
+            values.append(operands[int(node.attributes[0])])
+        elif node.opcode == "constant":
+            values += evaluate(ScalarExpression((node,), (0,)), [])
+        else:
+            kinds = tuple(body.nodes[index].element_type for index in node.operands)
+            single = elementwise_expression(node.opcode, node.element_type, kinds, node.attributes)
+            (result,) = evaluate(single, [values[index] for index in node.operands])
+            values.append(_stored(loops, result))
+    return [values[index] for index in body.results]
+
+
+def _stored(loops: Loops, value: Any) -> Any:
+    """`value` by way of memory, which LLVM puts into a register: variables bound to expressions are substituted again
+    and again by TVM's passes."""
+    dtype = str(value.dtype)
+    memory = loops.scratch(1, "int8" if dtype == "bool" else dtype, "value")
+    memory[0] = value.astype("int8") if dtype == "bool" else value
+    (loaded,) = loops.values([memory[0]])
+    return tir.NE(loaded, tir.const(0, "int8")) if dtype == "bool" else loaded
+
+
+@kernel("elementwise", "extern")
+def elementwise(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
+    """A long scalar body at every index (XLA operation semantics: Map; semantics.md rule 70).
+
+    Inputs are flat, scalars of shape (1,) belong to every element; results are flat as well.
+    """
+    body = spec.body
+    assert body is not None
+    length = math.prod(static(results[0][0]))
+
+    def generate(loops: Loops, ins: list[Any], outs: list[Any]) -> None:
+        whole, rest = divmod(length, CHUNK)
+
+        def elements(begin: Any, extent: int) -> None:
+            with loops.loop(extent, "element") as step:
+                index = begin + step
+                scalars = [array[0 if static(tensor.shape) == (1,) else index] for array, tensor in zip(ins, inputs)]
+                for out, value in zip(outs, statement_values(loops, body, loops.values(scalars, "operand"))):
+                    out[index] = value
+
+        if whole:
+            with loops.loop(whole, "chunk", parallel=length >= PARALLEL_WORK) as chunk:
+                elements(chunk * CHUNK, CHUNK)
+        if rest:
+            elements(whole * CHUNK, rest)
+
+    return extern(inputs, results, generate, "hlo_elementwise")

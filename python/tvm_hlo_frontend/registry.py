@@ -1,0 +1,113 @@
+"""Opcode -> converter and custom-call target -> converter.
+
+A converter is a free function ``convert(ctx, instruction, *operands) -> value``. Operands and result are ``Tensor``s,
+or (nested) tuples of them for HLO tuples.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import RegistryError
+from .hlo.opcodes import OPCODES
+
+ConvertFunction = Callable[..., Any]
+
+CUSTOM_CALL_PREFIX = "custom-call:"
+
+
+@dataclass(frozen=True)
+class Converter:
+    """A registered converter.
+
+    Attributes
+    ----------
+    convert : callable
+        ``convert(ctx, instruction, *operands)``.
+    broadcasting : bool
+        Operands may arrive with a pending broadcast: as scalars, or with dimensions of size 1, where the operand
+        instruction's shape has more; otherwise the driver materialises them first.
+    how : str
+        For the support table: ``native``, ``composition``, ``kernel``, ``rewrite`` or ``identity``.
+    """
+
+    convert: ConvertFunction
+    broadcasting: bool = False
+    how: str = "composition"
+
+    @property
+    def summary(self) -> str:
+        """First line of the converter's docstring."""
+        return (self.convert.__doc__ or "").strip().split("\n")[0]
+
+
+_CONVERTERS: dict[str, Converter] = {}
+
+
+def converter(
+    *opcodes: str, broadcasting: bool = False, how: str = "composition"
+) -> Callable[[ConvertFunction], ConvertFunction]:
+    """Decorator: registers a function as the converter of `opcodes`.
+
+    Parameters
+    ----------
+    opcodes : str
+        XLA opcode names.
+    broadcasting : bool
+        See `Converter`.
+    how : str
+        See `Converter`.
+
+    Raises
+    ------
+    RegistryError
+        For an unknown opcode, one that already has a converter, or a function without (ctx, instruction, ...).
+    """
+    for opcode in opcodes:
+        if opcode not in OPCODES:
+            raise RegistryError(f"{opcode!r} is not an HLO opcode")
+    return _register(opcodes, broadcasting, how)
+
+
+def custom_call_converter(*targets: str, how: str = "composition") -> Callable[[ConvertFunction], ConvertFunction]:
+    """Decorator: registers a function as the converter of custom-calls to `targets`; errors as `converter`."""
+    return _register(tuple(CUSTOM_CALL_PREFIX + target for target in targets), False, how)
+
+
+def _register(keys: tuple[str, ...], broadcasting: bool, how: str) -> Callable[[ConvertFunction], ConvertFunction]:
+    def decorate(function: ConvertFunction) -> ConvertFunction:
+        check_signature(function)
+        for key in keys:
+            if key in _CONVERTERS:
+                raise RegistryError(f"{key!r} already has the converter {_CONVERTERS[key].convert.__name__}")
+        _CONVERTERS.update(dict.fromkeys(keys, Converter(function, broadcasting, how)))
+        return function
+
+    return decorate
+
+
+def check_signature(function: ConvertFunction) -> None:
+    """RegistryError unless `function` can be called with (ctx, instruction, operands...)."""
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = list(inspect.signature(function).parameters.values())
+    if len([p for p in parameters if p.kind in positional]) < 2:
+        raise RegistryError(f"{function.__name__} must take (ctx, instruction, *operands), not {len(parameters)} names")
+
+
+def registered() -> Mapping[str, Converter]:
+    """All converters by key: an opcode, or ``custom-call:`` and a target."""
+    from . import converters  # noqa: F401  registers every family
+
+    return _CONVERTERS
+
+
+def with_custom(custom_converters: Mapping[str, ConvertFunction] | None) -> Mapping[str, Converter]:
+    """The registered converters, overridden by `custom_converters` (key: an opcode or a custom-call target)."""
+    table = dict(registered())
+    for key, function in (custom_converters or {}).items():
+        check_signature(function)
+        table[key if key in OPCODES else CUSTOM_CALL_PREFIX + key] = Converter(function, how="custom")
+    return table

@@ -1,0 +1,23 @@
+"""HLO to HLO: what makes the rest small. Every rewrite's output is HLO that XLA itself can run."""
+
+from __future__ import annotations
+
+from ..hlo.module import HloModule
+from .capabilities import Capabilities
+from .pipeline import DECOMPOSITIONS, NORMALIZATIONS
+
+__all__ = ["Capabilities", "decompose", "normalize"]
+
+
+def decompose(module: HloModule, capabilities: Capabilities) -> HloModule:
+    """Replace instructions that the dialect cannot say by others that it can."""
+    for rewrite in DECOMPOSITIONS:
+        module = rewrite(module, capabilities)
+    return module
+
+
+def normalize(module: HloModule, capabilities: Capabilities) -> HloModule:
+    """Bring a decomposed module into the form that the converters expect."""
+    for rewrite in NORMALIZATIONS:
+        module = rewrite(module, capabilities)
+    return module

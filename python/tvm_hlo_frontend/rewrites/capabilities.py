@@ -1,0 +1,28 @@
+"""What the target dialect can say, as far as rewrites have to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..hlo.shape import ELEMENT_TYPES
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """Attributes
+    ----------
+    element_types : frozenset of str
+        Element types that tensors of the dialect carry as they are.
+    rng_seed : int or None
+        Seed of stateful random numbers; None if there shall be none.
+    """
+
+    element_types: frozenset[str]
+    rng_seed: int | None = None
+
+    @staticmethod
+    def of(dialect: Any, rng_seed: int | None = None) -> Capabilities:
+        """Ask a dialect."""
+        carried = frozenset(row.name for row in ELEMENT_TYPES if dialect.carries(row.name))
+        return Capabilities(carried, rng_seed)

@@ -1,0 +1,286 @@
+"""Convolutions in channels-first form, and what stands between them too, so that no transposes remain in a network.
+
+A value may have a twin: the same elements with permuted dimensions, which is what the rewritten program computes. The
+value itself is then a transpose of its twin, and disappears unless something asks for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ..hlo.attributes import (
+    Attributes,
+    BatchNormAttributes,
+    ConstantAttributes,
+    ConvolutionAttributes,
+    ConvolutionDimensionNumbers,
+    DimensionsAttributes,
+    PadAttributes,
+    SliceAttributes,
+    Window,
+    WindowAttributes,
+)
+from ..hlo.builder import RewriteBuilder, transform
+from ..hlo.module import HloInstruction, HloModule
+from ..hlo.opcodes import ELEMENTWISE
+from ..hlo.shape import Shape, array_shape
+from .capabilities import Capabilities
+
+Permutation = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Twin:
+    """`value` with its dimensions permuted: dimension i of it is dimension permutation[i] of the value."""
+
+    value: HloInstruction
+    permutation: Permutation
+
+
+@dataclass
+class _Rewriter:
+    """State of the pass: twins by the value they stand for, and permuted values made so far."""
+
+    twins: dict[HloInstruction, Twin] = field(default_factory=dict)
+    made: dict[tuple[HloInstruction, Permutation], HloInstruction] = field(default_factory=dict)
+
+    def __call__(
+        self, builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
+    ) -> HloInstruction | None:
+        rule = _RULES.get(instruction.opcode)
+        if rule is None or not instruction.shape.is_array or not instruction.shape.is_static:
+            return None
+        return rule(self, builder, instruction, operands)
+
+    def permuted(self, builder: RewriteBuilder, value: HloInstruction, permutation: Permutation) -> HloInstruction:
+        """`value` with permuted dimensions: its twin, a permuted definition where that is free, else a transpose."""
+        twin = self.twins.get(value)
+        if twin is not None:
+            # value = transpose(twin), so both permutations become one
+            permutation = tuple(twin.permutation.index(axis) for axis in permutation)
+            value = twin.value
+        if permutation == tuple(range(value.shape.rank)):
+            return value
+        found = self.made.get((value, permutation))
+        if found is None:
+            make = _DEFINITIONS.get(value.opcode, _transpose)
+            found = self.made[value, permutation] = make(builder, value, permutation)
+        return found
+
+    def result(self, builder: RewriteBuilder, twin: HloInstruction, permutation: Permutation) -> HloInstruction:
+        """The value of which `twin` is the twin."""
+        inverse = _inverse(permutation)
+        if inverse == permutation == tuple(range(len(permutation))):
+            return twin
+        value = _transpose(builder, twin, inverse)
+        self.twins[value] = Twin(twin, permutation)
+        return value
+
+    def permutation_of(self, operands: Sequence[HloInstruction]) -> Permutation | None:
+        """Permutation of the first operand that has a twin."""
+        return next((self.twins[operand].permutation for operand in operands if operand in self.twins), None)
+
+
+def convolutions_channels_first(module: HloModule, capabilities: Capabilities) -> HloModule:
+    """Convolutions with other layouts than [N, C, spatial] * [O, I, spatial] get these, with transposes around them;
+    the permuted form is carried through element-wise, windowed and movement opcodes, so that transposes cancel.
+
+    Parameters
+    ----------
+    module : HloModule
+        Without calls and fusions where transposes are to cancel across them.
+    capabilities : Capabilities
+
+    Returns
+    -------
+    HloModule
+        The same function, of the same parameters and results.
+    """
+    if not any(_needs_rewriting(instruction) for instruction in module.instructions):
+        return module
+    return transform(module, _Rewriter())
+
+
+def _needs_rewriting(instruction: HloInstruction) -> bool:
+    attributes = instruction.attributes
+    return isinstance(attributes, ConvolutionAttributes) and attributes.dimension_numbers != _channels_first(
+        instruction.shape.rank
+    )
+
+
+def _channels_first(rank: int) -> ConvolutionDimensionNumbers:
+    spatial = tuple(range(2, rank))
+    return ConvolutionDimensionNumbers(0, 1, spatial, 1, 0, spatial, 0, 1, spatial)
+
+
+def _inverse(permutation: Permutation) -> Permutation:
+    return tuple(permutation.index(axis) for axis in range(len(permutation)))
+
+
+def _permuted_shape(shape: Shape, permutation: Permutation) -> Shape:
+    return array_shape(shape.element_type, [shape.dimensions[axis] for axis in permutation])
+
+
+# values that are made permuted: (builder, value, permutation) -> permuted value
+
+
+def _transpose(builder: RewriteBuilder, value: HloInstruction, permutation: Permutation) -> HloInstruction:
+    """A transpose, or a reshape if only dimensions of size 1 change places."""
+    shape = _permuted_shape(value.shape, permutation)
+    moved = [axis for axis in permutation if value.shape.dimensions[axis] != 1]
+    if moved == sorted(moved):
+        return builder.add("reshape", [value], shape, metadata=value.metadata)
+    return builder.add("transpose", [value], shape, DimensionsAttributes(permutation), metadata=value.metadata)
+
+
+def _permuted_broadcast(builder: RewriteBuilder, value: HloInstruction, permutation: Permutation) -> HloInstruction:
+    (operand,) = value.operands
+    assert isinstance(value.attributes, DimensionsAttributes)
+    dimensions = tuple(permutation.index(axis) for axis in value.attributes.dimensions)
+    order = tuple(sorted(range(len(dimensions)), key=lambda i: dimensions[i]))
+    if order != tuple(range(len(dimensions))):
+        operand = _transpose(builder, operand, order)
+    attributes = DimensionsAttributes(tuple(sorted(dimensions)))
+    shape = _permuted_shape(value.shape, permutation)
+    return builder.add("broadcast", [operand], shape, attributes, metadata=value.metadata)
+
+
+def _permuted_constant(builder: RewriteBuilder, value: HloInstruction, permutation: Permutation) -> HloInstruction:
+    assert isinstance(value.attributes, ConstantAttributes) and not isinstance(value.attributes.literal, tuple)
+    literal = value.attributes.literal.transpose(permutation).copy()
+    shape = _permuted_shape(value.shape, permutation)
+    return builder.add("constant", (), shape, ConstantAttributes(literal), metadata=value.metadata)
+
+
+def _permuted_iota(builder: RewriteBuilder, value: HloInstruction, permutation: Permutation) -> HloInstruction:
+    assert isinstance(value.attributes, DimensionsAttributes)
+    attributes = DimensionsAttributes(tuple(permutation.index(axis) for axis in value.attributes.dimensions))
+    return builder.add("iota", (), _permuted_shape(value.shape, permutation), attributes, metadata=value.metadata)
+
+
+def _permuted_transpose(builder: RewriteBuilder, value: HloInstruction, permutation: Permutation) -> HloInstruction:
+    assert isinstance(value.attributes, DimensionsAttributes)
+    composed = tuple(value.attributes.dimensions[axis] for axis in permutation)
+    (operand,) = value.operands
+    return operand if composed == tuple(range(len(composed))) else _transpose(builder, operand, composed)
+
+
+_DEFINITIONS: dict[str, Callable[[RewriteBuilder, HloInstruction, Permutation], HloInstruction]] = {
+    "broadcast": _permuted_broadcast,
+    "constant": _permuted_constant,
+    "iota": _permuted_iota,
+    "transpose": _permuted_transpose,
+}
+
+
+# rules: (rewriter, builder, old instruction, new operands) -> replacement, or None for a plain copy
+
+Rule = Callable[[_Rewriter, RewriteBuilder, HloInstruction, "tuple[HloInstruction, ...]"], "HloInstruction | None"]
+
+
+def _convolution(
+    rewriter: _Rewriter, builder: RewriteBuilder, old: HloInstruction, operands: tuple[HloInstruction, ...]
+) -> HloInstruction | None:
+    attributes = old.attributes
+    assert isinstance(attributes, ConvolutionAttributes)
+    numbers, wanted = attributes.dimension_numbers, _channels_first(old.shape.rank)
+    if numbers == wanted:
+        return None
+    data = (numbers.input_batch, numbers.input_feature, *numbers.input_spatial)
+    kernel = (numbers.kernel_output_feature, numbers.kernel_input_feature, *numbers.kernel_spatial)
+    output = (numbers.output_batch, numbers.output_feature, *numbers.output_spatial)
+    parts = [rewriter.permuted(builder, x, order) for x, order in zip(operands, (data, kernel))]
+    changed = dataclasses.replace(attributes, dimension_numbers=wanted)
+    return rewriter.result(builder, _like(builder, old, parts, changed, output), output)
+
+
+def _like(
+    builder: RewriteBuilder,
+    old: HloInstruction,
+    operands: Sequence[HloInstruction],
+    attributes: Attributes,
+    permutation: Permutation,
+) -> HloInstruction:
+    """`old` with other operands and attributes, its shape permuted."""
+    called = [builder.rewritten(computation) for computation in old.called_computations]
+    shape = _permuted_shape(old.shape, permutation)
+    return builder.add(old.opcode, operands, shape, attributes, called, name=old.name, metadata=old.metadata)
+
+
+def _same_dimensions(
+    rewriter: _Rewriter, builder: RewriteBuilder, old: HloInstruction, operands: tuple[HloInstruction, ...]
+) -> HloInstruction | None:
+    """Opcodes whose operands have the dimensions of the result, or are scalars or vectors along a named dimension."""
+    rank = old.shape.rank
+    full = [operand for operand in operands if operand.shape.rank == rank > 1]
+    permutation = rewriter.permutation_of(full)
+    if permutation is None:
+        return None
+    attributes = _permuted_attributes(old.attributes, permutation)
+    if attributes is None:
+        return None
+    parts = [rewriter.permuted(builder, x, permutation) if x in full else x for x in operands]
+    return rewriter.result(builder, _like(builder, old, parts, attributes, permutation), permutation)
+
+
+def _permuted_attributes(attributes: Attributes, permutation: Permutation) -> Attributes | None:
+    """Attributes of the same operation on permuted dimensions; None if the order of the dimensions matters to it."""
+
+    def pick(values: Sequence[int]) -> tuple[int, ...]:
+        return tuple(values[axis] for axis in permutation)
+
+    match attributes:
+        case DimensionsAttributes(dimensions):
+            return DimensionsAttributes(tuple(sorted(permutation.index(axis) for axis in dimensions)))
+        case PadAttributes(low, high, interior):
+            return PadAttributes(pick(low), pick(high), pick(interior))
+        case SliceAttributes(starts, limits, strides):
+            return SliceAttributes(pick(starts), pick(limits), pick(strides))
+        case BatchNormAttributes(epsilon, feature_index):
+            return BatchNormAttributes(epsilon, permutation.index(feature_index))
+        case WindowAttributes(window):
+            real = [axis for axis in permutation if window.dimensions[axis].size > 1]
+            # elements of a window are visited in order: ties and folds depend on it
+            if real != sorted(real):
+                return None
+            return WindowAttributes(Window(tuple(window.dimensions[axis] for axis in permutation)))
+    return attributes
+
+
+def _reduce(
+    rewriter: _Rewriter, builder: RewriteBuilder, old: HloInstruction, operands: tuple[HloInstruction, ...]
+) -> HloInstruction | None:
+    """Reduce of one operand; its result has the twin's remaining dimensions."""
+    value, initial = operands
+    permutation = rewriter.permutation_of([value])
+    if permutation is None:
+        return None
+    assert isinstance(old.attributes, DimensionsAttributes)
+    dropped = old.attributes.dimensions
+    attributes = DimensionsAttributes(tuple(sorted(permutation.index(axis) for axis in dropped)))
+    kept = [axis for axis in range(len(permutation)) if axis not in dropped]
+    remaining = tuple(kept.index(axis) for axis in permutation if axis not in dropped)
+    twin = _like(builder, old, [rewriter.permuted(builder, value, permutation), initial], attributes, remaining)
+    return rewriter.result(builder, twin, remaining)
+
+
+def _transposed(
+    rewriter: _Rewriter, builder: RewriteBuilder, old: HloInstruction, operands: tuple[HloInstruction, ...]
+) -> HloInstruction | None:
+    (value,) = operands
+    if value not in rewriter.twins:
+        return None
+    assert isinstance(old.attributes, DimensionsAttributes)
+    return rewriter.permuted(builder, value, old.attributes.dimensions)
+
+
+_RULES: dict[str, Rule] = {
+    **dict.fromkeys(ELEMENTWISE, _same_dimensions),
+    **dict.fromkeys(("pad", "concatenate", "slice", "reverse", "copy", "batch-norm-inference"), _same_dimensions),
+    **dict.fromkeys(("reduce-window", "select-and-scatter"), _same_dimensions),
+    "convolution": _convolution,
+    "reduce": _reduce,
+    "transpose": _transposed,
+}

@@ -1,0 +1,146 @@
+"""Factorisations by kernels, in LAPACK's terms: what the custom-calls of all frameworks are made of.
+
+Each takes a matrix [..., m, n] and gives instructions; names of results are LAPACK's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...hlo.attributes import CholeskyAttributes, CompareAttributes, DimensionsAttributes, SliceAttributes
+from ...hlo.builder import RewriteBuilder
+from ...hlo.module import HloInstruction, Metadata
+from ...hlo.shape import Shape, array_shape
+from .kernel_calls import PART_TYPE, kernel_call
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where instructions are added, and what they come from."""
+
+    builder: RewriteBuilder
+    metadata: Metadata
+
+    def add(
+        self, opcode: str, operands: Sequence[HloInstruction], shape: Shape | None = None, attributes: Any = None
+    ) -> HloInstruction:
+        """Add an instruction."""
+        return self.builder.add(opcode, operands, shape, attributes, metadata=self.metadata)
+
+    def call(
+        self,
+        kernel: str,
+        parameters: dict[str, Any],
+        operands: Sequence[HloInstruction],
+        results: Sequence[Shape],
+    ) -> list[HloInstruction]:
+        """Call a kernel whose first operand is a matrix in batches."""
+        batch_rank = operands[0].shape.rank - 2
+        return kernel_call(self.builder, kernel, parameters, operands, results, batch_rank, self.metadata)
+
+    def filled(self, value: Any, shape: Shape) -> HloInstruction:
+        """`value` everywhere."""
+        scalar = self.builder.constant(value, shape.element_type)
+        plain = array_shape(shape.element_type, shape.dimensions)
+        return self.add("broadcast", [scalar], plain, DimensionsAttributes(()))
+
+
+def batch_of(matrix: HloInstruction) -> tuple[int, ...]:
+    """Leading dimensions of matrices."""
+    return matrix.shape.sizes[:-2]
+
+
+def real_type(element_type: str) -> str:
+    """Element type of magnitudes."""
+    return PART_TYPE.get(element_type, element_type)
+
+
+def potrf(site: Site, a: HloInstruction, lower: bool) -> list[HloInstruction]:
+    """(factor in one triangle of a, info): info is 0, or 1 where a is not positive definite.
+
+    LAPACK's info is the order of the first minor that is not positive; frameworks compare it with 0 alone.
+    """
+    factor = site.add("cholesky", [a], a.shape, CholeskyAttributes(lower))
+    rank, batch = a.shape.rank, batch_of(a)
+    corner = [1] * 2
+    first = site.add(
+        "slice",
+        [factor],
+        array_shape(a.shape.element_type, (*batch, *corner)),
+        SliceAttributes((0,) * rank, (*batch, *corner), (1,) * rank),
+    )
+    first = site.add("reshape", [first], array_shape(a.shape.element_type, batch))
+    if a.shape.kind == "complex":
+        first = site.add("real", [first])
+    failed = site.add("compare", [first, first], None, CompareAttributes("NE", "FLOAT"))
+    info = site.add("convert", [failed], array_shape("s32", batch))
+    # the other triangle stays what it was
+    indices = [
+        site.add("iota", (), array_shape("s32", a.shape.dimensions), DimensionsAttributes((rank - 2 + axis,)))
+        for axis in range(2)
+    ]
+    inside = site.add("compare", indices, None, CompareAttributes("GE" if lower else "LE", "SIGNED"))
+    return [site.add("select", [inside, factor, a]), info]
+
+
+def getrf(site: Site, a: HloInstruction, one_based: bool) -> list[HloInstruction]:
+    """(factors, pivots, info, permutation) of a = P L U with partial pivoting."""
+    batch, (m, n) = batch_of(a), a.shape.sizes[-2:]
+    results = [
+        a.shape,
+        array_shape("s32", (*batch, min(m, n))),
+        array_shape("s32", batch),
+        array_shape("s32", (*batch, m)),
+    ]
+    return site.call("lu", {"one_based": one_based}, [a], results)
+
+
+def geqrf(site: Site, a: HloInstruction) -> list[HloInstruction]:
+    """(R and the reflectors below it, taus)."""
+    batch, (m, n) = batch_of(a), a.shape.sizes[-2:]
+    taus = array_shape(a.shape.element_type, (*batch, min(m, n)))
+    return site.call("qr", {}, [a], [a.shape, taus])
+
+
+def geqp3(site: Site, a: HloInstruction) -> list[HloInstruction]:
+    """(R and the reflectors below it, 1-based permutation of the columns, taus), all columns free."""
+    batch, (m, n) = batch_of(a), a.shape.sizes[-2:]
+    taus = array_shape(a.shape.element_type, (*batch, min(m, n)))
+    permutation = array_shape("s32", (*batch, n))
+    packed, taus_made, permuted = site.call("qr", {"pivoted": True}, [a], [a.shape, taus, permutation])
+    return [packed, permuted, taus_made]
+
+
+def orgqr(site: Site, a: HloInstruction, taus: HloInstruction) -> HloInstruction:
+    """The first columns of the product of the reflectors."""
+    return site.call("householder_product", {}, [a, taus], [a.shape])[0]
+
+
+def syevd(site: Site, a: HloInstruction, lower: bool) -> list[HloInstruction]:
+    """(eigenvectors, ascending eigenvalues, info) from one triangle of a symmetric or Hermitian matrix."""
+    batch, n = batch_of(a), a.shape.sizes[-1]
+    values = array_shape(real_type(a.shape.element_type), (*batch, n))
+    return site.call("eigh", {"lower": lower}, [a], [a.shape, values, array_shape("s32", batch)])
+
+
+def gesdd(site: Site, a: HloInstruction, full_matrices: bool, compute_uv: bool) -> list[HloInstruction]:
+    """(descending singular values, u, vt, info); zeros for u and vt without `compute_uv`."""
+    batch, (m, n) = batch_of(a), a.shape.sizes[-2:]
+    element_type, k = a.shape.element_type, min(m, n)
+    values, info = array_shape(real_type(element_type), (*batch, k)), array_shape("s32", batch)
+    u = array_shape(element_type, (*batch, m, m if full_matrices else k))
+    vt = array_shape(element_type, (*batch, n if full_matrices else k, n))
+    if not compute_uv:
+        singular, failed = site.call("svd", {"compute_uv": False}, [a], [values, info])
+        return [singular, site.filled(0, u), site.filled(0, vt), failed]
+    return site.call("svd", {"compute_uv": True}, [a], [values, u, vt, info])
+
+
+def gtsv(site: Site, bands: Sequence[HloInstruction], b: HloInstruction) -> list[HloInstruction]:
+    """(dl, d, du, x, info): the overwritten bands, and the solution of the tridiagonal system."""
+    shapes = [operand.shape for operand in (*bands, b)]
+    info = array_shape("s32", batch_of(b))
+    batch_rank = b.shape.rank - 2
+    return kernel_call(site.builder, "tridiagonal_solve", {}, [*bands, b], [*shapes, info], batch_rank, site.metadata)

@@ -1,0 +1,30 @@
+"""Options of LAPACK custom-calls: attributes of the typed FFI, or leading s32 operands of the older interface."""
+
+from __future__ import annotations
+
+import re
+
+from ...hlo.attributes import ConstantAttributes, CustomCallAttributes
+from ...hlo.module import HloInstruction
+
+_ATTRIBUTE = re.compile(r"(\w+)\s*=\s*(-?\d+)\s*:\s*[us]?i\d+")
+
+
+def ffi_attributes(instruction: HloInstruction) -> dict[str, int]:
+    """Integer attributes of the MLIR dictionary in backend_config, ``{uplo = 76 : ui8}`` (ASCII codes)."""
+    attributes = instruction.attributes
+    assert isinstance(attributes, CustomCallAttributes)
+    text = attributes.backend_config.decode("utf-8", errors="replace")
+    return {name: int(value) for name, value in _ATTRIBUTE.findall(text)}
+
+
+def leading_scalars(instruction: HloInstruction) -> list[int | None]:
+    """Values of the scalar s32 operands in front of the matrices; None where one is no constant."""
+    values: list[int | None] = []
+    for operand in instruction.operands:
+        if operand.shape.element_type != "s32" or operand.shape.rank:
+            break
+        attributes = operand.attributes
+        is_constant = isinstance(attributes, ConstantAttributes) and not isinstance(attributes.literal, tuple)
+        values.append(int(attributes.literal) if is_constant else None)  # type: ignore[union-attr, arg-type]
+    return values

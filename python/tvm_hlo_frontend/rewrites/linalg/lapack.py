@@ -1,0 +1,158 @@
+"""LAPACK and BLAS custom-calls of JAX on the CPU, typed FFI (``lapack_spotrf_ffi``) and the older interface."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...hlo.attributes import ConstantAttributes, DimensionsAttributes, TriangularSolveAttributes
+from ...hlo.module import HloInstruction
+from ...hlo.shape import Shape
+from . import factorizations as lapack
+from .factorizations import Site
+from .flags import ffi_attributes, leading_scalars
+
+_TARGET = re.compile(r"(?:lapack|blas)_[sdcz](?P<routine>[a-z0-9]+?)(?P<ffi>_ffi)?")
+_TRANSPOSES = ("NO_TRANSPOSE", "TRANSPOSE", "ADJOINT")
+
+
+@dataclass(frozen=True)
+class LapackCall:
+    """A custom-call taken apart.
+
+    Attributes
+    ----------
+    site : Site
+    shape : Shape
+        Of the result.
+    options : dict of str to int
+        Attributes of the typed FFI; empty for the older interface.
+    scalars : list of int or None
+        Leading scalars of the older interface; empty for the typed FFI.
+    arrays : list of HloInstruction
+        The operands behind those.
+    """
+
+    site: Site
+    shape: Shape
+    options: dict[str, int]
+    scalars: list[int | None]
+    arrays: list[HloInstruction]
+
+    def is_char(self, option: str, char: str) -> bool:
+        """Whether an option of the typed FFI is `char`."""
+        return self.options[option] == ord(char)
+
+
+Handler = Callable[[LapackCall], "list[HloInstruction] | None"]
+
+
+def routine_of(target: str) -> tuple[str, bool] | None:
+    """(routine without its type letter, whether it is of the typed FFI) of a custom-call target."""
+    match = _TARGET.fullmatch(target)
+    return (match["routine"], match["ffi"] is not None) if match else None
+
+
+def expand_lapack(
+    site: Site, instruction: HloInstruction, target: str, operands: tuple[HloInstruction, ...]
+) -> list[HloInstruction] | None:
+    """Results of a LAPACK custom-call, or None if it is none that is known."""
+    found = routine_of(target)
+    if found is None or found[0] not in ROUTINES:
+        return None
+    routine, is_ffi = found
+    scalars = [] if is_ffi else leading_scalars(instruction)
+    options = ffi_attributes(instruction) if is_ffi else {}
+    call = LapackCall(site, instruction.shape, options, scalars, list(operands[len(scalars) :]))
+    return ROUTINES[routine](call)
+
+
+def _potrf(call: LapackCall) -> list[HloInstruction] | None:
+    lower = call.is_char("uplo", "L") if call.options else call.scalars[0]
+    return None if lower is None else lapack.potrf(call.site, call.arrays[0], bool(lower))
+
+
+def _trsm(call: LapackCall) -> list[HloInstruction] | None:
+    *scale, a, b = call.arrays
+    if call.options:
+        left, lower, unit = (call.is_char(*pair) for pair in (("side", "L"), ("uplo", "L"), ("diag", "U")))
+        transpose: int | None = "NTC".index(chr(call.options["trans_x"]))
+    else:
+        left, lower, transpose, unit = call.scalars[:4]  # type: ignore[assignment]
+    if None in (left, lower, transpose, unit):
+        return None
+    if scale and not _is_one(scale[0]):
+        factor = call.site.add("broadcast", scale, b.shape, DimensionsAttributes(()))
+        b = call.site.add("multiply", [b, factor])
+    attributes = TriangularSolveAttributes(bool(left), bool(lower), bool(unit), _TRANSPOSES[transpose or 0])
+    return [call.site.add("triangular-solve", [a, b], b.shape, attributes)]
+
+
+def _is_one(scalar: HloInstruction) -> bool:
+    attributes = scalar.attributes
+    return (
+        isinstance(attributes, ConstantAttributes)
+        and not isinstance(attributes.literal, tuple)
+        and bool((attributes.literal == 1).all())
+    )
+
+
+def _getrf(call: LapackCall) -> list[HloInstruction]:
+    factors, pivots, info, _ = lapack.getrf(call.site, call.arrays[0], one_based=True)
+    return [factors, pivots, info]
+
+
+def _geqrf(call: LapackCall) -> list[HloInstruction]:
+    return lapack.geqrf(call.site, call.arrays[0])
+
+
+def _geqp3(call: LapackCall) -> list[HloInstruction] | None:
+    # JAX passes zeros as jpvt: every column is free
+    start = call.arrays[1]
+    source = start.operands[0] if start.opcode == "broadcast" else start
+    attributes = source.attributes
+    free = isinstance(attributes, ConstantAttributes) and not isinstance(attributes.literal, tuple)
+    if not free or bool(attributes.literal.any()):  # type: ignore[union-attr]
+        return None
+    return lapack.geqp3(call.site, call.arrays[0])
+
+
+def _orgqr(call: LapackCall) -> list[HloInstruction]:
+    return [lapack.orgqr(call.site, *call.arrays)]
+
+
+def _syevd(call: LapackCall) -> list[HloInstruction] | None:
+    lower = call.is_char("uplo", "L") if call.options else call.scalars[0]
+    return None if lower is None else lapack.syevd(call.site, call.arrays[0], bool(lower))
+
+
+def _gesdd(call: LapackCall) -> list[HloInstruction] | None:
+    a, u = call.arrays[0], call.shape.tuple_shapes[2]
+    m, n = a.shape.dimensions[-2:]
+    full = u.dimensions[-1] == m and call.shape.tuple_shapes[3].dimensions[-2] == n
+    if call.options and chr(call.options["mode"]) not in "ASN":
+        return None
+    compute_uv = not call.is_char("mode", "N") if call.options else call.scalars[1] != 0
+    # the first result is the overwritten matrix, which says nothing
+    return [a, *lapack.gesdd(call.site, a, bool(full), compute_uv)]
+
+
+def _gtsv(call: LapackCall) -> list[HloInstruction]:
+    *bands, b = call.arrays
+    return lapack.gtsv(call.site, bands, b)
+
+
+ROUTINES: dict[str, Handler] = {
+    "potrf": _potrf,
+    "trsm": _trsm,
+    "getrf": _getrf,
+    "geqrf": _geqrf,
+    "geqp3": _geqp3,
+    "orgqr": _orgqr,
+    "ungqr": _orgqr,
+    "syevd": _syevd,
+    "heevd": _syevd,
+    "gesdd": _gesdd,
+    "gtsv": _gtsv,
+}

@@ -1,0 +1,49 @@
+"""Custom-calls that frameworks emit for linear algebra, in terms of opcodes and kernels (rule 75)."""
+
+from __future__ import annotations
+
+from ..hlo.attributes import CustomCallAttributes
+from ..hlo.builder import RewriteBuilder, transform
+from ..hlo.module import HloInstruction, HloModule
+from .capabilities import Capabilities
+from .linalg.factorizations import Site
+from .linalg.lapack import ROUTINES, expand_lapack, routine_of
+from .linalg.portable import expand_portable
+
+PORTABLE_TARGETS = ("LuDecomposition", "Qr", "ProductOfElementaryHouseholderReflectors", "Eigh")
+
+
+def expand_linalg_custom_calls(module: HloModule, capabilities: Capabilities) -> HloModule:
+    """`module` with opcodes and kernel calls in the place of custom-calls for LAPACK routines and the portable names.
+
+    Layouts that the calls ask for are physical and play no part. Workspace results of old calls become zeros.
+    """
+    if not any(_is_known(instruction) for instruction in module.instructions):
+        return module
+    return transform(module, _expand)
+
+
+def _is_known(instruction: HloInstruction) -> bool:
+    attributes = instruction.attributes
+    if not isinstance(attributes, CustomCallAttributes) or not instruction.shape.is_static:
+        return False
+    found = routine_of(attributes.target)
+    return attributes.target in PORTABLE_TARGETS or (found is not None and found[0] in ROUTINES)
+
+
+def _expand(
+    builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
+) -> HloInstruction | None:
+    if not _is_known(instruction):
+        return None
+    assert isinstance(instruction.attributes, CustomCallAttributes)
+    site, target = Site(builder, instruction.metadata), instruction.attributes.target
+    results = expand_portable(site, instruction, target, operands)
+    if results is None:
+        results = expand_lapack(site, instruction, target, operands)
+    if results is None:
+        return None
+    if not instruction.shape.is_tuple:
+        return results[0]
+    workspace = [site.filled(0, shape) for shape in instruction.shape.tuple_shapes[len(results) :]]
+    return site.add("tuple", [*results, *workspace])

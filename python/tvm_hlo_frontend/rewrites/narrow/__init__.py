@@ -1,0 +1,1 @@
+"""Parts of the rewrite of narrow element types."""

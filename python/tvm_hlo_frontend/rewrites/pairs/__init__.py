@@ -1,0 +1,1 @@
+"""Parts of the rewrite of complex numbers into pairs of real ones."""

@@ -1,0 +1,231 @@
+"""build(mod, params, target) -> Executable: the right executor behind one call. Adds comfort and speed; exactness is
+in the emitted IR."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .errors import SignatureError
+from .hlo.shape import BY_NAME
+from .hlo.storage import from_storage, to_storage
+from .signature import Parameter, Signature, signature_of
+from .targets import cpu_target
+
+# TVM's passes recurse on the depth of the graph; a chain of 20,000 operators needs about 400 MB
+BUILD_STACK_BYTES = 1 << 30
+FUSE_MAX_DEPTH = 64
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Executable:
+    """A compiled module that takes and returns numpy arrays.
+
+    Attributes
+    ----------
+    signature : Signature
+    executor : str
+        ``"graph"`` or ``"vm"``.
+    library : object
+        What `relay.build` or `relay.vm.compile` returned.
+    """
+
+    signature: Signature
+    executor: str
+    library: Any
+    run_flat: Callable[[list[np.ndarray]], list[np.ndarray]]
+
+    @property
+    def inputs(self) -> tuple[Parameter, ...]:
+        """Parameters that a call takes, in order."""
+        return tuple(parameter for parameter in self.signature.parameters if not parameter.bound)
+
+    def __call__(self, *arrays: Any) -> Any:
+        """Run once.
+
+        Parameters
+        ----------
+        *arrays : array_like
+            One per entry of `inputs`, with its dimensions and dtype.
+
+        Returns
+        -------
+        numpy.ndarray or nested tuple of numpy.ndarray
+            In HLO's result structure and dtypes.
+
+        Raises
+        ------
+        SignatureError
+            If number, shape or dtype of the arrays do not fit.
+        """
+        results = self.run_flat(check_arguments(self.inputs, arrays))
+        return structured(self.signature.result, results)
+
+    def export_library(self, path: str | Path) -> None:
+        """Write a shared library that TVM's runtime loads without this package or any framework."""
+        library = self.library.mod if self.executor == "vm" else self.library
+        library.export_library(str(path))
+
+
+def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None) -> Executable:
+    """Compile a converted module.
+
+    Parameters
+    ----------
+    mod : tvm.IRModule
+        From `from_hlo` (also after save and load).
+    params : mapping of str to array, optional
+        Values for parameters of main, bound at compile time.
+    target : str or tvm.target.Target, optional
+        By default the CPU of this machine, with an ``-mcpu`` that TVM's LLVM knows.
+
+    Returns
+    -------
+    Executable
+
+    Raises
+    ------
+    ValueError
+        If `mod` was not made by `from_hlo`.
+    SignatureError
+        If a parameter that holds a weight has no value in `params`.
+    """
+    signature = signature_of(mod)
+    missing = [p.name for p in signature.parameters if p.bound and p.name not in (params or {})]
+    if missing:
+        raise SignatureError(f"params has no value for {', '.join(missing)}; pass the params that from_hlo returned")
+    target = cpu_target() if target is None else target
+    use_all_cores()
+
+    def compile_module() -> Executable:
+        choose = compile_vm if needs_vm(mod) else compile_graph
+        return choose(mod, dict(params or {}), target, signature)
+
+    return with_deep_stack(compile_module)
+
+
+def use_all_cores() -> None:
+    """Let TVM's thread pool have every CPU that the process may use, unless the user has set its size; by itself it
+    takes half of them on x86. Without effect once the pool has started."""
+    if hasattr(os, "sched_getaffinity"):
+        os.environ.setdefault("TVM_NUM_THREADS", str(len(os.sched_getaffinity(0))))
+
+
+def with_deep_stack(function: Callable[[], Result]) -> Result:
+    """`function()` in a thread whose stack is deep enough for TVM's recursive passes."""
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append((function(), None))
+        except BaseException as error:
+            outcome.append((None, error))
+
+    before = threading.stack_size(BUILD_STACK_BYTES)
+    try:
+        thread = threading.Thread(target=run, name="tvm-hlo-build")
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    result, error = outcome[0]
+    if error is not None:
+        raise error
+    return result
+
+
+def needs_vm(mod: Any) -> bool:
+    """Whether main calls other functions or branches, which the graph executor cannot."""
+    from tvm import relay
+
+    branches: list[Any] = []
+
+    def visit(node: Any) -> None:
+        if isinstance(node, relay.If):
+            branches.append(node)
+
+    relay.analysis.post_order_visit(mod["main"], visit)
+    return bool(branches) or len(mod.get_global_vars()) > 1
+
+
+def pass_context() -> Any:
+    """opt_level 3 with what keeps compile times low; the numbers do not depend on it."""
+    import tvm
+
+    return tvm.transform.PassContext(
+        opt_level=3, disabled_pass=["SimplifyExpr"], config={"relay.FuseOps.max_depth": FUSE_MAX_DEPTH}
+    )
+
+
+def compile_graph(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Executable:
+    """Compile for the graph executor."""
+    import tvm
+    from tvm import relay
+    from tvm.contrib import graph_executor
+
+    with pass_context():
+        library = relay.build(mod, target=target, params=params)
+    module = graph_executor.GraphModule(library["default"](tvm.cpu()))
+    names = [parameter.name for parameter in signature.parameters if not parameter.bound]
+
+    def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
+        for name, array in zip(names, arrays):
+            module.set_input(name, tvm.nd.array(array))
+        module.run()
+        return [module.get_output(index).numpy() for index in range(module.get_num_outputs())]
+
+    return Executable(signature, "graph", library, run)
+
+
+def compile_vm(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Executable:
+    """Compile for Relay's virtual machine."""
+    import tvm
+    from tvm import relay
+    from tvm.runtime.vm import VirtualMachine
+
+    with pass_context():
+        library = relay.vm.compile(mod, target=target, params=params)
+    machine = VirtualMachine(library, tvm.cpu())
+
+    def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
+        return flat_results(machine.invoke("main", *[tvm.nd.array(array) for array in arrays]))
+
+    return Executable(signature, "vm", library, run)
+
+
+def flat_results(value: Any) -> list[np.ndarray]:
+    """numpy arrays of an NDArray or a nested ADT, depth first."""
+    if hasattr(value, "numpy"):
+        return [value.numpy()]
+    return [array for part in value for array in flat_results(part)]
+
+
+def check_arguments(inputs: tuple[Parameter, ...], arrays: tuple[Any, ...]) -> list[np.ndarray]:
+    """`arrays` as main takes them, or a SignatureError."""
+    if len(arrays) != len(inputs):
+        names = ", ".join(parameter.name for parameter in inputs)
+        raise SignatureError(f"the module takes {len(inputs)} arrays ({names}), not {len(arrays)}")
+    checked = []
+    for parameter, value in zip(inputs, arrays):
+        array = np.asarray(value)
+        dtype = BY_NAME[parameter.element_type].numpy_dtype
+        if array.dtype != dtype or array.shape != parameter.dimensions:
+            wanted = f"{dtype}{list(parameter.dimensions)}"
+            raise SignatureError(f"input {parameter.name} takes {wanted}, not {array.dtype}{list(array.shape)}")
+        checked.append(to_storage(np.asarray(array, order="C"), parameter.element_type, parameter.carrier))
+    return checked
+
+
+def structured(tree: Any, arrays: list[np.ndarray]) -> Any:
+    """Arrays in HLO's dtypes and the structure of a result tree of the signature; takes them from the front."""
+    if isinstance(tree, dict):
+        return tuple(structured(part, arrays) for part in tree["tuple"])
+    return None if tree[0] == "token" else from_storage(arrays.pop(0), tree[0])

@@ -1,0 +1,34 @@
+"""Compilation targets for this machine."""
+
+from __future__ import annotations
+
+import platform
+
+# (CPU flags, -mcpu), best first; LLVM 10 knows no newer names and falls back to generic code without an error
+X86_CPUS: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"}), "skylake-avx512"),
+    (frozenset({"avx2", "fma", "f16c"}), "core-avx2"),
+)
+
+
+def cpu_flags() -> frozenset[str]:
+    """Feature flags of the first CPU, empty where the system does not tell."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as handle:
+            for line in handle:
+                if line.startswith("flags"):
+                    return frozenset(line.partition(":")[2].split())
+    except OSError:
+        return frozenset()
+    return frozenset()
+
+
+def cpu_target() -> str:
+    """Target string of this machine's CPU, as `relay.build` takes it."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return "llvm"
+    flags = cpu_flags()
+    for needed, mcpu in X86_CPUS:
+        if needed <= flags:
+            return f"llvm -mcpu={mcpu}"
+    return "llvm"

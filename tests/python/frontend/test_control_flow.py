@@ -1,0 +1,156 @@
+"""while and conditional (rules 77-79) against XLA, through `build` and plain Relay's virtual machine."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from compare import check
+from jax import lax
+
+X = np.linspace(-2, 2, 6, dtype="float32").reshape(2, 3)
+
+
+def hlo_of(function, *args):
+    lowered = jax.jit(function, keep_unused=True).lower(*args)
+    return lowered.compiler_ir("hlo").as_serialized_hlo_module_proto()
+
+
+def counted(x, n):
+    return lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, s[1] * 1.5 + x), (jnp.int32(0), x))
+
+
+def nested(x):
+    def outer(i, state):
+        inner = lambda s: (s[0] + 1, s[1] + jnp.float32(0.5) * s[0].astype("float32"))  # noqa: E731
+        return state + lax.while_loop(lambda s: s[0] <= i, inner, (jnp.int32(0), x))[1]
+
+    return lax.fori_loop(0, 4, outer, x)
+
+
+def scanned(x):
+    def step(carry, row):
+        carry = jnp.tanh(carry + row)
+        return carry, (carry * 2, {"a": row})
+
+    return lax.scan(step, jnp.zeros(3, "float32"), x)
+
+
+def branch_in_loop(x):
+    def body(i, state):
+        return lax.cond(i % 2 == 0, lambda s: s + i, lambda s: s * jnp.float32(2), state)
+
+    return lax.fori_loop(0, 5, body, x)
+
+
+def tuples_of_tuples(x):
+    body = lambda s: ((s[0][1], s[0][0] + 1), s[1] - 1)  # noqa: E731
+    return lax.while_loop(lambda s: s[1] > 0, body, ((x, x * 2), jnp.int32(5)))
+
+
+def matrix_loop(x):
+    return lax.fori_loop(0, 3, lambda i, m: jnp.dot(m, m) * jnp.float32(0.1), x @ x.T)
+
+
+def large_constant(x):
+    table = jnp.asarray(np.random.default_rng(0).normal(size=(2, 64)).astype("float32"))
+    return lax.fori_loop(0, 3, lambda i, s: s + table, jnp.zeros((2, 64), "float32")) + x[:, :1]
+
+
+CASES = {
+    "78 while, trips": (counted, X, np.int32(7)),
+    "78 while, zero trips": (counted, X, np.int32(-1)),
+    "78 nested while": (nested, X),
+    "78 scan": (scanned, X),
+    "77 conditional in while": (branch_in_loop, X),
+    "79 tuples of tuples": (tuples_of_tuples, X),
+    "78 dot in the body": (matrix_loop, X),
+    "78 large constant in the body": (large_constant, X),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_loops(name):
+    function, *args = CASES[name]
+    check(hlo_of(function, *args), args)
+
+
+@pytest.mark.parametrize("name", ["78 while, trips", "77 conditional in while"])
+def test_loops_through_the_plain_virtual_machine(name):
+    function, *args = CASES[name]
+    check(hlo_of(function, *args), args, plain="vm")
+
+
+@pytest.mark.parametrize("index", [-5, -1, 0, 1, 2, 3, 7])
+def test_rule_77_index_out_of_range_takes_the_last_branch(index):
+    from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
+    from tvm_hlo_frontend.hlo.shape import array_shape
+
+    shape = array_shape("f32", (2, 3))
+    branches = []
+    for opcode in ("negate", "abs", "sine"):
+        branch = ComputationBuilder(opcode)
+        branches.append(branch.build(branch.add(opcode, [branch.parameter(0, shape)])))
+    main = ComputationBuilder("main")
+    selector, x = main.parameter(0, array_shape("s32")), main.parameter(1, shape)
+    root = main.add("conditional", [selector, x, x, x], shape, called_computations=branches)
+    check(module("branches", main.build(root)), [np.int32(index), X])
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_rule_77_pred_true_is_branch_0(flag):
+    function = lambda p, x: lax.cond(p, lambda v: (v + 1, v), lambda v: (v, v * 2), x)  # noqa: E731
+    check(hlo_of(function, np.bool_(flag), X), [np.bool_(flag), X])
+
+
+def test_100000_iterations_do_not_exhaust_a_stack():
+    def loop(x):
+        return lax.while_loop(
+            lambda s: s[0] < 100_000, lambda s: (s[0] + 1, jnp.flip(s[1]) + jnp.float32(1)), (jnp.int32(0), x)
+        )[1]
+
+    check(hlo_of(loop, X), [X])
+
+
+def kernels_of(hlo):
+    import tvm_hlo_frontend
+
+    mod, _ = tvm_hlo_frontend.from_hlo(hlo)
+    return len(mod.get_global_vars()), mod.astext()
+
+
+@pytest.mark.parametrize("name", ["78 while, trips", "78 while, zero trips"])
+def test_elementwise_loops_are_one_kernel(name):
+    function, *args = CASES[name]
+    functions, text = kernels_of(hlo_of(function, *args))
+    assert functions == 1 and "while_loop" in text
+
+
+def test_a_loop_with_a_reverse_is_not_taken_for_an_elementwise_one():
+    def loop(x):
+        return lax.fori_loop(0, 3, lambda i, s: jnp.flip(s, 1), x)
+
+    functions, _ = kernels_of(hlo_of(loop, X))
+    assert functions == 2
+    check(hlo_of(loop, X), [X])
+
+
+def test_scalars_and_vectors_change_together():
+    def loop(x, n):
+        def body(state):
+            i, a, b, flag = state
+            return i + 1, jnp.where(flag, a + b, a - 1), a * jnp.float32(0.5) + i, jnp.logical_not(flag)
+
+        return lax.while_loop(lambda s: s[0] < n, body, (jnp.int32(0), x, x + 1, jnp.bool_(True)))
+
+    check(hlo_of(loop, X, np.int32(9)), [X, np.int32(9)])
+
+
+def test_a_million_scalar_trips():
+    def loop(n):
+        return lax.while_loop(
+            lambda s: s[0] < n, lambda s: (s[0] + 1, s[1] * 3 + s[0].astype("uint32")), (jnp.int32(0), jnp.uint32(1))
+        )
+
+    check(hlo_of(loop, np.int32(1_000_000)), [np.int32(1_000_000)])

@@ -1,0 +1,179 @@
+"""from_hlo as a whole: names, parameters, structure of results, saved modules, deep graphs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tvm
+from tvm import relay
+
+import tvm_hlo_frontend
+from tvm_hlo_frontend import SignatureError, build, from_hlo, report_of, signature_of
+from tvm_hlo_frontend.hlo.attributes import DimensionsAttributes, TupleIndexAttributes
+from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.module import Metadata
+from tvm_hlo_frontend.hlo.shape import array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.writer import to_proto
+from tvm_hlo_frontend.input_names import parameter_names
+
+F32 = array_shape("f32", (4,))
+X = np.arange(4, dtype="float32")
+
+
+def reversed_module():
+    builder = ComputationBuilder("main")
+    x = builder.parameter(0, F32, name="x.1")
+    return module("reversed", builder.build(builder.add("reverse", [x], attributes=DimensionsAttributes((0,)))))
+
+
+def test_hook_is_the_same_function_with_the_dialect_fixed():
+    mod, params = relay.frontend.from_hlo(to_proto(reversed_module()))
+    assert tvm.ir.structural_equal(mod, from_hlo(reversed_module())[0]) and not params
+
+
+def test_modules_survive_save_and_load():
+    mod, params = from_hlo(reversed_module())
+    again = tvm.ir.load_json(tvm.ir.save_json(mod))
+    assert tvm.ir.structural_equal(mod, again)
+    assert signature_of(again) == signature_of(mod) and report_of(again) == report_of(mod)
+    np.testing.assert_array_equal(build(again, params)(X), X[::-1])
+
+
+def test_result_structure_of_nested_tuples():
+    builder = ComputationBuilder("main")
+    pair = builder.parameter(0, tuple_shape(F32, tuple_shape(F32)))
+    first = builder.add("get-tuple-element", [pair], F32, TupleIndexAttributes(0))
+    inner = builder.add("get-tuple-element", [pair], tuple_shape(F32), TupleIndexAttributes(1))
+    empty = builder.add("tuple", [])
+    root = builder.add("tuple", [inner, builder.add("tuple", [first, empty])])
+    executable = build(*from_hlo(module("nested", builder.build(root))))
+    ((second,), (got, nothing)) = executable(X, X + 10)
+    np.testing.assert_array_equal(second, X + 10)
+    np.testing.assert_array_equal(got, X)
+    assert nothing == ()
+
+
+def test_parameter_that_is_the_root_and_an_unused_one():
+    builder = ComputationBuilder("main")
+    root = builder.parameter(1, F32)
+    builder.parameter(0, array_shape("s32", ()))
+    executable = build(*from_hlo(module("plain", builder.build(root))))
+    np.testing.assert_array_equal(executable(np.int32(3), X), X)
+
+
+def test_weights_come_back_as_params_or_are_frozen():
+    builder = ComputationBuilder("main")
+    x, w = builder.parameter(0, F32), builder.parameter(1, F32)
+    root = builder.add("tuple", [x, builder.add("reverse", [w], attributes=DimensionsAttributes((0,)))])
+    hlo = module("weights", builder.build(root))
+    mod, params = from_hlo(hlo, parameter_values={1: X * 2}, input_names=["x", "w"])
+    assert list(params) == ["w"] and [p.bound for p in signature_of(mod).parameters] == [False, True]
+    np.testing.assert_array_equal(build(mod, params)(X)[1], 2 * X[::-1])
+    with pytest.raises(SignatureError, match="no value for w"):
+        build(mod)
+    frozen, nothing = from_hlo(hlo, parameter_values={1: X * 2}, freeze_params=True)
+    assert not nothing and len(frozen["main"].params) == 1
+    np.testing.assert_array_equal(build(frozen)(X)[1], 2 * X[::-1])
+
+
+def test_large_constants_are_shared_params():
+    big = np.random.default_rng(0).normal(size=(16, 16)).astype("float32")
+    builder = ComputationBuilder("main")
+    one, two = builder.constant(big, name="table"), builder.constant(big.copy())
+    root = builder.add("tuple", [one, two, builder.constant(np.float32(3))])
+    mod, params = from_hlo(module("constants", builder.build(root)))
+    assert list(params) == ["table"]
+    results = build(mod, params)()
+    for got, want in zip(results, (big, big, np.float32(3))):
+        np.testing.assert_array_equal(got, want)
+    bound = relay.build_module.bind_params_by_name(mod["main"], params)
+    assert not bound.params
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [((), "takes 1 arrays"), ((X.astype("float64"),), "float64"), ((X[:3],), r"\[4\]"), ((X, X), "not 2")],
+)
+def test_wrong_arguments_are_refused(arguments, message):
+    executable = build(*from_hlo(reversed_module()))
+    with pytest.raises(SignatureError, match=message):
+        executable(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"input_names": ["a", "b"]}, "1 different names"),
+        ({"parameter_values": {3: X}}, r"\[3\]"),
+        ({"parameter_values": {0: X[:2]}}, "does not fit"),
+    ],
+)
+def test_wrong_options_are_refused(options, message):
+    with pytest.raises(SignatureError, match=message):
+        from_hlo(reversed_module(), **options)
+
+
+def test_input_names_follow_the_framework_where_unique():
+    builder = ComputationBuilder("main")
+    names = ["params['Dense_0']['kernel']", "x", "x"]
+    parameters = [
+        builder.add("parameter", (), F32, _number(index), name=f"Arg_{index}.1", metadata=Metadata(op_name=name))
+        for index, name in enumerate(names)
+    ]
+    assert parameter_names(parameters, None) == ["params_Dense_0_kernel", "Arg_1.1", "Arg_2.1"]
+
+
+def _number(index):
+    from tvm_hlo_frontend.hlo.attributes import ParameterAttributes
+
+    return ParameterAttributes(index)
+
+
+def test_not_made_by_from_hlo_is_a_clear_error():
+    x = relay.var("x", shape=(4,))
+    with pytest.raises(ValueError, match="was not made by tvm_hlo_frontend"):
+        build(tvm.IRModule.from_expr(relay.Function([x], x)))
+
+
+def test_chain_of_20000_instructions_converts():
+    builder = ComputationBuilder("main")
+    value = builder.parameter(0, F32)
+    for _ in range(20_000):
+        value = builder.add("reverse", [value], attributes=DimensionsAttributes((0,)))
+    mod, _ = from_hlo(module("deep", builder.build(value)))
+    assert report_of(mod).converted == {"reverse: native": 20_000}
+
+
+def test_chain_of_2000_instructions_builds_and_runs():
+    builder = ComputationBuilder("main")
+    value = builder.parameter(0, F32)
+    for _ in range(1_001):
+        value = builder.add("reverse", [value], attributes=DimensionsAttributes((0,)))
+        value = builder.add("negate", [value])
+    executable = build(*from_hlo(module("deep", builder.build(value))))
+    np.testing.assert_array_equal(executable(X), -X[::-1])
+
+
+def test_exponential_expressions_are_cut():
+    builder = ComputationBuilder("main")
+    value = builder.parameter(0, F32)
+    for _ in range(60):
+        value = builder.add("multiply", [value, value])
+    mod, params = from_hlo(module("squares", builder.build(value)))
+    lib = relay.build(mod, target="llvm", params=params)
+    run = tvm.contrib.graph_executor.GraphModule(lib["default"](tvm.cpu()))
+    run.run(**{mod["main"].params[0].name_hint: np.ones(4, "float32")})
+    np.testing.assert_array_equal(run.get_output(0).numpy(), np.ones(4, "float32"))
+
+
+def test_report_shows_in_text_and_notebooks():
+    mod, _ = from_hlo(reversed_module())
+    report = report_of(mod)
+    assert "reverse" in str(report) and "<td>reverse</td>" in report._repr_html_()
+
+
+def test_public_names_exist():
+    for name in tvm_hlo_frontend.__all__:
+        assert callable(getattr(tvm_hlo_frontend, name))
+    with pytest.raises(AttributeError):
+        _ = tvm_hlo_frontend.from_nowhere

@@ -1,0 +1,116 @@
+"""The walls of the house: what each part of the package may import, and how large its pieces may be."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "python" / "tvm_hlo_frontend"
+FRAMEWORKS = {"jax", "jaxlib", "tensorflow", "torch", "torchax", "flax", "keras"}
+MAX_FILE_LINES = 600
+MAX_FUNCTION_LINES = 60
+
+# part -> modules and packages it must not import; a leading dot means a part of this package
+FORBIDDEN = {
+    "hlo": {"tvm", "tensorflow", "jax", ".converters", ".kernels", ".dialects", ".rewrites", ".patterns"},
+    "rewrites": {"tvm", "google.protobuf", ".converters", ".kernels", ".dialects", *FRAMEWORKS},
+    "patterns": {"tvm", "google.protobuf", ".converters", ".kernels", ".dialects", *FRAMEWORKS},
+    "converters": {"tvm", "google.protobuf", *FRAMEWORKS},
+    "kernels": {"tvm.relay", "tvm.relax", "google.protobuf", ".dialects", ".converters", *FRAMEWORKS},
+    "schedules": {"tvm.relay", "tvm.relax", "google.protobuf", ".dialects", ".converters", *FRAMEWORKS},
+    "dialects": {"google.protobuf", ".converters", *FRAMEWORKS},
+    "frameworks": {".converters", ".kernels", "tensorflow.compiler.xla"},
+}
+PARTS = sorted(FORBIDDEN)
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports_of(path: Path) -> list[str]:
+    """Names of everything a file imports, anywhere in it; parts of this package with a leading dot."""
+    names = []
+    package = ("tvm_hlo_frontend", *path.relative_to(PACKAGE).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    return [name.replace("tvm_hlo_frontend", "", 1) if name.startswith("tvm_hlo_frontend") else name for name in names]
+
+
+def is_inside(name: str, forbidden: str) -> bool:
+    return name == forbidden or name.startswith(forbidden + ".")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_part_imports_only_what_it_may_know(part):
+    files = sorted((PACKAGE / part).rglob("*.py"))
+    assert files, f"{part}/ has no files"
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for path in files
+        for name in imports_of(path)
+        for forbidden in FORBIDDEN[part]
+        if is_inside(name, forbidden)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_import_reader_understands_relative_imports():
+    names = imports_of(PACKAGE / "converters" / "structure.py")
+    assert ".registry" in names and ".hlo.module" in names
+
+
+def test_only_dialects_and_runtime_import_graph_languages():
+    allowed = {"dialects", "runtime.py", "hooks.py"}
+    wrong = [
+        str(path.relative_to(PACKAGE))
+        for path in SOURCES
+        for name in imports_of(path)
+        if (is_inside(name, "tvm.relay") or is_inside(name, "tvm.relax"))
+        and path.relative_to(PACKAGE).parts[0] not in allowed
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_size_of_files_and_functions(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= MAX_FILE_LINES
+    functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    long = [f"{node.name} has {code_lines(node)} lines" for node in functions if code_lines(node) > MAX_FUNCTION_LINES]
+    assert not long
+
+
+def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring."""
+    docstring = function.body[0] if ast.get_docstring(function) is not None else None
+    documented = docstring.end_lineno - docstring.lineno + 1 if docstring else 0
+    return function.end_lineno - function.lineno + 1 - documented
+
+
+def test_every_converter_has_a_summary_and_a_test():
+    from tvm_hlo_frontend.registry import registered
+
+    tests = "\n".join(path.read_text() for path in (Path(__file__).parent).rglob("*.py"))
+    for key, entry in registered().items():
+        assert entry.summary, f"the converter of {key} has no docstring"
+        name = key.removeprefix("custom-call:")
+        assert f'"{name}"' in tests or f"'{name}'" in tests or f" {name} " in tests, f"no test names {key}"
+
+
+def test_no_path_of_a_machine_and_no_index_host_in_the_tree():
+    root = PACKAGE.parents[1]
+    hosts = ("py" + "pi.org", "pythonhosted" + ".org", "/wo" + "rk/", "/ro" + "ot/")
+    wrong = [
+        f"{path.relative_to(root)} holds {host}"
+        for folder in ("python", "tests", "tools", "docs", "benchmarks")
+        for path in sorted((root / folder).rglob("*"))
+        if path.is_file() and path.suffix in {".py", ".md", ".toml", ".json", ".txt", ".c"}
+        for host in hosts
+        if host in path.read_text(errors="replace")
+    ]
+    assert not wrong
