@@ -171,8 +171,11 @@ def compile_graph(mod: Any, params: dict[str, Any], target: Any, signature: Sign
     from tvm import relay
     from tvm.contrib import graph_executor
 
+    from .dialects.relay_weights import fold_weights
+
+    folded = fold_weights(mod, params, target)
     with pass_context():
-        library = relay.build(mod, target=target, params=params)
+        library = relay.build(folded, target=target, params=params if folded is mod else None)
     module = graph_executor.GraphModule(library["default"](tvm.cpu()))
     names = [parameter.name for parameter in signature.parameters if not parameter.bound]
 

@@ -1,0 +1,119 @@
+"""Runs JAX's primitive harnesses through TVM and writes docs/conformance.md and docs/conformance.json.
+
+Run: python tools/conformance.py [--jobs N] [--sample N] [--group G] [--only REGEX] [--resume] [--timeout S]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from conformance.driver import default_jobs, in_fair_order, run_all
+from conformance.harnesses import groups_of, load_harnesses, stratified
+from conformance.outcome import PASS, STATUSES, Outcome
+from conformance.report import summary, to_json, to_markdown
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache" / "conformance"
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=default_jobs(), help="worker processes (default: one per CPU)")
+    parser.add_argument("--sample", type=int, help="a fixed sample of this size, stratified by group")
+    parser.add_argument("--group", action="append", help="only this group; may be repeated")
+    parser.add_argument("--only", type=re.compile, help="only names in which this regular expression is found")
+    parser.add_argument("--resume", action="store_true", help="go on where the last run stopped")
+    parser.add_argument("--timeout", type=float, default=60.0, help="seconds per harness")
+    parser.add_argument("--journal", type=Path, default=CACHE / "journal.jsonl", help="what --resume reads")
+    parser.add_argument(
+        "--out", type=Path, help="JSON to write, with a .md next to it; default docs/, of a part .cache/"
+    )
+    return parser.parse_args()
+
+
+def selected(groups: dict[str, str], options: argparse.Namespace) -> dict[str, str]:
+    """Group by name of the harnesses that the options ask for."""
+    if options.group:
+        groups = {name: group for name, group in groups.items() if group in options.group}
+    if options.only:
+        groups = {name: group for name, group in groups.items() if options.only.search(name)}
+    if options.sample:
+        groups = {name: groups[name] for name in stratified(groups, options.sample)}
+    return groups
+
+
+def read_journal(path: Path) -> dict[str, Outcome]:
+    """Outcomes of an earlier run by name; a line that was cut off is left out."""
+    outcomes = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            outcome = Outcome.from_json(line)
+        except ValueError:
+            continue
+        outcomes[outcome.name] = outcome
+    return outcomes
+
+
+def run(groups: dict[str, str], options: argparse.Namespace) -> list[Outcome]:
+    """Outcomes of all harnesses in `groups`: from the journal with --resume, else from workers."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    options.journal.parent.mkdir(parents=True, exist_ok=True)
+    known = read_journal(options.journal) if options.resume else {}
+    done = {name: outcome for name, outcome in known.items() if name in groups}
+    todo = {name: groups[name] for name in in_fair_order([name for name in groups if name not in done])}
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    progress = Progress(*columns, disable=not sys.stderr.isatty(), transient=True, redirect_stdout=False)
+    with progress, open(options.journal, "a" if options.resume else "w", encoding="utf-8") as journal:
+        task = progress.add_task("", total=len(groups), completed=len(done))
+        for outcome in run_all(todo, options.jobs, options.timeout):
+            journal.write(outcome.to_json() + "\n")
+            journal.flush()
+            done[outcome.name] = outcome
+            progress.update(task, advance=1, description=counts_line(done.values()))
+    return list(done.values())
+
+
+def counts_line(outcomes: Sequence[Outcome]) -> str:
+    """Statuses with their counts."""
+    counts = Counter(outcome.status for outcome in outcomes)
+    return ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+
+
+def write(outcomes: list[Outcome], population: int, path: Path) -> None:
+    """Write the JSON and the Markdown next to it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(to_json(summary(outcomes, population)), encoding="utf-8")
+    path.with_suffix(".md").write_text(to_markdown(outcomes, population), encoding="utf-8")
+
+
+def main() -> int:
+    """Run, write, and print what did not pass."""
+    options = parse_arguments()
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    harnesses = load_harnesses()
+    groups = selected(groups_of(harnesses), options)
+    if not groups:
+        print("no harness fits these options", file=sys.stderr)
+        return 2
+    outcomes = run(groups, options)
+    # a part of the harnesses must not replace the table of all of them
+    complete = len(outcomes) == len(harnesses)
+    path = options.out or (ROOT / "docs" if complete else CACHE) / "conformance.json"
+    write(outcomes, len(harnesses), path)
+    for outcome in sorted(outcomes, key=lambda o: (STATUSES.index(o.status), o.name)):
+        if outcome.status != PASS and not complete:
+            print(f"{outcome.status}: {outcome.name}: {outcome.message}")
+    print(f"{counts_line(outcomes)}; written to {path} and {path.with_suffix('.md').name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Factorisations held to what defines them: vectors are unique only up to signs, phases and equal eigenvalues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .tolerance import judge_arrays
+
+Arrays = Sequence[np.ndarray]
+# of an f32 or c64 factorisation, relative to the largest element of the matrix
+TOLERANCE = 1e-4
+
+
+def judge_svd(params: Mapping[str, Any], arguments: Arrays, got: Arrays, wanted: Arrays) -> list[str]:
+    """s is XLA's; u and vt are orthonormal and u·s·vt is the matrix."""
+    faults = judge_arrays(got[:1], wanted[:1])
+    if len(got) == 1:
+        return faults
+    s, u, vt = (wide(array) for array in got)
+    rank = s.shape[-1]
+    faults += orthonormal("u", u) + orthonormal("vt", adjoint(vt))
+    return faults + close("u·s·vt", (u[..., :rank] * s[..., None, :]) @ vt[..., :rank, :], wide(arguments[0]))
+
+
+def judge_eigh(params: Mapping[str, Any], arguments: Arrays, got: Arrays, wanted: Arrays) -> list[str]:
+    """Eigenvalues are XLA's, in its order; vectors are orthonormal and a·v = v·w, a taken from one triangle."""
+    faults = judge_arrays(got[1:], wanted[1:])
+    v, w = wide(got[0]), wide(got[1])
+    given = wide(arguments[0])
+    half = np.tril(given, -1) if params["lower"] else np.triu(given, 1)
+    diagonal = np.real(np.diagonal(given, axis1=-2, axis2=-1))
+    matrix = half + adjoint(half) + diagonal[..., None] * np.eye(given.shape[-1])
+    return faults + orthonormal("v", v) + close("a·v - v·w", matrix @ v, v * w[..., None, :])
+
+
+def judge_qr(params: Mapping[str, Any], arguments: Arrays, got: Arrays, wanted: Arrays) -> list[str]:
+    """q is orthonormal, r upper triangular, and q·r the matrix."""
+    q, r = wide(got[0]), wide(got[1])
+    faults = [] if np.array_equal(r, np.triu(r)) else ["r is not upper triangular"]
+    return faults + orthonormal("q", q) + close("q·r", q @ r, wide(arguments[0]))
+
+
+def judge_eig(params: Mapping[str, Any], arguments: Arrays, got: Arrays, wanted: Arrays) -> list[str]:
+    """Eigenvalues are XLA's in some order; right vectors hold a·v = v·w, left ones vᴴ·a = w·vᴴ, all of length 1."""
+    matrix, w = wide(arguments[0]), wide(got[0])
+    faults = close("eigenvalues", in_order(w), in_order(wide(wanted[0])))
+    vectors = [wide(array) for array in got[1:]]
+    if params["compute_left_eigenvectors"]:
+        left = vectors.pop(0)
+        faults += close("vᴴ·a", adjoint(left) @ matrix, w[..., :, None] * adjoint(left)) + unit("left vectors", left)
+    if params["compute_right_eigenvectors"]:
+        right = vectors.pop(0)
+        faults += close("a·v", matrix @ right, right * w[..., None, :]) + unit("right vectors", right)
+    return faults
+
+
+def wide(array: np.ndarray) -> np.ndarray:
+    """In double precision, so that the check adds no error of its own."""
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+
+
+def adjoint(matrix: np.ndarray) -> np.ndarray:
+    """Conjugate transpose of the last two axes."""
+    return np.conj(np.swapaxes(matrix, -1, -2))
+
+
+def in_order(values: np.ndarray) -> np.ndarray:
+    """Complex numbers sorted by their rounded parts, so that rounding errors do not change the order."""
+    unit_of_rounding = 1e-3 * max(float(np.max(np.abs(values), initial=0.0)), 1.0)
+    order = np.argsort(np.round(values / unit_of_rounding), axis=-1)
+    return np.take_along_axis(values, order, -1)
+
+
+def orthonormal(name: str, matrix: np.ndarray) -> list[str]:
+    """A fault if the columns are not orthonormal."""
+    product = adjoint(matrix) @ matrix
+    return close(f"{name}ᴴ·{name}", product, np.broadcast_to(np.eye(matrix.shape[-1]), product.shape))
+
+
+def unit(name: str, matrix: np.ndarray) -> list[str]:
+    """A fault if the columns do not have length 1."""
+    lengths = np.linalg.norm(matrix, axis=-2)
+    return close(f"length of {name}", lengths, np.ones_like(lengths))
+
+
+def close(name: str, got: np.ndarray, wanted: np.ndarray) -> list[str]:
+    """A fault if two matrices differ by more than the tolerance; NaN differs from everything."""
+    scale = max(float(np.max(np.abs(wanted), initial=0.0)), float(np.finfo(np.float32).tiny))
+    error = float(np.max(np.abs(got - wanted), initial=0.0)) / scale
+    return [] if error <= TOLERANCE else [f"{name}: error {error:.2g}"]
