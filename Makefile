@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= $(shell nproc)
 
-.PHONY: help demo test lint typecheck format check tables clean
+.PHONY: help demo test conformance lint typecheck format check tables clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ demo: $(VENV)/.installed  ## real JAX and TensorFlow models through TVM, compare
 
 test: $(VENV)/.installed  ## the test suite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests
+
+conformance: $(VENV)/.installed  ## all of JAX's primitive harnesses through TVM
+	$(BIN)/python tools/conformance.py --jobs $(WORKERS)
 
 lint: $(VENV)/.installed  ## ruff: rules and formatting
 	$(BIN)/ruff check .

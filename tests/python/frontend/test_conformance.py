@@ -1,0 +1,156 @@
+"""A fixed sample of JAX's primitive harnesses against XLA; `make conformance` runs all of them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import threading
+
+import numpy as np
+import pytest
+
+pytest.importorskip("jax")
+
+from conformance.driver import ask, end, start_worker
+from conformance.harnesses import digest, groups_of, load_harnesses, stratified
+from conformance.judge import judge
+from conformance.outcome import PASS, REFUSED, Outcome
+from conformance.report import summary, to_json, to_markdown
+from conformance.stages import run_harness
+
+SAMPLE = 200
+BATCHES = 20  # importing JAX's harnesses while collecting would slow every run of pytest, so cases are numbers
+
+# (names, reasons) of what is knowingly not supported
+EXPECTED_REFUSALS = ((r"^eig_", r"lapack_[sc]geev_ffi"),)
+
+# groups of which one f32 harness also runs without this package's build; loops run on the VM only
+PLAIN_GRAPH = (
+    "argmax",
+    "conv_general_dilated",
+    "cumsum",
+    "dot_general",
+    "gather",
+    "pad",
+    "reduce_window_max",
+    "scatter_add",
+    "select_and_scatter_add",
+    "sort",
+)
+PLAIN_VM = ("cumsum", "dot_general", "erf_inv", "gather", "igamma", "lu", "random_gamma", "scatter_add", "sort")
+
+
+@functools.cache
+def sample() -> tuple[str, ...]:
+    return tuple(stratified(groups_of(load_harnesses()), SAMPLE))
+
+
+def complaint(outcome: Outcome) -> str:
+    """Why an outcome is not the expected one, empty if it is."""
+    told = f"{outcome.name}: {outcome.status}: {outcome.message}"
+    for names, reasons in EXPECTED_REFUSALS:
+        if re.search(names, outcome.name):
+            refused = outcome.status == REFUSED and re.search(reasons, outcome.message)
+            return "" if refused else f"{told} (a refusal for {reasons} is expected: update EXPECTED_REFUSALS)"
+    return "" if outcome.status == PASS else told
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_sample_agrees_with_xla(batch):
+    harnesses = load_harnesses()
+    # every 20th, so that the slow groups are spread over the batches
+    complaints = [complaint(run_harness(harnesses[name])) for name in sample()[batch::BATCHES]]
+    assert not any(complaints), "\n" + "\n".join(filter(None, complaints))
+
+
+def plain_harness(group):
+    harnesses = load_harnesses()
+    names = [name for name, h in harnesses.items() if h.group_name == group and np.dtype(h.dtype) == np.float32]
+    return harnesses[min(names, key=digest)]
+
+
+@pytest.mark.parametrize("group", PLAIN_GRAPH)
+def test_unmodified_relay_build_agrees_with_xla(group):
+    assert not complaint(run_harness(plain_harness(group), plain=True))
+
+
+@pytest.mark.parametrize("group", PLAIN_VM)
+def test_unmodified_relay_vm_agrees_with_xla(group):
+    assert not complaint(run_harness(plain_harness(group), plain="vm"))
+
+
+def test_a_sample_has_every_group_and_contains_smaller_samples():
+    groups = groups_of(load_harnesses())
+    large = sample()
+    assert len(large) == len(set(large)) == SAMPLE
+    assert {groups[name] for name in large} == set(groups.values())
+    assert set(stratified(groups, 50)) < set(large)
+
+
+def test_the_judge_sees_wrong_numbers_types_and_missing_nan():
+    right = np.array([1, np.nan, -np.inf, 1e-3], np.float32)
+    assert judge("exp", {}, [], [right], [right]) == []
+    assert judge("exp", {}, [], [right + np.float32(1e-6)], [right]) == []
+    for place, value in ((0, 1.001), (0, np.nan), (1, 0), (2, np.inf), (3, 2e-3)):
+        wrong = right.copy()
+        wrong[place] = value
+        assert "1 of 4 differ" in judge("exp", {}, [], [wrong], [right])[0]
+    assert "float64" in judge("exp", {}, [], [right.astype(np.float64)], [right])[0]
+    integers = np.arange(4)
+    assert judge("add", {}, [], [integers + (integers == 2)], [integers])
+
+
+def test_the_judge_takes_any_order_of_equal_keys_but_no_torn_records():
+    params = {"is_stable": False, "num_keys": 1, "dimension": 0}
+    keys, payload = np.array([0, 0, 1]), np.array([5, 6, 7], np.float32)
+    assert judge("sort", params, [], [keys, payload[[1, 0, 2]]], [keys, payload]) == []
+    assert judge("sort", params, [], [keys, payload[[0, 2, 1]]], [keys, payload])
+    assert judge("sort", {**params, "is_stable": True}, [], [keys, payload[[1, 0, 2]]], [keys, payload])
+
+
+def test_the_judge_holds_factorisations_to_their_definition():
+    matrix = np.random.RandomState(0).randn(2, 4, 3).astype(np.float32)
+    u, s, vt = np.linalg.svd(matrix, full_matrices=False)
+    signs = np.array([1, -1, 1], np.float32)
+    assert judge("svd", {}, [matrix], [s, u * signs, vt * signs[:, None]], [s, u, vt]) == []
+    faults = judge("svd", {}, [matrix], [s, u * signs, vt], [s, u, vt])
+    assert len(faults) == 1 and faults[0].startswith("u·s·vt")
+    q, r = np.linalg.qr(matrix)
+    assert judge("qr", {}, [matrix], [-q, -r], [q, r]) == []
+    assert judge("qr", {}, [matrix], [q, -r], [q, r])
+    square = matrix[:, :3]
+    w, v = np.linalg.eigh(square)  # of the lower triangle
+    assert judge("eigh", {"lower": True}, [square], [-v, w], [v, w]) == []
+    assert judge("eigh", {"lower": False}, [square], [-v, w], [v, w])
+    assert judge("eigh", {"lower": True}, [square], [v * 2, w], [v, w])
+
+
+def test_a_worker_that_hangs_or_dies_costs_one_harness():
+    name = "exp_shape_float32_20_20_"
+    worker = start_worker()
+    try:
+        assert ask(worker, name, "exp", 120, threading.Event()).status == PASS
+        assert ask(worker, name, "exp", -1, threading.Event()).status == "timeout"
+    finally:
+        end(worker)
+    outcome = ask(worker, name, "exp", 120, threading.Event())
+    assert outcome.status == "crash" and "exit code -9" in outcome.message
+
+
+def test_the_report_counts_groups_reasons_and_lists_failures():
+    outcomes = [
+        Outcome("add_1", "add", PASS),
+        Outcome("add_2", "add", "wrong", "result 0: 1 of 4 differ"),
+        Outcome("eig_1", "eig", REFUSED, "custom-call(x): a | sort: b"),
+        Outcome("eig_2", "eig", "not lowered", "ValueError: no"),
+    ]
+    text = to_markdown(outcomes, 10)
+    assert "| add | 2 | 1 |  | 1 |  |  | 50.0 % |" in text
+    assert "| **all** | 4 | 1 | 1 | 1 |  | 1 | 33.3 % |" in text
+    assert "| 1 | custom-call(x): a |" in text and "| 1 | sort: b |" in text
+    assert "| `add_2` | result 0: 1 of 4 differ |" in text
+    data = summary(outcomes, 10)
+    assert data["total"] == {"pass": 1, "refused": 1, "wrong": 1, "not lowered": 1}
+    assert json.loads(to_json(data)) == data
+    assert json.loads(to_json(summary(outcomes[:1], 10)))["not_passed"] == []
