@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from tvm_hlo_frontend.hlo.opcodes import OPCODES
-from tvm_hlo_frontend.registry import registered
+from tvm_hlo_frontend.refusals import REFUSED_OPCODES
+from tvm_hlo_frontend.registry import CUSTOM_CALL_PREFIX, registered
 from tvm_hlo_frontend.rewrites.pipeline import REWRITTEN_OPCODES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +23,7 @@ MEANING = {
     "kernel": "own kernel",
     "rewrite": "rewritten into other opcodes",
     "identity": "no operation on one device",
+    "by target": "by the target's own converter",
 }
 
 
@@ -36,8 +38,12 @@ def verdicts() -> dict[str, tuple[str, str]]:
         elif opcode in registered():
             entry = registered()[opcode]
             table[opcode] = (entry.how, entry.summary)
+        elif opcode == "custom-call":
+            targets = sorted(key.removeprefix(CUSTOM_CALL_PREFIX) for key in registered() if CUSTOM_CALL_PREFIX in key)
+            public = [target for target in targets if not target.startswith("tvm_hlo.")]
+            table[opcode] = ("by target", "custom-call: LAPACK and linear algebra targets, " + ", ".join(public))
         else:
-            table[opcode] = ("refused", "no converter yet: listed by UnsupportedHloError")
+            table[opcode] = ("refused", REFUSED_OPCODES.get(opcode, "no converter yet"))
     return table
 
 

@@ -17,7 +17,7 @@ from .hlo.storage import to_storage
 from .hlo.verifier import verify
 from .input_names import parameter_names
 from .registry import ConvertFunction, with_custom
-from .report import missing_converters, raise_refusals, report_text
+from .report import dynamic_instructions, missing_converters, raise_refusals, report_text
 from .rewrites import Capabilities, decompose, normalize
 from .signature import Parameter, Signature, printable, result_tree
 from .values import Value, array_shapes, flatten, unflatten
@@ -84,6 +84,8 @@ def from_hlo(
     language = load_dialect(dialect)
     capabilities = Capabilities.of(language, rng_seed)
     ctx = ConversionContext(language, with_custom(custom_converters), freeze_params)
+    ctx.refusals += dynamic_instructions(ctx, module)
+    raise_refusals(ctx)
     module = decompose(module, capabilities)
     ctx.refusals += missing_converters(ctx, module)
     declared = module.entry  # element types that TVM lacks are still there

@@ -15,6 +15,7 @@ from .hlo.ordering import dependency_order
 from .refusals import missing_reason
 from .rewrites.pipeline import REWRITTEN_OPCODES
 
+DYNAMIC_SHAPE = "its shape {shape} is known only at run time; give the program static shapes"
 NEED_NO_CONVERTER = frozenset({"parameter", *REWRITTEN_OPCODES})
 
 
@@ -76,6 +77,16 @@ def missing_converters(ctx: ConversionContext, module: HloModule) -> list[Refusa
         for computation in dependency_order([module.entry], callees_of)
         for instruction in computation.instructions
         if instruction.opcode not in NEED_NO_CONVERTER and converter_key(instruction) not in ctx.converters
+    ]
+
+
+def dynamic_instructions(ctx: ConversionContext, module: HloModule) -> list[Refusal]:
+    """Instructions whose shape is known only at run time; a bound is never taken for the size (rule 90)."""
+    return [
+        refusal_of(computation, instruction, DYNAMIC_SHAPE.format(shape=instruction.shape))
+        for computation in dependency_order([module.entry], callees_of)
+        for instruction in computation.instructions
+        if not instruction.shape.is_static
     ]
 
 

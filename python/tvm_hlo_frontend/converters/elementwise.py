@@ -241,9 +241,3 @@ def convert_complex(ctx: ConversionContext, instruction: HloInstruction, real: T
 
 def _refuse_complex(ctx: ConversionContext, instruction: HloInstruction) -> Tensor:
     return ctx.refuse(f"{instruction.opcode} on complex numbers, which TVM tensors do not carry")
-
-
-@converter("stochastic-convert", how="kernel")
-def convert_stochastic(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, random: Tensor) -> Tensor:
-    """stochastic-convert: refused (rule 34)."""
-    return ctx.refuse("rounds by random bits in a way that HLO does not pin down; use convert or reduce-precision")

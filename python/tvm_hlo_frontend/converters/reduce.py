@@ -16,10 +16,11 @@ from ..hlo.shape import Shape
 from ..kernels.spec import KernelSpec
 from ..patterns.arithmetic import ARITHMETIC
 from ..patterns.reducers import ARGUMENT_KINDS, Reducer, is_identity, match_reducer
-from ..patterns.scalar_body import obstacle, scalar_body, single_result
+from ..patterns.scalar_body import single_result
 from ..patterns.windows import cumulative_direction, is_trivial
 from ..registry import converter
 from ..values import Tensor, Value, array_shapes
+from .bodies import body_of, expect_static
 from .reduce_layout import counts_up, merged, merged_sizes, parallel_split
 
 # below so many elements an operator of the dialect is as fast as the kernel, and says more to whoever reads the module
@@ -33,7 +34,7 @@ def convert_map(ctx: ConversionContext, instruction: HloInstruction, *operands: 
     """map: the scalar body at every index (rule 70)."""
     if 0 in _static_sizes(ctx, instruction):
         return _empty(ctx, instruction.shape)
-    body = _body_of(ctx, instruction)
+    body = body_of(ctx, instruction.called_computations[0])
     *parameters, last = body.nodes
     if len(body.results) == 1 and last.operands == tuple(range(len(operands))) == tuple(range(len(parameters))):
         numbers = [node.attributes[0] if node.opcode == "parameter" else None for node in parameters]
@@ -69,7 +70,7 @@ def convert_reduce(ctx: ConversionContext, instruction: HloInstruction, *operand
     data, inits = _declared(ctx, instruction, operands)
     sizes = _static_sizes(ctx, instruction.operands[0])
     dimensions = tuple(sorted(instruction.attributes.dimensions))  # type: ignore[union-attr]
-    body = _body_of(ctx, instruction)
+    body = body_of(ctx, instruction.called_computations[0])
     if 0 in results[0].sizes:
         return _unwrap(instruction, [_empty(ctx, shape) for shape in results])
     if any(sizes[axis] == 0 for axis in dimensions):
@@ -93,7 +94,7 @@ def convert_reduce_window(ctx: ConversionContext, instruction: HloInstruction, *
     data, inits = _declared(ctx, instruction, operands)
     sizes = _static_sizes(ctx, instruction.operands[0])
     window: tuple[WindowDimension, ...] = instruction.attributes.window.dimensions  # type: ignore[union-attr]
-    body = _body_of(ctx, instruction)
+    body = body_of(ctx, instruction.called_computations[0])
     if 0 in results[0].sizes:
         return _unwrap(instruction, [_empty(ctx, shape) for shape in results])
     if 0 in sizes:
@@ -259,18 +260,6 @@ def _elementwise(ctx: ConversionContext, body: ScalarExpression, operands: Seque
 # ---- common ----------------------------------------------------------------------------------------------------------
 
 
-def _body_of(ctx: ConversionContext, instruction: HloInstruction) -> ScalarExpression:
-    computation = instruction.called_computations[0]
-    body = scalar_body(computation)
-    if body is None:
-        culprit = obstacle(computation)
-        ctx.refuse(f"its body %{computation.name} is no scalar arithmetic: it holds {culprit!r}")
-    missing = sorted({node.element_type for node in body.nodes if not ctx.dialect.carries(node.element_type)})
-    if missing:
-        ctx.refuse(f"its body %{computation.name} computes with {', '.join(missing)}, and the dialect has no such type")
-    return body
-
-
 def _declared(
     ctx: ConversionContext, instruction: HloInstruction, operands: Sequence[Tensor]
 ) -> tuple[list[Tensor], list[Tensor]]:
@@ -286,9 +275,7 @@ def _declared(
 
 
 def _static_sizes(ctx: ConversionContext, instruction: HloInstruction) -> tuple[int, ...]:
-    for shape in array_shapes(instruction.shape):
-        if not shape.is_static:
-            ctx.refuse(f"%{instruction.name} has the shape {shape}; only static dimensions are supported")
+    expect_static(ctx, instruction)
     return array_shapes(instruction.shape)[0].sizes
 
 

@@ -48,6 +48,13 @@ def convert_add_dependency(ctx: ConversionContext, instruction: HloInstruction, 
     return operand
 
 
+@converter("get-dimension-size", how="native")
+def convert_get_dimension_size(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
+    """get-dimension-size: the size of a static dimension, as s32 (rule 45)."""
+    (dimension,) = instruction.attributes.dimensions  # type: ignore[union-attr]
+    return ctx.scalar(instruction.operands[0].shape.sizes[dimension], "s32")
+
+
 @converter("after-all", how="identity")
 def convert_after_all(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
     """after-all: a token (rule 82)."""

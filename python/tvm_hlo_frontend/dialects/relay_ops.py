@@ -16,6 +16,7 @@ from tvm import relay, te
 from tvm.relay.op import op as relay_op
 
 from ..kernels.definitions import definition
+from ..kernels.scalar import check_supported
 from ..kernels.spec import KernelSpec
 
 # operators `hlo.map1` … take so many operands one by one: conv2d and dense fuse with no operator that takes a tuple
@@ -37,7 +38,14 @@ def call_kernel(spec: KernelSpec, operands: Sequence[Any], results: Sequence[tup
     spec : KernelSpec
     operands : sequence of relay.Expr
     results : sequence of (dimensions, TVM dtype)
+
+    Raises
+    ------
+    UnsupportedInstruction
+        If the body holds an operation that no kernel can compute: now, not when the module is compiled.
     """
+    if spec.body is not None:
+        check_supported(spec.body)
     kernel_class = definition(spec).kernel_class
     attributes = {"spec": spec.to_json()}
     if kernel_class == "map":

@@ -114,9 +114,7 @@ def evaluate(order: list[Any], expressions: list[Any], values: Mapping[Any, Any]
     constants = [node for node in order if isinstance(node, relay.Constant)]
     leaves = [*values, *constants]
     arrays += [node.data for node in constants]
-    variables = [
-        relay.var(f"w{number}", shape=array.shape, dtype=array.dtype) for number, array in enumerate(arrays)
-    ]
+    variables = [relay.var(f"w{number}", shape=array.shape, dtype=array.dtype) for number, array in enumerate(arrays)]
     outputs = rebuild(order, dict(zip(leaves, variables)), relay.Tuple(expressions))
     with tvm.transform.PassContext(opt_level=1, disabled_pass=["FoldConstant", "SimplifyExpr"]):
         library = relay.build(tvm.IRModule({"main": relay.Function(variables, outputs)}), target=target)

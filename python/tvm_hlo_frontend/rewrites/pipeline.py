@@ -40,6 +40,8 @@ NORMALIZATIONS: tuple[Rewrite, ...] = (
 
 # opcodes that never reach a converter, for the support table
 REWRITTEN_OPCODES: dict[str, str] = {
+    "batch-norm-grad": "batch-norm-grad: its formula, with sums over everything but the features",
+    "batch-norm-training": "batch-norm-training: mean and biased variance by sums, then as for inference",
     "batch-norm-inference": "batch-norm-inference: multiply, add and subtract along the feature dimension",
     "call": "call: the body in place",
     "cholesky": "cholesky: a kernel that factors block by block",

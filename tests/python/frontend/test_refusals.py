@@ -15,7 +15,8 @@ from tvm_hlo_frontend import UnsupportedHloError
 from tvm_hlo_frontend.hlo.attributes import CallAttributes, CustomCallAttributes, DimensionsAttributes
 from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.module import Metadata
-from tvm_hlo_frontend.hlo.shape import array_shape
+from tvm_hlo_frontend.hlo.shape import Symbol, array_shape
+from tvm_hlo_frontend.refusals import REFUSED_OPCODES
 
 F32 = array_shape("f32", (4,))
 
@@ -137,3 +138,31 @@ def test_without_relay_the_error_says_what_to_do(setup, message):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert message in done.stdout and "tools/relay_wheel.py" in done.stdout
+
+
+def test_rule_90_a_bounded_dimension_is_refused_by_name():
+    entry = ComputationBuilder("main")
+    x = entry.parameter(0, F32)
+    size = entry.parameter(1, array_shape("s32"))
+    bounded = array_shape("f32", (Symbol("rows", 4),))
+    cut = entry.add("set-dimension-size", [x, size], bounded, DimensionsAttributes((0,)), name="cut")
+    doubled = entry.add("negate", [cut], bounded, name="doubled")
+    with pytest.raises(UnsupportedHloError, match="known only at run time") as caught:
+        tvm_hlo_frontend.from_hlo(module("bounded", entry.build(doubled)))
+    assert [refusal.instruction for refusal in caught.value.refusals] == ["cut", "doubled"]
+
+
+def test_rule_45_size_of_a_static_dimension():
+    entry = ComputationBuilder("main")
+    x = entry.parameter(0, array_shape("f32", (4, 7)))
+    size = entry.add("get-dimension-size", [x], array_shape("s32"), DimensionsAttributes((1,)))
+    executable = tvm_hlo_frontend.build(*tvm_hlo_frontend.from_hlo(module("size", entry.build(size))))
+    assert executable(np.zeros((4, 7), "float32")) == 7
+
+
+@pytest.mark.parametrize(
+    ("opcode", "part"),
+    [("infeed", "host"), ("rng", "rng_seed"), ("dynamic-reshape", "static shapes"), ("send", "host")],
+)
+def test_refused_opcodes_say_why(opcode, part):
+    assert part in REFUSED_OPCODES[opcode]

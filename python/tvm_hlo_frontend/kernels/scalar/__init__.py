@@ -1,5 +1,5 @@
 """HLO's scalar semantics as TIR expressions: each element-wise opcode once, for every dialect."""
 
-from .evaluate import evaluate, supports
+from .evaluate import check_supported, evaluate, supports
 
-__all__ = ["evaluate", "supports"]
+__all__ = ["check_supported", "evaluate", "supports"]

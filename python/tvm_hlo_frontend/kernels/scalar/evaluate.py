@@ -56,6 +56,16 @@ def supports(opcode: str, operand_type: str) -> bool:
     return operand_type in TVM_DTYPES and (opcode, operand_kind(TVM_DTYPES[operand_type])) in SCALAR_FUNCTIONS
 
 
+def check_supported(expression: ScalarExpression) -> None:
+    """UnsupportedInstruction if `expression` holds an operation without a scalar definition."""
+    for node in expression.nodes:
+        if node.opcode in ("parameter", "constant"):
+            continue
+        last = expression.nodes[node.operands[-1]].element_type
+        if not supports(node.opcode, last):
+            raise UnsupportedInstruction(f"{node.opcode} of {last} has no definition as part of a kernel's body")
+
+
 def _value(scope: Scope, node: ScalarNode, arguments: list[Any], operands: Sequence[Any]) -> Any:
     if node.element_type not in TVM_DTYPES:
         raise UnsupportedInstruction(f"scalars of element type {node.element_type} have no definition")
