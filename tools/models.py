@@ -10,69 +10,21 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import jax_models
 import numpy as np
+from model_types import SEED, Model, ModelInstance
 
 from tvm_hlo_frontend.frameworks.jax import lower_jax
-from tvm_hlo_frontend.frameworks.lowered import LoweredModule
 from tvm_hlo_frontend.frameworks.tensorflow import lower_tensorflow
 
-SEED = 7
 MLP_WIDTHS = (784, 512, 512, 10)
 MLP_BATCH = 64
 CNN_BATCH = 8
 CNN_SIZE = 32
 IMAGE_SIZE = 224
 CALIBRATION_IMAGES = 8
-
-
-@dataclass(frozen=True, eq=False)
-class ModelInstance:
-    """A model ready to convert.
-
-    Attributes
-    ----------
-    lowered : LoweredModule
-        HLO with the weights as parameters.
-    inputs : list of numpy.ndarray
-        One array per HLO parameter that is no weight, in order.
-    other_inputs : list of numpy.ndarray
-        Different values of the same shapes.
-    reference : callable
-        The framework itself: arrays as `inputs` to the list of its numpy results.
-    """
-
-    lowered: LoweredModule
-    inputs: list[np.ndarray]
-    other_inputs: list[np.ndarray]
-    reference: Callable[..., list[np.ndarray]]
-
-    def arguments(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """All HLO arguments: `inputs` with the weights between them."""
-        rest = iter(inputs)
-        values = self.lowered.parameter_values
-        return [values[n] if n in values else next(rest) for n in range(len(self.lowered.input_names))]
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model of the demo: `make()` builds it, once per process.
-
-    Attributes
-    ----------
-    name, framework : str
-    make : callable
-        To a ModelInstance.
-    small : bool
-        Whether building it takes seconds rather than minutes.
-    """
-
-    name: str
-    framework: str
-    make: Callable[[], ModelInstance]
-    small: bool
 
 
 def relative_error(got: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
@@ -200,11 +152,40 @@ def keras_model(name: str) -> ModelInstance:
     return ModelInstance(lowered, [inputs], [others], lambda image: [model(image, training=False).numpy()])
 
 
+def keras_lstm() -> ModelInstance:
+    """Two recurrent layers of Keras and a dense head."""
+    import keras
+
+    keras.utils.set_random_seed(SEED)
+    rng = np.random.default_rng(SEED)
+    layers = [keras.layers.LSTM(48, return_sequences=True), keras.layers.LSTM(32), keras.layers.Dense(5)]
+    model = keras.Sequential([keras.Input((20, 16)), *layers])
+    calibrate_keras(model, rng, rng.normal(size=(4, 20, 16)).astype(np.float32))
+    inputs, others = (rng.normal(size=(3, 20, 16)).astype(np.float32) for _ in range(2))
+    lowered = lower_tensorflow(model, inputs)
+    return ModelInstance(lowered, [inputs], [others], lambda x: [model(x, training=False).numpy()])
+
+
+def _model(
+    name: str, framework: str, make: Callable[[], ModelInstance], small: bool = True, loops: bool = False
+) -> Model:
+    return Model(name, framework, functools.cache(make), small, loops)
+
+
 MODELS = (
-    Model("MLP", "jax", functools.cache(jax_mlp), small=True),
-    Model("CNN", "flax", functools.cache(flax_cnn), small=True),
-    Model("MobileNetV2", "keras", functools.cache(functools.partial(keras_model, "MobileNetV2")), small=False),
-    Model("ResNet50", "keras", functools.cache(functools.partial(keras_model, "ResNet50")), small=False),
+    _model("MLP", "jax", jax_mlp),
+    _model("CNN", "flax", flax_cnn),
+    _model("ViT", "jax", jax_models.vit),
+    _model("BERT", "jax", jax_models.bert),
+    _model("GPT-2", "jax", jax_models.gpt2),
+    _model("GRU scan", "jax", jax_models.scanned_gru, loops=True),
+    _model("MLP gradient", "jax", jax_models.mlp_gradient),
+    _model("GP", "jax", jax_models.gaussian_process),
+    _model("GP opcodes", "jax", functools.partial(jax_models.gaussian_process, ("tpu",))),
+    _model("NMS", "jax", jax_models.padded_nms, loops=True),
+    _model("LSTM", "keras", keras_lstm, loops=True),
+    _model("MobileNetV2", "keras", functools.partial(keras_model, "MobileNetV2"), small=False),
+    _model("ResNet50", "keras", functools.partial(keras_model, "ResNet50"), small=False),
 )
 
 

@@ -4,6 +4,7 @@ x * x * … grows exponentially unless intermediate values are stored."""
 from __future__ import annotations
 
 from ..hlo.module import HloComputation, HloInstruction
+from ..hlo.opcodes import ELEMENTWISE
 from .fusible import is_fusible
 
 # scalar operations in one kernel; about what still compiles in well under a second
@@ -23,6 +24,8 @@ BINDINGS = {
     "minimum": 1, "convert": 1, "compare": 1, "shift-left": 1, "shift-right-logical": 1, "shift-right-arithmetic": 1,
     "divide": 1, "remainder": 1,
 }  # fmt: skip
+# every result in half precision is rounded on its bits
+HALF_BINDINGS = 3
 NESTING_FACTOR = 4
 MAX_NESTED_BINDINGS = 24
 
@@ -55,6 +58,8 @@ def fusion_boundaries(computation: HloComputation) -> set[HloInstruction]:
 
 def _bindings(instruction: HloInstruction) -> int:
     """Variables that its kernel binds; integers of the machine's own operations bind none."""
+    if instruction.shape.is_array and instruction.shape.element_type == "f16" and instruction.opcode in ELEMENTWISE:
+        return BINDINGS.get(instruction.opcode, 0) + HALF_BINDINGS
     is_float = instruction.operands[0].shape.kind == "float" if instruction.operands else False
     if instruction.opcode in ("compare", "maximum", "minimum", "clamp") and not is_float:
         return 0
