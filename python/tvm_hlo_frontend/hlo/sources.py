@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,18 @@ from ..errors import HloParseError
 _ELIDED_CONSTANT = re.compile(r"constant\(\{\s*\.\.\.\s*\}\)")
 _TEXT_SUFFIXES = (".txt", ".hlo")
 _MLIR_BYTECODE = b"ML\xefR"
+# what a process that ends itself writes beside the reason
+_NOISE = ("@", "***", "WARNING: All log messages")
+# jaxlib's parser ends the whole process on some wrong texts, so it runs in one of its own
+_PARSER = """
+import importlib, sys
+parse = importlib.import_module(sys.argv[1]).hlo_module_from_text
+try:
+    data = parse(sys.stdin.buffer.read().decode()).as_serialized_hlo_module_proto()
+except Exception as error:
+    sys.exit(str(error))
+sys.stdout.buffer.write(data)
+"""
 
 
 def to_bytes(source: Any) -> bytes:
@@ -39,7 +53,7 @@ def to_bytes(source: Any) -> bytes:
 
 
 def from_text(text: str) -> bytes:
-    """Serialized HloModuleProto of HLO text; jaxlib parses it.
+    """Serialized HloModuleProto of HLO text; jaxlib parses it, in a process of its own.
 
     Raises
     ------
@@ -52,18 +66,23 @@ def from_text(text: str) -> bytes:
             "the HLO text elides constants as constant({...}); print it with large constants "
             "(as_hlo_text(print_large_constants=True)) or use the serialized proto"
         )
-    parse = _text_parser()
-    try:
-        return parse(text).as_serialized_hlo_module_proto()
-    except Exception as error:  # the type of the parser's errors differs between versions of jaxlib
-        raise HloParseError(f"jaxlib cannot parse the HLO text: {error}") from error
+    done = subprocess.run(
+        [sys.executable, "-c", _PARSER, _text_parser()], input=text.encode(), capture_output=True, check=False
+    )
+    if done.returncode:
+        lines = [line.strip() for line in done.stderr.decode("utf-8", "replace").splitlines()]
+        told = [line for line in lines if line and not line.startswith(_NOISE)]
+        raise HloParseError("jaxlib cannot parse the HLO text: " + " ".join(told[:3] or ["it ended without a word"]))
+    return done.stdout
 
 
-def _text_parser() -> Any:
+def _text_parser() -> str:
+    """The module of jaxlib that parses HLO text."""
     for name in ("jaxlib._hlo", "jaxlib.xla_extension"):  # current and older jaxlib
         try:
-            return importlib.import_module(name).hlo_module_from_text
-        except (ImportError, AttributeError):
+            if hasattr(importlib.import_module(name), "hlo_module_from_text"):
+                return name
+        except ImportError:
             continue
     raise HloParseError("HLO text needs jaxlib to parse it: pip install jaxlib, or use the serialized proto")
 

@@ -439,3 +439,9 @@ def test_damaged_modules_are_read_or_refused(mutate, seed):
             outcomes["refused"] += 1
         assert time.perf_counter() - start < 5
     assert min(outcomes.values()) > 20  # the mutants are neither all harmless nor all nonsense
+
+
+def test_text_that_ends_jaxlib_is_one_error_and_not_the_end_of_the_process():
+    text = "HloModule a\nENTRY e { p = f32[4] parameter(0) ROOT x = f32[5] reshape(p) }"
+    with pytest.raises(HloParseError, match="jaxlib cannot parse"):
+        read(text)
