@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +116,9 @@ def test_no_path_of_a_machine_and_no_index_host_in_the_tree():
         if host in path.read_text(errors="replace")
     ]
     assert not wrong
+
+
+def test_support_tables_are_current():
+    script = PACKAGE.parents[1] / "tools" / "support_table.py"
+    done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
