@@ -171,3 +171,15 @@ def test_integer_chains(kind: str) -> None:
 def test_chains_with_the_machines_own_vectors() -> None:
     for kind, chains in (("f32", FLOAT_CHAINS), ("s32", INTEGER_CHAINS)):
         check(chains_module(kind, chains), arguments(kind), ulps=4)
+
+
+def test_select_between_predicates_by_a_comparison_of_integers():
+    builder = ComputationBuilder("main")
+    index = builder.parameter(0, array_shape("s32", (2, 3)))
+    flags = [builder.parameter(number, array_shape("pred", (2, 3))) for number in (1, 2)]
+    bound = builder.add("broadcast", [builder.constant(np.int32(1))], index.shape, DimensionsAttributes(()))
+    below = builder.add("compare", [index, bound], attributes=CompareAttributes("LT", "SIGNED"))
+    inner = builder.add("select", [below, *flags])
+    root = builder.add("select", [below, inner, flags[0]])
+    values = np.arange(6, dtype=np.int32).reshape(2, 3) - 2
+    check(module("select", builder.build(root)), [values, values % 2 == 0, values % 3 == 0])

@@ -31,7 +31,6 @@ def compare_floats(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     if order == "TOTALORDER":
         return _INTEGER[str(direction)](_total_order_key(scope, x), _total_order_key(scope, y))
     x, y = scope.bind(x), scope.bind(y)
-    x, y = scope.bind(x), scope.bind(y)
     if direction == "NE":
         return tir.Not(ordered("EQ", x, y))
     return ordered(str(direction), x, y)

@@ -7,7 +7,7 @@ from typing import Any
 from tvm import tir
 
 from ...hlo.scalar_expression import ScalarNode
-from .primitives import Scope, bits_of, is_signed, opaque
+from .primitives import Scope, bits_of, is_signed, opaque, truth
 from .table import scalar
 
 
@@ -66,6 +66,6 @@ def bitwise_not(scope: Scope, node: ScalarNode, x: Any) -> Any:
 def select(scope: Scope, node: ScalarNode, condition: Any, on_true: Any, on_false: Any) -> Any:
     """on_true where the condition holds (HloEvaluator HandleSelect)."""
     if on_true.dtype == "bool":
-        condition = scope.bind(condition)
-        return tir.Or(tir.And(condition, on_true), tir.And(tir.Not(condition), on_false))
+        # as numbers, and without a variable: LLVM's code generator fails on a variable bound to a vector comparison
+        return truth(tir.Select(condition, tir.Cast("uint8", on_true), tir.Cast("uint8", on_false)))
     return tir.Select(condition, on_true, on_false)
