@@ -67,10 +67,6 @@ class Dialect(Protocol):
         """x[M, K] . weight[N, K]^T -> [M, N]."""
         ...
 
-    def batch_matmul(self, x: Tensor, y: Tensor, result_type: str) -> Tensor:
-        """x[B, M, K] . y[B, N, K]^T -> [B, M, N]."""
-        ...
-
     def convolution(
         self,
         data: Tensor,

@@ -109,10 +109,6 @@ class RelayDialect:
         expr = relay.nn.dense(x.expr, weight.expr, units=units, out_dtype=TVM_DTYPES[result_type])
         return Tensor(expr, result_type, (x.dimensions[0], units))
 
-    def batch_matmul(self, x: Tensor, y: Tensor, result_type: str) -> Tensor:
-        expr = relay.nn.batch_matmul(x.expr, y.expr, out_dtype=TVM_DTYPES[result_type])
-        return Tensor(expr, result_type, (x.dimensions[0], x.dimensions[1], y.dimensions[1]))
-
     def convolution(
         self,
         data: Tensor,
