@@ -138,13 +138,15 @@ def receive(worker: Worker, timeout: float) -> dict[str, Any] | None:
     return None if line is None else json.loads(line)
 
 
-def ask(worker: Worker, name: str, group: str, timeout: float, stop: threading.Event) -> Outcome | None:
-    """Outcome of one harness; None if the run was stopped."""
+def ask(
+    worker: Worker, name: str, group: str, timeout: float, stop: threading.Event, export: Path | None = None
+) -> Outcome | None:
+    """Outcome of one harness, exported to a folder on request; None if the run was stopped."""
     deadline = time.monotonic() + timeout
     stage = "start"
     try:
         assert worker.process.stdin is not None
-        worker.process.stdin.write(name + "\n")
+        worker.process.stdin.write(json.dumps({"name": name, "export": export and str(export)}) + "\n")
         worker.process.stdin.flush()
     except OSError:
         return Outcome(name, group, "crash", f"between harnesses: {last_words(worker)}")

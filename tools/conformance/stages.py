@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .harnesses import lower
+from .deployed import save_for_deployment
+from .harnesses import digest, lower
 from .judge import judge
 from .outcome import PASS, REFUSED, WRONG, Outcome, error_message, shorten
 
@@ -19,12 +21,16 @@ STATUS_OF_STAGE = {
     "convert": "convert failed",
     "build": "build failed",
     "run": "run failed",
+    "export": "run failed",
     "compare": WRONG,
 }
 
 
 def run_harness(
-    harness: Any, announce: Callable[[str], None] = lambda stage: None, plain: bool | str = False
+    harness: Any,
+    announce: Callable[[str], None] = lambda stage: None,
+    plain: bool | str = False,
+    export: Path | None = None,
 ) -> Outcome:
     """Run one harness in this process.
 
@@ -37,6 +43,8 @@ def run_harness(
     plain : bool or str
         As in `compare.run_tvm`: True and ``"vm"`` stand for unmodified `relay.build` and `relay.vm.compile`; then
         conversion and build are part of the stage run.
+    export : pathlib.Path, optional
+        Folder for the exported library with what it took and gave, for `deployed.py`.
 
     Returns
     -------
@@ -51,7 +59,7 @@ def run_harness(
     start = time.perf_counter()
     status, message = PASS, ""
     try:
-        faults = differences(harness, enter, plain)
+        faults = differences(harness, enter, plain, export)
         if faults:
             status, message = WRONG, shorten("; ".join(faults))
     except Exception as error:  # whatever a stage raises is the harness's result
@@ -61,7 +69,7 @@ def run_harness(
     return Outcome(harness.fullname, harness.group_name, status, message, round(time.perf_counter() - start, 2))
 
 
-def differences(harness: Any, enter: Callable[[str], None], plain: bool | str) -> list[str]:
+def differences(harness: Any, enter: Callable[[str], None], plain: bool | str, export: Path | None) -> list[str]:
     """What differs between TVM and XLA."""
     from compare import run_tvm
     from oracle import run_xla
@@ -82,6 +90,9 @@ def differences(harness: Any, enter: Callable[[str], None], plain: bool | str) -
         executable = tvm_hlo_frontend.build(mod, params)
         enter("run")
         got = flat(executable(*case.arguments))
+        if export:
+            enter("export")
+            save_for_deployment(executable, case.arguments, export / digest(harness.fullname))
     enter("compare")
     return judge(harness.group_name, harness.params, case.arguments, got, wanted)
 

@@ -1,6 +1,7 @@
-"""A worker process: harness names come in on stdin, one JSON object per line goes out.
+"""A worker process: harness names come in on stdin as JSON objects, one JSON object per line goes out.
 
-`{"ready": true}` once everything is imported, `{"stage": …}` before each stage, `{"done": …}` with the outcome.
+In: `{"name": …, "export": folder or null}`. Out: `{"ready": true}` once everything is imported, `{"stage": …}` before
+each stage, `{"done": …}` with the outcome.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 
@@ -29,7 +31,9 @@ def main() -> None:
     harnesses = load_harnesses()
     send({"ready": True})
     for line in sys.stdin:
-        outcome = run_harness(harnesses[line.strip()], lambda stage: send({"stage": stage}))
+        order = json.loads(line)
+        export = Path(order["export"]) if order["export"] else None
+        outcome = run_harness(harnesses[order["name"]], lambda stage: send({"stage": stage}), export=export)
         send({"done": asdict(outcome)})
 
 

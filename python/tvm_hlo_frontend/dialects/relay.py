@@ -14,7 +14,7 @@ from ..kernels.dtypes import TVM_DTYPES
 from ..kernels.spec import KernelSpec
 from ..values import Tensor
 from .relay_map import native_map
-from .relay_ops import call_kernel, register_operators
+from .relay_ops import call_empty, call_kernel, register_operators
 
 
 class RelayDialect:
@@ -40,6 +40,8 @@ class RelayDialect:
 
     def constant(self, array: np.ndarray) -> Tensor:
         shape = self.constant_shape(array)
+        if array.size == 0:
+            return Tensor(call_empty(shape.sizes, str(array.dtype)), shape.element_type, shape.dimensions)
         # relay.const turns 64-bit scalars into 32-bit ones unless told their dtype
         expr = relay.const(np.asarray(array, order="C"), str(array.dtype))
         return Tensor(expr, shape.element_type, shape.dimensions)

@@ -1,4 +1,5 @@
-"""The Relay operators `hlo.map`, `hlo.injective`, `hlo.reduction` and `hlo.kernel`: what Relay cannot say is still HLO.
+"""The Relay operators `hlo.map`, `hlo.injective`, `hlo.reduction`, `hlo.kernel` and `hlo.empty`: what Relay cannot
+say is still HLO.
 
 A call carries its KernelSpec as the attribute `spec`, so saved modules are self-contained.
 """
@@ -60,6 +61,16 @@ def call_kernel(spec: KernelSpec, operands: Sequence[Any], results: Sequence[tup
     return relay.Call(relay.op.get(name), arguments, tvm.ir.make_node("DictAttrs", **attributes))
 
 
+def call_empty(dimensions: tuple[int, ...], dtype: str) -> Any:
+    """Relay call that gives a tensor without elements.
+
+    A library with an empty constant cannot be loaded again, and FoldConstant would make one of `zeros` or `full`.
+    """
+    return relay.Call(
+        relay.op.get("hlo.empty"), [], tvm.ir.make_node("DictAttrs", results=json.dumps([[list(dimensions), dtype]]))
+    )
+
+
 def _results_of(attributes: Any) -> list[tuple[tuple[int, ...], str]]:
     return [(tuple(dimensions), dtype) for dimensions, dtype in json.loads(str(attributes["results"]))]
 
@@ -103,6 +114,11 @@ def _compute(attributes: Any, inputs: Sequence[Any], out_type: Any) -> list[Any]
     types = list(out_type.fields) if isinstance(out_type, relay.TupleType) else [out_type]
     results = [(tuple(t.shape), str(t.dtype)) for t in types]
     return definition(spec).compute(spec, list(inputs), results)
+
+
+def _compute_empty(attributes: Any, inputs: Sequence[Any], out_type: Any) -> list[Any]:
+    dtype = str(out_type.dtype)
+    return [te.compute(out_type.shape, lambda *_: tvm.tir.const(0, dtype), name="empty")]
 
 
 def _map_layouts(attributes: Any, new_layouts: Any, old_layouts: Any, old_types: Any) -> Any:
@@ -150,14 +166,14 @@ def _plain_schedule(outputs: Sequence[Any], target: Any) -> Any:
     return te.create_schedule([output.op for output in outputs])
 
 
-def _register_operator(name: str, summary: str, relation: Any, pattern: int, separate: int = 0) -> None:
+def _register_operator(name: str, summary: str, relation: Any, pattern: int, separate: int | None = None) -> None:
     """Register one operator; it takes a tuple of operands, or `separate` operands."""
     relay_op.register(name, summary)
     operator = relay.op.get(name)
-    operator.set_num_inputs(separate or 1)
-    if not separate:
+    operator.set_num_inputs(1 if separate is None else separate)
+    if separate is None:
         operator.add_argument("operands", "Tuple", "operands of the HLO operation")
-    for index in range(separate):
+    for index in range(separate or 0):
         operator.add_argument(f"operand{index}", "Tensor", "operand of the HLO operation")
     operator.set_attrs_type_key("DictAttrs")
     operator.set_support_level(10)
@@ -171,13 +187,18 @@ def register_operators() -> None:
     pattern = relay_op.OpPattern
     maps = ["hlo.map", *(f"hlo.map{count}" for count in range(1, MAX_SEPARATE_OPERANDS + 1))]
     for count, name in enumerate(maps):
-        _register_operator(name, "element-wise HLO operation", _map_relation, pattern.BROADCAST, count)
+        _register_operator(name, "element-wise HLO operation", _map_relation, pattern.BROADCAST, count or None)
         relay_op.register_compute(name, _compute)
         relay_op.register_broadcast_schedule(name)
         relay_op.register_infer_correct_layout(name, _map_layouts)
     _register_operator("hlo.injective", "HLO operation that moves data", _result_relation, pattern.INJECTIVE)
     _register_operator("hlo.reduction", "HLO reduction", _result_relation, pattern.COMM_REDUCE, 1)
     _register_operator("hlo.kernel", "HLO operation with a kernel of its own", _result_relation, pattern.OPAQUE)
+    _register_operator("hlo.empty", "tensor without elements", _result_relation, pattern.ELEMWISE, 0)
+    # FoldConstant leaves alone what it takes for stateful
+    tvm.ir.register_op_attr("hlo.empty", "TOpIsStateful", True)
+    relay_op.register_compute("hlo.empty", _compute_empty)
+    relay_op.register_injective_schedule("hlo.empty")
     relay_op.register_compute("hlo.injective", _compute)
     relay_op.register_injective_schedule("hlo.injective")
     strategy = tvm.target.override_native_generic_func("hlo_kernel_strategy")(_kernel_strategy)

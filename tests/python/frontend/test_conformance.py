@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import re
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 
 pytest.importorskip("jax")
 
+from conformance import deployed
 from conformance.driver import ask, end, start_worker
 from conformance.harnesses import digest, groups_of, load_harnesses, stratified
 from conformance.judge import judge
@@ -19,7 +22,7 @@ from conformance.outcome import PASS, REFUSED, Outcome
 from conformance.report import summary, to_json, to_markdown
 from conformance.stages import run_harness
 
-SAMPLE = 200
+SAMPLE = 620
 TIMEOUT = 90.0  # seconds per harness
 BATCHES = 20  # importing JAX's harnesses while collecting would slow every run of pytest, so cases are numbers
 
@@ -63,10 +66,10 @@ def run_isolated():
     workers = []
     groups = groups_of(load_harnesses())
 
-    def run(name):
+    def run(name, export):
         if not workers:
             workers.append(start_worker())
-        outcome = ask(workers[0], name, groups[name], TIMEOUT, threading.Event())
+        outcome = ask(workers[0], name, groups[name], TIMEOUT, threading.Event(), export)
         if outcome.status in ("crash", "timeout"):
             end(workers.pop())
         return outcome
@@ -76,11 +79,35 @@ def run_isolated():
         end(worker)
 
 
+def run_deployed(folder):
+    """What differs where no framework can be imported, by stem of the exported library."""
+    done = subprocess.run([sys.executable, deployed.__file__, str(folder)], capture_output=True, text=True, cwd=folder)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, f"after {len(lines)} libraries: {done.stderr[-2000:]}"
+    return {line["stem"]: line["difference"] for line in lines}
+
+
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_sample_agrees_with_xla(batch, run_isolated):
+def test_sample_agrees_with_xla_and_its_libraries_need_no_framework(batch, run_isolated, tmp_path):
     # every 20th, so that the slow groups are spread over the batches
-    complaints = [complaint(run_isolated(name)) for name in sample()[batch::BATCHES]]
+    outcomes = [run_isolated(name, tmp_path) for name in sample()[batch::BATCHES]]
+    complaints = [complaint(outcome) for outcome in outcomes]
     assert not any(complaints), "\n" + "\n".join(filter(None, complaints))
+    names = {digest(outcome.name): outcome.name for outcome in outcomes if outcome.status == PASS}
+    differences = run_deployed(tmp_path)
+    assert {names[stem]: told for stem, told in differences.items() if told} == {}
+    assert set(differences) == set(names)
+
+
+def test_a_deployed_library_that_gives_other_numbers_is_seen(tmp_path):
+    name = "exp_shape_float32_20_20_"
+    assert not complaint(run_harness(load_harnesses()[name], export=tmp_path))
+    saved = tmp_path / f"{digest(name)}.npz"
+    with np.load(saved) as arrays:
+        changed = dict(arrays)
+    changed["out0"].flat[0] += 1
+    np.savez(saved, **changed)
+    assert run_deployed(tmp_path) == {digest(name): "results [0] differ"}
 
 
 def plain_harness(group):
