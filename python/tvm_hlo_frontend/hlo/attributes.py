@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
+from typing import Any, Union
 
 import numpy as np
 
+from .backend_config import parse_backend_config
 from .shape import Shape
 
 
@@ -272,6 +273,11 @@ class CustomCallAttributes:
     backend_config: bytes = b""
     has_side_effect: bool = False
     operand_shapes_with_layout: tuple[Shape, ...] = ()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options in backend_config by name, see `parse_backend_config`."""
+        return parse_backend_config(self.backend_config)
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from ...hlo.attributes import ConstantAttributes, CustomCallAttributes
 from ...hlo.module import HloInstruction
-
-_ATTRIBUTE = re.compile(r"(\w+)\s*=\s*(-?\d+)\s*:\s*[us]?i\d+")
 
 
 def ffi_attributes(instruction: HloInstruction) -> dict[str, int]:
     """Integer attributes of the MLIR dictionary in backend_config, ``{uplo = 76 : ui8}`` (ASCII codes)."""
     attributes = instruction.attributes
     assert isinstance(attributes, CustomCallAttributes)
-    text = attributes.backend_config.decode("utf-8", errors="replace")
-    return {name: int(value) for name, value in _ATTRIBUTE.findall(text)}
+    return {name: value for name, value in attributes.options.items() if isinstance(value, int)}
 
 
 def leading_scalars(instruction: HloInstruction) -> list[int | None]:
