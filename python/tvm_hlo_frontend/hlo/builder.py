@@ -125,6 +125,10 @@ class ComputationBuilder:
             dataclasses.replace(instruction, operands=tuple(operands), called_computations=tuple(called))
         )
 
+    def copy_renamed(self, instruction: HloInstruction, operands: Sequence[HloInstruction]) -> HloInstruction:
+        """`copy` under a new name, for instructions that are there more than once."""
+        return self.copy(dataclasses.replace(instruction, name=self._names.take(instruction.name)), operands)
+
     def _append(self, instruction: HloInstruction) -> HloInstruction:
         self._instructions[instruction] = None
         return instruction
@@ -223,8 +227,7 @@ class RewriteBuilder(ComputationBuilder):
             if isinstance(instruction.attributes, ParameterAttributes):
                 new[instruction] = arguments[instruction.attributes.number]
                 continue
-            renamed = dataclasses.replace(instruction, name=self._names.take(instruction.name))
-            new[instruction] = self.copy(renamed, [new[operand] for operand in instruction.operands])
+            new[instruction] = self.copy_renamed(instruction, [new[operand] for operand in instruction.operands])
         return new[self.rewritten(computation).root]
 
 

@@ -17,6 +17,7 @@ from .narrow_types import widen_narrow_types
 from .random_bits import expand_random_bits
 from .stateful_random import seed_stateful_random
 from .triangular_solve import expand_triangular_solve
+from .unroll_loops import unroll_loops
 
 Rewrite = Callable[[HloModule, Capabilities], HloModule]
 
@@ -35,6 +36,7 @@ NORMALIZATIONS: tuple[Rewrite, ...] = (
     expand_fft,
     split_complex,
     widen_narrow_types,
+    unroll_loops,
     convolutions_channels_first,
 )
 

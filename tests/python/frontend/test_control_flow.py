@@ -9,6 +9,8 @@ import pytest
 from compare import check
 from jax import lax
 
+from tvm_hlo_frontend.rewrites import unroll_loops
+
 X = np.linspace(-2, 2, 6, dtype="float32").reshape(2, 3)
 
 
@@ -59,14 +61,14 @@ def large_constant(x):
 
 
 CASES = {
-    "78 while, trips": (counted, X, np.int32(7)),
-    "78 while, zero trips": (counted, X, np.int32(-1)),
-    "78 nested while": (nested, X),
-    "78 scan": (scanned, X),
-    "77 conditional in while": (branch_in_loop, X),
-    "79 tuples of tuples": (tuples_of_tuples, X),
-    "78 dot in the body": (matrix_loop, X),
-    "78 large constant in the body": (large_constant, X),
+    "rule_78 while, trips": (counted, X, np.int32(7)),
+    "rule_78 while, zero trips": (counted, X, np.int32(-1)),
+    "rule_78 nested while": (nested, X),
+    "rule_78 scan": (scanned, X),
+    "rule_77 conditional in while": (branch_in_loop, X),
+    "rule_79 tuples of tuples": (tuples_of_tuples, X),
+    "rule_78 dot in the body": (matrix_loop, X),
+    "rule_78 large constant in the body": (large_constant, X),
 }
 
 
@@ -76,8 +78,19 @@ def test_loops(name):
     check(hlo_of(function, *args), args)
 
 
-@pytest.mark.parametrize("name", ["78 while, trips", "77 conditional in while"])
-def test_loops_through_the_plain_virtual_machine(name):
+@pytest.fixture
+def loops_stay_loops(monkeypatch):
+    monkeypatch.setattr(unroll_loops, "MAX_INSTRUCTIONS", -1)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_loops_that_are_not_unrolled(name, loops_stay_loops):
+    function, *args = CASES[name]
+    check(hlo_of(function, *args), args)
+
+
+@pytest.mark.parametrize("name", ["rule_78 while, trips", "rule_77 conditional in while"])
+def test_loops_through_the_plain_virtual_machine(name, loops_stay_loops):
     function, *args = CASES[name]
     check(hlo_of(function, *args), args, plain="vm")
 
@@ -120,14 +133,14 @@ def kernels_of(hlo):
     return len(mod.get_global_vars()), mod.astext()
 
 
-@pytest.mark.parametrize("name", ["78 while, trips", "78 while, zero trips"])
+@pytest.mark.parametrize("name", ["rule_78 while, trips", "rule_78 while, zero trips"])
 def test_elementwise_loops_are_one_kernel(name):
     function, *args = CASES[name]
     functions, text = kernels_of(hlo_of(function, *args))
     assert functions == 1 and "while_loop" in text
 
 
-def test_a_loop_with_a_reverse_is_not_taken_for_an_elementwise_one():
+def test_a_loop_with_a_reverse_is_not_taken_for_an_elementwise_one(loops_stay_loops):
     def loop(x):
         return lax.fori_loop(0, 3, lambda i, s: jnp.flip(s, 1), x)
 

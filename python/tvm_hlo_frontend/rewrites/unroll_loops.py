@@ -1,0 +1,164 @@
+"""Short loops with a known number of trips, trip by trip: a trip on a virtual machine costs more than a small body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Union
+
+import numpy as np
+
+from ..hlo.attributes import CompareAttributes, ConstantAttributes, ParameterAttributes, TupleIndexAttributes
+from ..hlo.builder import RewriteBuilder, transform
+from ..hlo.module import HloComputation, HloInstruction, HloModule
+from ..hlo.shape import Shape
+from ..patterns.loops import match_elementwise_loop
+from .capabilities import Capabilities
+
+# of all trips of all loops; each kernel that they become takes milliseconds to compile
+MAX_INSTRUCTIONS = 2500
+# beyond, what a trip costs on the virtual machine is a small part
+MAX_BODY_INSTRUCTIONS = 200
+
+Value = Union[HloInstruction, "tuple[Value, ...]"]
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "EQ": np.equal,
+    "NE": np.not_equal,
+    "LT": np.less,
+    "LE": np.less_equal,
+    "GT": np.greater,
+    "GE": np.greater_equal,
+}
+_FOLDED: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "minimum": np.minimum,
+    "maximum": np.maximum,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "not": np.invert,
+    "select": np.where,
+    "copy": np.asarray,
+    "reshape": np.asarray,
+}
+
+
+@dataclass
+class Budget:
+    """Instructions that may still be made."""
+
+    left: int
+
+
+def unroll_loops(module: HloModule, capabilities: Capabilities) -> HloModule:
+    """`module` without the short counted loops that no single kernel can run."""
+    budget = Budget(MAX_INSTRUCTIONS)
+
+    def unroll(
+        builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
+    ) -> HloInstruction | None:
+        if instruction.opcode != "while":
+            return None
+        state = unrolled(builder, instruction, parts(builder, operands[0]), budget)
+        return None if state is None else whole(builder, state, instruction.shape)
+
+    if not any(instruction.opcode == "while" for instruction in module.instructions):
+        return module
+    return transform(module, unroll)
+
+
+def unrolled(builder: RewriteBuilder, loop: HloInstruction, state: Value, budget: Budget) -> Value | None:
+    """State after the last trip; None if the loop stays: its condition depends on data, it is too long, or one kernel
+    can run it as it is."""
+    body, condition = (builder.rewritten(called) for called in loop.called_computations)
+    if len(body.instructions) > MAX_BODY_INSTRUCTIONS or match_elementwise_loop(loop) is not None:
+        return None
+    before = budget.left
+    while budget.left >= 0:
+        going = constant_of(inlined(builder, condition, state, budget))
+        if going is None:
+            break
+        if not going:
+            return state
+        state = inlined(builder, body, state, budget)
+    budget.left = before
+    return None
+
+
+def inlined(builder: RewriteBuilder, computation: HloComputation, argument: Value, budget: Budget) -> Value:
+    """Value of `computation`, its instructions copied under new names; what follows from constants becomes one."""
+    values: dict[HloInstruction, Value] = {}
+    for instruction in computation.instructions:
+        operands = [values[operand] for operand in instruction.operands]
+        if isinstance(instruction.attributes, ParameterAttributes):
+            values[instruction] = argument
+        elif instruction.opcode == "tuple":
+            values[instruction] = tuple(operands)
+        elif isinstance(instruction.attributes, TupleIndexAttributes) and isinstance(operands[0], tuple):
+            values[instruction] = operands[0][instruction.attributes.index]
+        else:
+            values[instruction] = copied(builder, instruction, operands, budget)
+    return values[computation.root]
+
+
+def copied(builder: RewriteBuilder, instruction: HloInstruction, operands: Sequence[Value], budget: Budget) -> Value:
+    """Copy of one instruction, or the constant that it is, or the trips of the loop that it is."""
+    state = unrolled(builder, instruction, operands[0], budget) if instruction.opcode == "while" else None
+    if state is not None:
+        return state
+    folded = fold(instruction, [constant_of(operand) for operand in operands])
+    if folded is not None:
+        return builder.constant(folded, instruction.shape.element_type)
+    budget.left -= 1
+    shapes = [operand.shape for operand in instruction.operands]
+    arguments = [whole(builder, value, shape) for value, shape in zip(operands, shapes)]
+    return parts(builder, builder.copy_renamed(instruction, arguments))
+
+
+def fold(instruction: HloInstruction, operands: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """Value of integer and predicate arithmetic on scalars, as counters have it; None if it is anything else."""
+    shape, attributes = instruction.shape, instruction.attributes
+    if shape.kind not in ("signed", "unsigned", "pred") or shape.rank or not operands:
+        return None
+    known = [operand for operand in operands if operand is not None]
+    if len(known) < len(operands):
+        return None
+    function = _FOLDED.get(instruction.opcode)
+    if isinstance(attributes, CompareAttributes) and all(operand.dtype.kind in "iub" for operand in known):
+        function = _COMPARE[attributes.direction]
+    if function is None or (shape.kind == "pred" and instruction.opcode in ("add", "subtract", "multiply")):
+        return None
+    with np.errstate(over="ignore"):
+        return np.asarray(function(*known))
+
+
+def constant_of(value: Value) -> np.ndarray | None:
+    """The number that a scalar is known to be."""
+    if isinstance(value, HloInstruction) and isinstance(value.attributes, ConstantAttributes):
+        literal = value.attributes.literal
+        if isinstance(literal, np.ndarray) and literal.ndim == 0:
+            return literal
+    return None
+
+
+def parts(builder: RewriteBuilder, value: HloInstruction) -> Value:
+    """Elements of a tuple, to any depth."""
+    if not value.shape.is_tuple:
+        return value
+    if value.opcode == "tuple":
+        return tuple(parts(builder, operand) for operand in value.operands)
+    elements = range(len(value.shape.tuple_shapes))
+    return tuple(
+        parts(builder, builder.add("get-tuple-element", [value], attributes=TupleIndexAttributes(index)))
+        for index in elements
+    )
+
+
+def whole(builder: RewriteBuilder, value: Value, shape: Shape) -> HloInstruction:
+    """One instruction for a value; inverse of `parts`."""
+    if isinstance(value, HloInstruction):
+        return value
+    elements = [whole(builder, element, part) for element, part in zip(value, shape.tuple_shapes)]
+    return builder.add("tuple", elements, shape)
