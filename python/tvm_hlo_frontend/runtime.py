@@ -21,6 +21,8 @@ from .targets import cpu_target
 # TVM's passes recurse on the depth of the graph; a chain of 20,000 operators needs about 400 MB
 BUILD_STACK_BYTES = 1 << 30
 FUSE_MAX_DEPTH = 64
+# loops are still loops there, not vectors
+LOWER_PHASE = 1
 
 Result = TypeVar("Result")
 
@@ -160,9 +162,13 @@ def pass_context() -> Any:
     """opt_level 3 with what keeps compile times low; the numbers do not depend on it."""
     import tvm
 
-    return tvm.transform.PassContext(
-        opt_level=3, disabled_pass=["SimplifyExpr"], config={"relay.FuseOps.max_depth": FUSE_MAX_DEPTH}
-    )
+    from .schedules.small_loops import small_loops_run_serially
+
+    config = {
+        "relay.FuseOps.max_depth": FUSE_MAX_DEPTH,
+        "tir.add_lower_pass": [(LOWER_PHASE, small_loops_run_serially())],
+    }
+    return tvm.transform.PassContext(opt_level=3, disabled_pass=["SimplifyExpr"], config=config)
 
 
 def compile_graph(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Executable:

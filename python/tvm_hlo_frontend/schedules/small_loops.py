@@ -1,0 +1,70 @@
+"""Parallel loops with little to do run on one thread: waking the others takes longer than the work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tvm
+from tvm import tir
+
+# about what one core does while the thread pool starts and joins, in machine instructions
+MIN_PARALLEL_INSTRUCTIONS = 100_000
+# calls of exp and the like, divisions
+EXPENSIVE = 8
+# elements that one vector instruction handles
+LANES = 8
+# of loops whose extent is known only at run time
+UNKNOWN_EXTENT = 1 << 20
+
+_CHILDREN = ("a", "b", "value", "body", "condition", "true_value", "false_value")
+
+
+def small_loops_run_serially() -> Any:
+    """The TIR pass."""
+
+    @tvm.tir.transform.prim_func_pass(opt_level=0, name="hlo.SmallLoopsRunSerially")
+    def run(function: Any, mod: Any, context: Any) -> Any:
+        def visit(node: Any) -> Any:
+            if node.kind != tir.ForKind.PARALLEL or instructions(node) >= MIN_PARALLEL_INSTRUCTIONS:
+                return None
+            fields = (node.loop_var, node.min, node.extent)
+            return tir.For(*fields, tir.ForKind.SERIAL, node.body, None, node.annotations, node.span)
+
+        return function.with_body(tir.stmt_functor.ir_transform(function.body, None, visit, ["tir.For"]))
+
+    return run
+
+
+def instructions(statement: Any) -> int:
+    """Machine instructions that a statement takes, roughly: its stores' operations times the loops around them."""
+    if isinstance(statement, tir.For):
+        extent = statement.extent.value if isinstance(statement.extent, tir.IntImm) else UNKNOWN_EXTENT
+        if statement.kind == tir.ForKind.VECTORIZED:
+            extent = -(-extent // LANES)
+        return extent * instructions(statement.body)
+    if isinstance(statement, tir.SeqStmt):
+        return sum(instructions(part) for part in statement.seq)
+    if isinstance(statement, tir.IfThenElse):
+        return max(instructions(case) for case in (statement.then_case, statement.else_case) if case is not None)
+    if isinstance(statement, tir.While):
+        return UNKNOWN_EXTENT * instructions(statement.body)
+    if isinstance(statement, (tir.BufferStore, tir.Evaluate)):
+        return operations(statement.value)
+    return instructions(statement.body) if hasattr(statement, "body") else 1
+
+
+def operations(expression: Any) -> int:
+    """Operations of an expression; where it loads from is not counted."""
+    count, pending, seen = 1, [expression], set()
+    while pending:
+        node = pending.pop()
+        if node in seen or isinstance(node, (tir.Var, tir.IntImm, tir.FloatImm)):
+            continue
+        seen.add(node)
+        expensive = isinstance(node, (tir.Call, tir.Div, tir.FloorDiv, tir.FloorMod, tir.Mod))
+        count += EXPENSIVE if expensive else 1
+        if isinstance(node, tir.Call):
+            pending += node.args
+        elif not isinstance(node, tir.BufferLoad):
+            pending += [getattr(node, name) for name in _CHILDREN if hasattr(node, name)]
+    return count
