@@ -63,8 +63,11 @@ def run_models(names: list[str]) -> tuple[list[Row], list[str]]:
 
     from tvm_hlo_frontend import HloFrontendError
 
+    try:
+        models = [model_named(name) for name in names] or list(MODELS)
+    except ValueError as error:
+        return [], [str(error)]
     import_tvm()
-    models = [model_named(name) for name in names] or list(MODELS)
     rows: list[Row] = []
     failures: list[str] = []
     console = Console(stderr=True)

@@ -190,5 +190,8 @@ MODELS = (
 
 
 def model_named(name: str) -> Model:
-    """The model of that name."""
-    return next(model for model in MODELS if model.name == name)
+    """The model of that name; ValueError with all names if there is none."""
+    found = [model for model in MODELS if model.name.lower() == name.lower()]
+    if not found:
+        raise ValueError(f"there is no model {name!r}; the models are {', '.join(model.name for model in MODELS)}")
+    return found[0]
