@@ -19,6 +19,7 @@ from tvm.relay.op import op as relay_op
 from ..kernels.definitions import definition
 from ..kernels.scalar import check_supported
 from ..kernels.spec import KernelSpec
+from ..schedules.injective import schedule_injective
 
 # operators `hlo.map1` … take so many operands one by one: conv2d and dense fuse with no operator that takes a tuple
 MAX_SEPARATE_OPERANDS = 6
@@ -185,11 +186,12 @@ def _register_operator(name: str, summary: str, relation: Any, pattern: int, sep
 def register_operators() -> None:
     """Register the operators once per process; further calls do nothing."""
     pattern = relay_op.OpPattern
+    schedule = tvm.target.generic_func(schedule_injective)
     maps = ["hlo.map", *(f"hlo.map{count}" for count in range(1, MAX_SEPARATE_OPERANDS + 1))]
     for count, name in enumerate(maps):
         _register_operator(name, "element-wise HLO operation", _map_relation, pattern.BROADCAST, count or None)
         relay_op.register_compute(name, _compute)
-        relay_op.register_broadcast_schedule(name)
+        relay_op.register_schedule(name, schedule)
         relay_op.register_infer_correct_layout(name, _map_layouts)
     _register_operator("hlo.injective", "HLO operation that moves data", _result_relation, pattern.INJECTIVE)
     _register_operator("hlo.reduction", "HLO reduction", _result_relation, pattern.COMM_REDUCE, 1)
@@ -198,9 +200,9 @@ def register_operators() -> None:
     # FoldConstant leaves alone what it takes for stateful
     tvm.ir.register_op_attr("hlo.empty", "TOpIsStateful", True)
     relay_op.register_compute("hlo.empty", _compute_empty)
-    relay_op.register_injective_schedule("hlo.empty")
+    relay_op.register_schedule("hlo.empty", schedule)
     relay_op.register_compute("hlo.injective", _compute)
-    relay_op.register_injective_schedule("hlo.injective")
+    relay_op.register_schedule("hlo.injective", schedule)
     strategy = tvm.target.override_native_generic_func("hlo_kernel_strategy")(_kernel_strategy)
     relay_op.register_strategy("hlo.kernel", strategy)
     relay_op.register_strategy("hlo.reduction", strategy)

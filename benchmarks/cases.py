@@ -1,0 +1,141 @@
+"""What is measured: programs against XLA:CPU, and features of this package against themselves switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Case:
+    """A JAX function on random arrays.
+
+    Attributes
+    ----------
+    name : str
+    function : callable
+    arguments : sequence of numpy.ndarray
+    """
+
+    name: str
+    function: Callable[..., Any]
+    arguments: Sequence[np.ndarray]
+
+
+def cases() -> list[Case]:
+    """Opcode families at sizes as models have them."""
+    import jax
+    import jax.numpy as jnp
+    from jax import lax
+
+    rng = np.random.default_rng(0)
+
+    def f32(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype(np.float32)
+
+    def positive_definite(n: int) -> np.ndarray:
+        matrix = f32(n, n)
+        return matrix @ matrix.T / n + np.eye(n, dtype=np.float32)
+
+    rows = rng.integers(0, 10_000, 512).astype(np.int32)
+    lower = np.tril(f32(1024, 1024)) / 32 + np.eye(1024, dtype=np.float32)
+    return [
+        Case("add, 1M", lambda x, y: x + y, (f32(1024, 1024), f32(1024, 1024))),
+        Case("tanh, 1M", jnp.tanh, (f32(1024, 1024),)),
+        Case("exact gelu, 256x3072", lambda x: jax.nn.gelu(x, approximate=False), (f32(256, 3072),)),
+        Case("softmax, 1024x1024", jax.nn.softmax, (f32(1024, 1024),)),
+        Case("layer norm, 512x768", layer_norm, (f32(512, 768), f32(768), f32(768))),
+        Case("max of rows, 1024x1024", lambda x: jnp.max(x, 1), (f32(1024, 1024),)),
+        Case("sum of columns, 1024x1024", lambda x: jnp.sum(x, 0), (f32(1024, 1024),)),
+        Case("max over all but channels", lambda x: jnp.max(x, (0, 2, 3)), (f32(8, 64, 56, 56),)),
+        Case("argmax of rows, 1024x1024", lambda x: jnp.argmax(x, 1), (f32(1024, 1024),)),
+        Case("cumsum, 256x1024", lambda x: jnp.cumsum(x, 1), (f32(256, 1024),)),
+        Case("max pool 3x3/2", max_pool, (f32(1, 112, 112, 64),)),
+        Case("dot 512x512x512", jnp.dot, (f32(512, 512), f32(512, 512))),
+        Case("dot 1x1024x1024", jnp.dot, (f32(1, 1024), f32(1024, 1024))),
+        Case("batched dot 12x128x64x128", lambda x, y: jnp.einsum("bik,bjk->bij", x, y), (f32(12, 128, 64),) * 2),
+        Case("convolution 3x3, 56x56x64", convolution, (f32(1, 56, 56, 64), f32(3, 3, 64, 64))),
+        Case(
+            "dynamic-slice, 1000x1000", lambda x, i: lax.dynamic_slice(x, (i, i), (1000, 1000)), (f32(1024, 1024), I3)
+        ),
+        Case("embedding, 512 of 10,000x256", lambda t, i: t[i], (f32(10_000, 256), rows)),
+        Case("scatter-add, 512 rows of 256", lambda t, i, u: t.at[i].add(u), (f32(10_000, 256), rows, f32(512, 256))),
+        Case("sort, 100,000", jnp.sort, (f32(100_000),)),
+        Case("top 10 of 128x1000", lambda x: lax.top_k(x, 10), (f32(128, 1000),)),
+        Case("fft, 64x4096", lambda x: jnp.abs(jnp.fft.fft(x)), (f32(64, 4096),)),
+        Case("ThreeFry, 1M bits", lambda k: jax.random.bits(k, (1024, 1024)), (np.array([0, 7], np.uint32),)),
+        Case("scalar loop, 1M trips", scalar_loop, (np.float32(0.5),)),
+        Case("cholesky, 1024 (LAPACK)", jnp.linalg.cholesky, (positive_definite(1024),)),
+        Case("triangular solve, 1024x64 (BLAS)", solve_triangular, (lower, f32(1024, 64))),
+        Case("LU solve, 512 (LAPACK)", jnp.linalg.solve, (positive_definite(512), f32(512, 8))),
+        Case("QR, 512x512 (LAPACK)", lambda x: jnp.linalg.qr(x), (f32(512, 512),)),
+        Case("eigh, 256 (LAPACK)", lambda x: jnp.linalg.eigh(x), (positive_definite(256),)),
+        Case("svd, 256x256 (LAPACK)", lambda x: jnp.linalg.svd(x), (f32(256, 256),)),
+    ]
+
+
+I3 = np.int32(3)
+
+
+def layer_norm(x: Any, scale: Any, offset: Any) -> Any:
+    """Layer normalisation of rows."""
+    import jax.numpy as jnp
+    from jax import lax
+
+    centered = x - jnp.mean(x, -1, keepdims=True)
+    return centered * lax.rsqrt(jnp.mean(centered**2, -1, keepdims=True) + 1e-6) * scale + offset
+
+
+def max_pool(x: Any) -> Any:
+    """Maximum of 3x3 windows, stride 2, channels last."""
+    import jax.numpy as jnp
+    from jax import lax
+
+    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), "SAME")
+
+
+def convolution(x: Any, kernel: Any) -> Any:
+    """3x3 convolution, channels last, weights as an argument."""
+    from jax import lax
+
+    return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def solve_triangular(matrix: Any, right: Any) -> Any:
+    """Lower triangular solve."""
+    from jax.scipy.linalg import solve_triangular
+
+    return solve_triangular(matrix, right, lower=True)
+
+
+def scalar_loop(x: Any) -> Any:
+    """A logistic map, a million times."""
+    from jax import lax
+
+    return lax.fori_loop(0, 1_000_000, lambda i, s: 3.7 * s * (1 - s), x)
+
+
+def gru(sequence: Any, recurrent: Any, inputs: Any) -> Any:
+    """A gated recurrent unit over a sequence: a counted loop with dots in its body."""
+    import jax
+    import jax.numpy as jnp
+    from jax import lax
+
+    def step(state: Any, x: Any) -> Any:
+        update, reset, _ = jnp.split(jax.nn.sigmoid(x @ inputs + state @ recurrent), 3, -1)
+        new = jnp.tanh((x @ inputs)[..., -64:] + (reset * state) @ recurrent[:, -64:])
+        state = update * state + (1 - update) * new
+        return state, state
+
+    return lax.scan(step, jnp.zeros((4, 64), jnp.float32), sequence)[1]
+
+
+def recurrent_case() -> Case:
+    """32 steps of `gru`."""
+    rng = np.random.default_rng(1)
+    shapes = ((32, 4, 64), (64, 192), (64, 192))
+    arrays = [(rng.normal(size=shape) / 8).astype(np.float32) for shape in shapes]
+    return Case("GRU, 32 steps of 4x64", gru, arrays)
