@@ -14,6 +14,7 @@ from .errors import (
     HloFrontendError,
     HloParseError,
     HloVerificationError,
+    HostFunctionError,
     RegistryError,
     SignatureError,
     UnsupportedHloError,
@@ -28,6 +29,7 @@ __all__ = [
     "HloFrontendError",
     "HloParseError",
     "HloVerificationError",
+    "HostFunctionError",
     "RegistryError",
     "SignatureError",
     "UnsupportedHloError",
@@ -37,6 +39,8 @@ __all__ = [
     "custom_call_converter",
     "from_hlo",
     "from_jax",
+    "from_pytorch",
+    "from_stablehlo",
     "from_tensorflow",
     "report_of",
     "signature_of",
@@ -49,6 +53,8 @@ _LAZY = {
     "report_of": "report",
     "signature_of": "signature",
     "from_jax": "frameworks.jax",
+    "from_pytorch": "frameworks.pytorch",
+    "from_stablehlo": "frameworks.stablehlo",
     "from_tensorflow": "frameworks.tensorflow",
 }
 

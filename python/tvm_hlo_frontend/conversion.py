@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -20,7 +21,7 @@ from .kernels.spec import KernelSpec
 from .patterns.arithmetic import exact_arithmetic
 from .patterns.fusion import fusion_boundaries
 from .registry import CUSTOM_CALL_PREFIX, Converter
-from .values import Tensor, Token, Value, array_shapes, flatten, unflatten
+from .values import Tensor, Token, Value, array_shapes, broadcast_dimensions, flatten, unflatten
 
 # constants of more elements become parameters of main, so that printed modules stay readable and weights are shared
 LARGE_CONSTANT_ELEMENTS = 64
@@ -49,6 +50,8 @@ class ConversionContext:
     refusals : list of Refusal
     counts : Counter
         (opcode, how) of everything converted.
+    host_functions : set of str
+        Packed functions that the module calls and that the process which runs it must have.
     """
 
     dialect: Dialect
@@ -60,6 +63,7 @@ class ConversionContext:
     declared: dict[str, Shape] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
     counts: Counter = field(default_factory=Counter)
+    host_functions: set[str] = field(default_factory=set)
     exact: set[HloInstruction] = field(default_factory=set)
     used_names: set[str] = field(default_factory=set)
     _by_content: dict[tuple, str] = field(default_factory=dict)
@@ -109,8 +113,8 @@ class ConversionContext:
 
     def map_expression(self, expression: ScalarExpression, operands: Sequence[Tensor]) -> Tensor:
         """A scalar expression at every index, with numpy broadcasting of the operands."""
-        dimensions = np.broadcast_shapes(*(operand.dimensions for operand in operands))
-        result = Shape(expression.result_types[0], tuple(int(size) for size in dimensions))
+        dimensions = broadcast_dimensions(*(operand.dimensions for operand in operands))
+        result = Shape(expression.result_types[0], dimensions)
         return self.dialect.kernel(KernelSpec("map", body=expression), operands, [result])[0]
 
     def materialize(self, tensor: Tensor, shape: Shape) -> Tensor:
@@ -138,9 +142,15 @@ class ConversionContext:
     def convert_closed(self, computation: HloComputation, arguments: Sequence[Value]) -> list[Tensor]:
         """Tensors of the value of `computation`, converted as the body of a function of its own: it cannot see
         main's parameters, so its constants stay inline."""
+        with self.closed():
+            return flatten(self.convert_computation(computation, arguments))
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """What is converted within it becomes a function of its own: constants stay inline."""
         outer, self.freeze_params = self.freeze_params, True
         try:
-            return flatten(self.convert_computation(computation, arguments))
+            yield
         finally:
             self.freeze_params = outer
 

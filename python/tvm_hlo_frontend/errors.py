@@ -29,6 +29,10 @@ class RegistryError(HloFrontendError):
     """A converter was registered twice, for an unknown opcode, or with an unusable signature."""
 
 
+class HostFunctionError(HloFrontendError):
+    """A compiled module calls a function of the host that cannot do its work."""
+
+
 @dataclass(frozen=True)
 class Refusal:
     """One instruction that cannot be converted.

@@ -16,9 +16,9 @@ from .hlo.shape import Shape
 from .hlo.storage import to_storage
 from .hlo.verifier import verify
 from .input_names import parameter_names
-from .registry import ConvertFunction, with_custom
+from .registry import ConvertFunction, custom_call_targets, with_custom
 from .report import dynamic_instructions, missing_converters, raise_refusals, report_text
-from .rewrites import Capabilities, decompose, normalize
+from .rewrites import Capabilities, decompose, normalize, settle_known_dimensions
 from .signature import Parameter, Signature, printable, result_tree
 from .values import Value, array_shapes, flatten, unflatten
 
@@ -33,14 +33,17 @@ def from_hlo(
     custom_converters: Mapping[str, ConvertFunction] | None = None,
     rng_seed: int | None = None,
     source: str = "",
+    notes: Sequence[str] = (),
 ) -> Any:
     """Convert an HLO module to a TVM module.
 
     Parameters
     ----------
     proto : bytes, str, pathlib.Path or object
-        Serialized HloModuleProto or HloProto, a path of such a file, HLO text, or any object that serializes to one
-        of them (protobuf messages, jaxlib's XlaComputation and HloModule).
+        Serialized HloModuleProto, HloProto or HloSnapshot, HLO text, StableHLO (see `from_stablehlo`), or any object
+        that serializes to one of them (protobuf messages, jaxlib's XlaComputation and HloModule); the path of a file
+        with one of these (``.pb``, ``.hlo``, ``.txt``, ``.mlir``, ``.mlirbc``), or of a folder that XLA dumped one
+        module into (``--xla_dump_to``), which is read as it was before XLA's optimizations.
     dialect : str, optional
         ``"relay"``; by default what the installed TVM has.
     input_names : sequence of str, optional
@@ -57,6 +60,8 @@ def from_hlo(
         the compiled module draws the same numbers; they have XLA's distribution, not its values.
     source : str
         Name of the framework the module came from, for the signature.
+    notes : sequence of str
+        What the report should tell of the module besides, for instance what its results are.
 
     Returns
     -------
@@ -82,12 +87,13 @@ def from_hlo(
     module = read(proto)
     verify(module)
     language = load_dialect(dialect)
-    capabilities = Capabilities.of(language, rng_seed)
     ctx = ConversionContext(language, with_custom(custom_converters), freeze_params)
-    ctx.refusals += dynamic_instructions(ctx, module)
+    capabilities = Capabilities.of(language, rng_seed, custom_call_targets(ctx.converters))
+    module = settle_known_dimensions(module, capabilities)
+    ctx.refusals += dynamic_instructions(module)
     raise_refusals(ctx)
     module = decompose(module, capabilities)
-    ctx.refusals += missing_converters(ctx, module)
+    ctx.refusals += missing_converters(ctx.converters, module)
     declared = module.entry  # element types that TVM lacks are still there
     module = normalize(module, capabilities)
     names = parameter_names(module.entry.parameters, input_names)
@@ -95,7 +101,7 @@ def from_hlo(
     arguments = entry_arguments(ctx, declared, module.entry, names, parameter_values or {})
     result = ctx.convert_computation(module.entry, arguments)
     raise_refusals(ctx)
-    return finish(ctx, module, declared.root.shape, result, source)
+    return finish(ctx, module, declared.root.shape, result, source, notes)
 
 
 def entry_arguments(
@@ -143,7 +149,9 @@ def check_value(parameter: HloInstruction, value: np.ndarray) -> np.ndarray:
     return value
 
 
-def finish(ctx: ConversionContext, module: HloModule, root: Shape, result: Value, source: str) -> Any:
+def finish(
+    ctx: ConversionContext, module: HloModule, root: Shape, result: Value, source: str, notes: Sequence[str] = ()
+) -> Any:
     """Build main, its signature and the report; `root` is HLO's own shape of the result."""
     variables = {**ctx.inputs, **ctx.param_tensors}
     parameters = [
@@ -151,7 +159,7 @@ def finish(ctx: ConversionContext, module: HloModule, root: Shape, result: Value
         for name, tensor in variables.items()
     ]
     signature = Signature(tuple(parameters), result_tree(root), source)
-    attributes = {"hlo.signature": signature.to_json(), "hlo.report": report_text(ctx, module)}
+    attributes = {"hlo.signature": signature.to_json(), "hlo.report": report_text(ctx, module, notes)}
     mod = ctx.dialect.main(list(variables.values()), flatten(result), flat=not root.is_tuple, attributes=attributes)
     return mod, ctx.dialect.params(ctx.params)
 

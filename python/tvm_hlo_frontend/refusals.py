@@ -7,9 +7,12 @@ from typing import Any
 from .hlo.module import HloInstruction
 
 _HOST = "it exchanges data with the host while the module runs; pass the data as arguments and results"
-_DEVICES = "it communicates between several devices; lower the program for a single device"
 _DYNAMIC = "it makes a shape that is known only at run time; give the program static shapes"
 _CALLBACK = "it calls back into Python while the module runs; take the callback out of the function"
+_STATEFUL = (
+    "it is stateful; pass rng_seed= to from_hlo (not possible in bodies of map, reduce and the like, nor for types of "
+    "less than 8 bits, f8 or pred)"
+)
 
 REFUSED_OPCODES: dict[str, str] = {
     "infeed": _HOST,
@@ -18,14 +21,10 @@ REFUSED_OPCODES: dict[str, str] = {
     "send-done": _HOST,
     "recv": _HOST,
     "recv-done": _HOST,
-    "ragged-all-to-all": _DEVICES,
-    "collective-reduce": _DEVICES,
-    "dynamic-reshape": _DYNAMIC,
-    "rng": "it is stateful; pass rng_seed= to from_hlo (not possible inside loops), or use jax.random / "
-    "tf.random.stateless_*",
-    "rng-get-and-update-state": "it is stateful; pass rng_seed= to from_hlo (not possible inside loops)",
-    "stochastic-convert": "its rounding is left to the implementation; round explicitly",
-    "bitcast": "it reinterprets a physical layout, as optimised HLO does; convert the module before optimisations",
+    "shuffle": "XLA's compilers make it, and this version does not read where it moves elements; convert the module "
+    "before optimisations",
+    "rng": f"{_STATEFUL}, or use jax.random / tf.random.stateless_*",
+    "rng-get-and-update-state": _STATEFUL,
 }
 REFUSED_TARGETS: dict[str, str] = {
     "xla_ffi_python_cpu_callback": _CALLBACK,

@@ -31,7 +31,7 @@ class Converter:
         Operands may arrive with a pending broadcast: as scalars, or with dimensions of size 1, where the operand
         instruction's shape has more; otherwise the driver materialises them first.
     how : str
-        For the support table: ``native``, ``composition``, ``kernel``, ``rewrite`` or ``identity``.
+        For the support table: ``native``, ``composition``, ``kernel``, ``rewrite``, ``identity`` or ``host's LAPACK``.
     """
 
     convert: ConvertFunction
@@ -102,6 +102,11 @@ def registered() -> Mapping[str, Converter]:
     from . import converters  # noqa: F401  registers every family
 
     return _CONVERTERS
+
+
+def custom_call_targets(converters: Mapping[str, Converter]) -> frozenset[str]:
+    """Targets of custom-calls among the keys of `converters`."""
+    return frozenset(key.removeprefix(CUSTOM_CALL_PREFIX) for key in converters if key.startswith(CUSTOM_CALL_PREFIX))
 
 
 def with_custom(custom_converters: Mapping[str, ConvertFunction] | None) -> Mapping[str, Converter]:

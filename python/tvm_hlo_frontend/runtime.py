@@ -3,10 +3,12 @@ in the emitted IR."""
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
+import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +17,7 @@ import numpy as np
 from .errors import SignatureError
 from .hlo.shape import BY_NAME
 from .hlo.storage import from_storage, to_storage
+from .report import host_note, report_of
 from .signature import Parameter, Signature, signature_of
 from .targets import cpu_target
 
@@ -25,6 +28,8 @@ FUSE_MAX_DEPTH = 64
 LOWER_PHASE = 1
 
 Result = TypeVar("Result")
+# arrays as main takes and gives them
+RunFlat = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,15 @@ class Executable:
         ``"graph"`` or ``"vm"``.
     library : object
         What `relay.build` or `relay.vm.compile` returned.
+    host_functions : tuple of str
+        Functions of the host's LAPACK that it calls, see `host_lapack`; none for all but a few modules.
     """
 
     signature: Signature
     executor: str
     library: Any
-    run_flat: Callable[[list[np.ndarray]], list[np.ndarray]]
+    run_flat: RunFlat
+    host_functions: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[Parameter, ...]:
@@ -72,7 +80,12 @@ class Executable:
         return structured(self.signature.result, results)
 
     def export_library(self, path: str | Path) -> None:
-        """Write a shared library that TVM's runtime loads without this package or any framework."""
+        """Write a shared library that TVM's runtime loads without this package or any framework.
+
+        Warns if `host_functions` is not empty: the process that loads the library must have them.
+        """
+        if self.host_functions:
+            warnings.warn(f"{path} {host_note(self.host_functions)}", stacklevel=2)
         library = self.library.mod if self.executor == "vm" else self.library
         library.export_library(str(path))
 
@@ -108,8 +121,9 @@ def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None)
     use_all_cores()
 
     def compile_module() -> Executable:
-        choose = compile_vm if needs_vm(mod) else compile_graph
-        return choose(mod, dict(params or {}), target, signature)
+        choose = compile_vm if needs_vm(mod) or not is_static(signature) else compile_graph
+        executable = choose(mod, dict(params or {}), target, signature)
+        return replace(executable, host_functions=report_of(mod).host_functions)
 
     return with_deep_stack(compile_module)
 
@@ -158,6 +172,11 @@ def needs_vm(mod: Any) -> bool:
     return bool(branches) or len(mod.get_global_vars()) > 1
 
 
+def is_static(signature: Signature) -> bool:
+    """Whether all dimensions of the parameters are numbers."""
+    return all(isinstance(size, int) for parameter in signature.parameters for size in parameter.dimensions)
+
+
 def pass_context() -> Any:
     """opt_level 3 with what keeps compile times low; the numbers do not depend on it."""
     import tvm
@@ -173,41 +192,59 @@ def pass_context() -> Any:
 
 def compile_graph(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Executable:
     """Compile for the graph executor."""
-    import tvm
     from tvm import relay
-    from tvm.contrib import graph_executor
 
     from .dialects.relay_weights import fold_weights
 
     folded = fold_weights(mod, params, target)
     with pass_context():
         library = relay.build(folded, target=target, params=params if folded is mod else None)
-    module = graph_executor.GraphModule(library["default"](tvm.cpu()))
+    return Executable(signature, "graph", library, run_on_graph_executor(library, signature))
+
+
+def compile_vm(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Executable:
+    """Compile for Relay's virtual machine."""
+    from tvm import relay
+
+    with pass_context():
+        library = relay.vm.compile(mod, target=target, params=params)
+    return Executable(signature, "vm", library, run_on_virtual_machine(library))
+
+
+def run_on_graph_executor(library: Any, signature: Signature) -> RunFlat:
+    """`run_flat` of an Executable, for what `relay.build` returned or a library that was exported from it."""
+    import tvm
+    from tvm.contrib import graph_executor
+
+    @functools.cache  # made at the first run: code for another machine can be exported, but not loaded
+    def loaded() -> Any:
+        return graph_executor.GraphModule(library["default"](tvm.cpu()))
+
     names = [parameter.name for parameter in signature.parameters if not parameter.bound]
 
     def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
+        module = loaded()
         for name, array in zip(names, arrays):
             module.set_input(name, tvm.nd.array(array))
         module.run()
         return [module.get_output(index).numpy() for index in range(module.get_num_outputs())]
 
-    return Executable(signature, "graph", library, run)
+    return run
 
 
-def compile_vm(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Executable:
-    """Compile for Relay's virtual machine."""
+def run_on_virtual_machine(library: Any) -> RunFlat:
+    """`run_flat` of an Executable, for what `relay.vm.compile` returned or a library that was exported from it."""
     import tvm
-    from tvm import relay
     from tvm.runtime.vm import VirtualMachine
 
-    with pass_context():
-        library = relay.vm.compile(mod, target=target, params=params)
-    machine = VirtualMachine(library, tvm.cpu())
+    @functools.cache
+    def machine() -> Any:
+        return VirtualMachine(library, tvm.cpu())
 
     def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
-        return flat_results(machine.invoke("main", *[tvm.nd.array(array) for array in arrays]))
+        return flat_results(machine().invoke("main", *[tvm.nd.array(array) for array in arrays]))
 
-    return Executable(signature, "vm", library, run)
+    return run
 
 
 def flat_results(value: Any) -> list[np.ndarray]:
@@ -226,11 +263,16 @@ def check_arguments(inputs: tuple[Parameter, ...], arrays: tuple[Any, ...]) -> l
     for parameter, value in zip(inputs, arrays):
         array = np.asarray(value)
         dtype = BY_NAME[parameter.element_type].numpy_dtype
-        if array.dtype != dtype or array.shape != parameter.dimensions:
+        if array.dtype != dtype or not fits(array.shape, parameter.dimensions):
             wanted = f"{dtype}{list(parameter.dimensions)}"
             raise SignatureError(f"input {parameter.name} takes {wanted}, not {array.dtype}{list(array.shape)}")
         checked.append(to_storage(np.asarray(array, order="C"), parameter.element_type, parameter.carrier))
     return checked
+
+
+def fits(shape: tuple[int, ...], dimensions: tuple[int | str, ...]) -> bool:
+    """Whether a shape has these dimensions; those that are text may have any size."""
+    return len(shape) == len(dimensions) and all(isinstance(b, str) or a == b for a, b in zip(shape, dimensions))
 
 
 def structured(tree: Any, arrays: list[np.ndarray]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -39,6 +40,19 @@ class Tensor:
 @dataclass(frozen=True)
 class Token:
     """Value of token type: orders side effects, holds nothing."""
+
+
+def broadcast_dimensions(*shapes: Sequence[Dimension]) -> tuple[Dimension, ...]:
+    """numpy broadcasting of dimensions, of which some may be symbols; ValueError if they do not fit."""
+    rank = max(map(len, shapes))
+    padded = [(*(1,) * (rank - len(dimensions)), *dimensions) for dimensions in shapes]
+    result: list[Dimension] = []
+    for sizes in zip(*padded):
+        grown = set(sizes) - {1}
+        if len(grown) > 1:
+            raise ValueError(f"the dimensions {', '.join(map(str, shapes))} do not broadcast")
+        result.append(grown.pop() if grown else 1)
+    return tuple(result)
 
 
 Value = Union[Tensor, Token, "tuple[Value, ...]"]

@@ -9,6 +9,7 @@ from . import (  # noqa: F401
     indexing,
     linalg,
     movement,
+    ragged_dot,
     reduce,
     sort,
     structure,

@@ -1,13 +1,12 @@
-"""Collectives on one device, replica and partition ids, and asynchronous pairs (rules 81, 89)."""
+"""Collectives on one device, replica and partition ids (rule 89)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..conversion import ConversionContext
 from ..hlo.module import HloInstruction
+from ..hlo.shape_inference.collectives import is_in_place
 from ..registry import converter
 from ..values import Tensor, Value, array_shapes, flatten
 
@@ -25,7 +24,6 @@ def require_one_device(ctx: ConversionContext, instruction: HloInstruction) -> N
 @converter(
     "all-gather",
     "all-reduce",
-    "all-reduce-start",
     "all-to-all",
     "collective-broadcast",
     "reduce-scatter",
@@ -46,24 +44,26 @@ def like(ctx: ConversionContext, instruction: HloInstruction, operands: tuple[Va
     return tuple(operands) if instruction.shape.is_tuple else operands[0]
 
 
-@converter("all-gather-start", "collective-permute-start", how="identity")
-def convert_collective_start(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
-    """all-gather-start, collective-permute-start: a tuple of operand and result, both the operand."""
-    require_one_device(ctx, instruction)
-    operand: Value = operands[0] if len(operands) == 1 else operands
-    result = operand
-    if instruction.opcode == "collective-permute-start":
-        assert isinstance(operand, Tensor)
-        result = permuted(ctx, instruction, operand)
-    context = [ctx.dialect.constant(np.zeros((), np.uint32)) for _ in instruction.shape.tuple_shapes[2:]]
-    return (operand, result, *context)
+@converter("collective-reduce", how="rewrite")
+def refuse_collective_reduce(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
+    """collective-reduce: on one device all-reduce, and a number of the root is left out."""
+    ctx.refuse(MORE_DEVICES)
+
+
+@converter("ragged-all-to-all", how="rewrite")
+def refuse_ragged_all_to_all(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
+    """ragged-all-to-all: on one device, rows gathered and put in their places by select, piece by piece."""
+    ctx.refuse(MORE_DEVICES)
 
 
 @converter("collective-permute", how="identity")
-def convert_collective_permute(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
+def convert_collective_permute(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
     """collective-permute: the operand if device 0 sends to itself, else zeros."""
     require_one_device(ctx, instruction)
-    return permuted(ctx, instruction, operand)
+    if is_in_place([operand.shape for operand in instruction.operands]):
+        ctx.refuse("it writes into parts of a buffer, as optimised HLO does; convert the module before optimisations")
+    results = tuple(permuted(ctx, instruction, tensor) for operand in operands for tensor in flatten(operand))
+    return results if instruction.shape.is_tuple else results[0]
 
 
 def permuted(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
@@ -73,44 +73,6 @@ def permuted(ctx: ConversionContext, instruction: HloInstruction, operand: Tenso
         return operand
     zero = ctx.scalar(0, operand.element_type)
     return ctx.dialect.broadcast_to(zero, operand.dimensions)
-
-
-@converter("all-reduce-done", how="identity")
-def convert_all_reduce_done(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
-    """all-reduce-done: the result of all-reduce-start."""
-    return operand
-
-
-@converter("all-gather-done", "collective-permute-done", "async-done", how="identity")
-def convert_done(ctx: ConversionContext, instruction: HloInstruction, started: Value) -> Value:
-    """all-gather-done, collective-permute-done, async-done: element 1 of what was started."""
-    return started[1]  # type: ignore[index]
-
-
-@converter("async-start", how="identity")
-def convert_async_start(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
-    """async-start: runs the wrapped computation at once; a tuple of operands, result and context."""
-    result = ctx.convert_computation(instruction.called_computations[0], operands)
-    context = [ctx.dialect.constant(np.zeros((), np.uint32)) for _ in instruction.shape.tuple_shapes[2:]]
-    return (tuple(operands), result, *context)
-
-
-@converter("async-update", how="identity")
-def convert_async_update(ctx: ConversionContext, instruction: HloInstruction, started: Value) -> Value:
-    """async-update: what was started."""
-    return started
-
-
-@converter("copy-start", how="identity")
-def convert_copy_start(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
-    """copy-start: a tuple of destination, source and context."""
-    return (operand, operand, ctx.dialect.constant(np.zeros((), np.uint32)))
-
-
-@converter("copy-done", how="identity")
-def convert_copy_done(ctx: ConversionContext, instruction: HloInstruction, started: Value) -> Value:
-    """copy-done: the destination."""
-    return started[0]  # type: ignore[index]
 
 
 @converter("replica-id", "partition-id", how="native")

@@ -46,6 +46,8 @@ def convert_dot(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor
     """
     shape = instruction.shape
     left, right = arrangements(instruction.attributes.dimension_numbers, lhs.rank, rhs.rank)  # type: ignore[union-attr]
+    if not shape.is_static:
+        return symbolic_dot(ctx, instruction, (lhs, rhs), (left, right))
     if 0 in shape.sizes or 0 in lhs.shape.sizes:
         return zeros(ctx, shape)
     batch, m, n = (
@@ -66,6 +68,31 @@ def convert_dot(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor
         result = Shape(shape.element_type, (batch, m, n))
         (product,) = ctx.dialect.kernel(KernelSpec("dot", parameters), [lhs, rhs], [result])
     return ctx.dialect.reshape(product, shape.sizes)
+
+
+@converter("scaled-dot", how="rewrite")
+def refuse_scaled_dot(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Tensor:
+    """scaled-dot: a dot of the operands, each times its scales by blocks (rule 91)."""
+    ctx.refuse("a scalar scale that is not the constant 1 is left out of account by XLA; multiply by it explicitly")
+
+
+def symbolic_dot(
+    ctx: ConversionContext,
+    instruction: HloInstruction,
+    operands: tuple[Tensor, Tensor],
+    parts: tuple[Arrangement, Arrangement],
+) -> Tensor:
+    """A matrix of a symbolic number of rows times a static one, as networks with a dynamic batch size have it."""
+    lhs, rhs = operands
+    kind = instruction.shape.element_type
+    matrices_alone = lhs.rank == rhs.rank == 2 and not parts[0].batch
+    if not matrices_alone or not rhs.shape.is_static or kind not in ("f32", "f64"):
+        ctx.refuse(
+            f"a product of {lhs.shape} and {rhs.shape}: of dynamic shapes only float matrices with a dynamic "
+            "number of rows times static ones are supported"
+        )
+    x, weight = (ctx.dialect.transpose(x, part.free_first) for x, part in zip(operands, parts))
+    return ctx.dialect.dense(x, weight, kind)
 
 
 def arrangements(numbers: DotDimensionNumbers, lhs_rank: int, rhs_rank: int) -> tuple[Arrangement, Arrangement]:

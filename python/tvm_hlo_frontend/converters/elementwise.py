@@ -170,6 +170,12 @@ def convert_power(ctx: ConversionContext, instruction: HloInstruction, base: Ten
     return map_folded(ctx, instruction, [base, exponent])
 
 
+@converter("stochastic-convert", how="rewrite")
+def refuse_stochastic_convert(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Tensor:
+    """stochastic-convert: up where the random operand is below the fraction of a float, else down (rule 34)."""
+    ctx.refuse("XLA defines it for signed integers alone; convert to one, or round explicitly")
+
+
 @converter("bitcast-convert", broadcasting=True, how="composition")
 def convert_bitcast(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """bitcast-convert: the last dimension is the parts of a wider type, little endian (rule 32)."""

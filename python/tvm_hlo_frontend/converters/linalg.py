@@ -11,6 +11,7 @@ import numpy as np
 from ..conversion import ConversionContext
 from ..hlo.module import HloInstruction
 from ..hlo.shape import Shape
+from ..kernels.definitions import definition
 from ..kernels.spec import KernelSpec
 from ..registry import custom_call_converter
 from ..values import Tensor, Value
@@ -24,9 +25,12 @@ TARGET_PREFIX = "tvm_hlo."
     "tvm_hlo.lu",
     "tvm_hlo.qr",
     "tvm_hlo.householder_product",
+    "tvm_hlo.householder_multiply",
     "tvm_hlo.eigh",
     "tvm_hlo.svd",
     "tvm_hlo.tridiagonal_solve",
+    "tvm_hlo.tridiagonal_form",
+    "tvm_hlo.hessenberg",
     how="kernel",
 )
 def convert_linalg_kernel(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
@@ -37,36 +41,18 @@ def convert_linalg_kernel(ctx: ConversionContext, instruction: HloInstruction, *
     if any(0 in shape.sizes for shape in (*shapes, *(operand.shape for operand in operands))):
         return tuple(ctx.dialect.constant(np.zeros(shape.sizes, shape.numpy_dtype)) for shape in shapes)
     spec = KernelSpec(attributes.target.removeprefix(TARGET_PREFIX), config["parameters"])
+    host_function = definition(spec).host_function
+    if host_function is not None:
+        ctx.host_functions.add(host_function)
     flat = [ctx.dialect.reshape(operand, one_batch(operand.shape, rank).sizes) for operand in operands]
     results = ctx.dialect.kernel(spec, flat, [one_batch(shape, rank) for shape in shapes])
     return tuple(ctx.dialect.reshape(result, shape.sizes) for result, shape in zip(results, shapes))
 
 
-REFUSED_ROUTINES = {
-    "geev": "eigenvalues of a general matrix (eig)",
-    "gees": "the Schur form (schur)",
-    "gehrd": "the Hessenberg form (hessenberg)",
-    "sytrd": "the tridiagonal form (tridiagonal)",
-    "hetrd": "the tridiagonal form (tridiagonal)",
-}
-
-
-@custom_call_converter(
-    *(
-        f"lapack_{letter}{routine}_ffi"
-        for routine in REFUSED_ROUTINES
-        for letter in {"sytrd": "sd", "hetrd": "cz"}.get(routine, "sdcz")
-    ),
-    how="refused",
-)
-def refuse_lapack(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
-    """LAPACK routines without a kernel: refused by what they compute."""
-    target = instruction.attributes.target  # type: ignore[union-attr]
-    what = REFUSED_ROUTINES[target.removeprefix("lapack_").removesuffix("_ffi")[1:]]
-    ctx.refuse(
-        f"{what} has no kernel; compute it outside of the compiled function, or register a converter of "
-        f"{target!r} with custom_call_converter"
-    )
+@custom_call_converter("tvm_hlo.geev", "tvm_hlo.gees", how="host's LAPACK")
+def convert_host_linalg(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
+    """Linear algebra that the module leaves to the host while it runs (rule 75)."""
+    return convert_linalg_kernel(ctx, instruction, *operands)
 
 
 def one_batch(shape: Shape, rank: int) -> Shape:

@@ -47,6 +47,14 @@ def convert_reshape(ctx: ConversionContext, instruction: HloInstruction, operand
     return ctx.dialect.reshape(operand, instruction.shape.sizes)
 
 
+@converter("bitcast", how="rewrite")
+def refuse_bitcast(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
+    """bitcast: the elements in the order in which the operand's layout has them in memory (rules 32, 83)."""
+    ctx.refuse(
+        "it reinterprets a tiled layout, or packed elements as another type; convert the module before optimisations"
+    )
+
+
 @converter("transpose", broadcasting=True, how="native")
 def convert_transpose(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """transpose: result dimension i is operand dimension permutation[i] (rule 37)."""

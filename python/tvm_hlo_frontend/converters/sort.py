@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..conversion import ConversionContext
+from ..hlo.attributes import CompareAttributes
 from ..hlo.module import HloInstruction
 from ..hlo.scalar_expression import elementwise_expression
 from ..hlo.shape import Shape
 from ..kernels.spec import KernelSpec
-from ..registry import converter
+from ..registry import converter, custom_call_converter
 from ..values import Tensor, Value
 from .bodies import body_of, expect_static
 
@@ -43,18 +44,36 @@ def convert_topk(ctx: ConversionContext, instruction: HloInstruction, operand: T
     """topk: values and s32 positions in total order, NaN first for the largest, equal ones by position (rule 72)."""
     expect_static(ctx, instruction)
     attributes: Any = instruction.attributes
+    return first_by_order(ctx, instruction, operand, attributes.largest)
+
+
+@custom_call_converter("TopK", how="kernel")
+def convert_topk_call(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Value:
+    """TopK: topk of the largest, as XLA:CPU calls it in optimised HLO."""
+    expect_static(ctx, instruction)
+    parts = instruction.shape.tuple_shapes
+    orders = [computation.root.attributes for computation in instruction.called_computations]
+    if any(not isinstance(order, CompareAttributes) or order.direction != "GT" for order in orders):
+        ctx.refuse("its order is not that of the largest elements; convert the module before optimisations")
+    if len(parts) != 2 or any(part.sizes[:-1] != operand.shape.sizes[:-1] for part in parts):
+        ctx.refuse("it is not XLA:CPU's TopK, whose results are values and positions per row of its operand")
+    return first_by_order(ctx, instruction, operand, True)
+
+
+def first_by_order(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, largest: bool) -> Value:
+    """The first elements of every row in total order, and their positions."""
     *outer, length = operand.shape.sizes
-    rows, k = math.prod(outer), attributes.k
     values, positions = instruction.shape.tuple_shapes
+    rows, k = math.prod(outer), values.sizes[-1]
     if 0 in values.sizes:
         return tuple(ctx.dialect.constant(np.zeros(s.sizes, s.numpy_dtype)) for s in (values, positions))
     operand = ctx.dialect.reshape(operand, (rows, length))
     results = [Shape(operand.element_type, (rows, k)), Shape("s32", (rows, k))]
     if operand.shape.bits <= PACKED_BITS and k * FULL_SORT <= length:
-        spec = KernelSpec("topk", {"largest": attributes.largest})
+        spec = KernelSpec("topk", {"largest": largest})
         made = ctx.dialect.kernel(spec, [operand], results)
     else:
-        made = _first_sorted(ctx, operand, k, attributes.largest)
+        made = _first_sorted(ctx, operand, k, largest)
     return tuple(ctx.dialect.reshape(tensor, values.sizes) for tensor in made)
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..conversion import ConversionContext
 from ..hlo.module import HloInstruction
+from ..patterns.known_sizes import sets_full_size
 from ..registry import converter, custom_call_converter
-from ..values import Token, Value, array_shapes, flatten
+from ..values import Tensor, Token, Value, array_shapes, flatten
 
 
 @converter("constant", how="native")
@@ -55,6 +56,27 @@ def convert_get_dimension_size(ctx: ConversionContext, instruction: HloInstructi
     return ctx.scalar(instruction.operands[0].shape.sizes[dimension], "s32")
 
 
+RUN_TIME_SIZE = "it makes a shape that is known only at run time; give the program static shapes"
+
+
+@converter("set-dimension-size", how="identity")
+def convert_set_dimension_size(
+    ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, size: Tensor
+) -> Tensor:
+    """set-dimension-size: the operand, where the size is a constant equal to the bound; refused otherwise (rule 90)."""
+    if not sets_full_size(instruction):
+        ctx.refuse(RUN_TIME_SIZE)
+    return operand
+
+
+@converter("dynamic-reshape", how="native")
+def convert_dynamic_reshape(
+    ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, *sizes: Tensor
+) -> Tensor:
+    """dynamic-reshape: reshape, where the sizes are constants equal to the bounds; refused otherwise (rule 90)."""
+    return ctx.dialect.reshape(operand, instruction.shape.sizes)
+
+
 @converter("after-all", how="identity")
 def convert_after_all(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
     """after-all: a token (rule 82)."""
@@ -68,12 +90,13 @@ ANNOTATIONS = (
     "annotate_device_placement",
     "MoveToHost",
     "MoveToDevice",
+    "SetBound",
 )
 
 
 @custom_call_converter(*ANNOTATIONS, how="identity")
 def convert_annotation(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
-    """Annotations of devices and memory: the operand, as there is one device (rule 83)."""
+    """Annotations of devices, memory and bounds: the operand, as there is one device (rule 83)."""
     if array_shapes(instruction.shape) != [tensor.shape for tensor in flatten(operand)]:
         ctx.refuse("it splits a tensor over several devices; lower the program for a single device")
     return operand

@@ -103,6 +103,12 @@ class Dialect(Protocol):
         """The results of one of two branches; only that one is run."""
         ...
 
+    def call(
+        self, name: str, operands: Sequence[Tensor], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+    ) -> tuple[Tensor, ...]:
+        """The results of `body`, as a function of its own. `body` may use nothing but its argument."""
+        ...
+
     def while_loop(
         self,
         name: str,

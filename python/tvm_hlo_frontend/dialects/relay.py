@@ -9,10 +9,11 @@ import numpy as np
 import tvm
 from tvm import relay
 
+from ..errors import UnsupportedInstruction
 from ..hlo.shape import Dimension, Shape, element_type_of
 from ..kernels.dtypes import TVM_DTYPES
 from ..kernels.spec import KernelSpec
-from ..values import Tensor
+from ..values import Tensor, broadcast_dimensions
 from .relay_map import native_map
 from .relay_ops import call_empty, call_kernel, register_operators
 
@@ -53,7 +54,7 @@ class RelayDialect:
     def reshape(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
         if tuple(dimensions) == x.dimensions:
             return x
-        return Tensor(relay.reshape(x.expr, newshape=_static(dimensions)), x.element_type, tuple(dimensions))
+        return Tensor(relay.reshape(x.expr, newshape=_new_shape(dimensions)), x.element_type, tuple(dimensions))
 
     def transpose(self, x: Tensor, permutation: Sequence[int]) -> Tensor:
         if list(permutation) == sorted(permutation):
@@ -97,8 +98,7 @@ class RelayDialect:
         expr = native_map(opcode, result_type, operands, attributes)
         if expr is None:
             return None
-        dimensions = np.broadcast_shapes(*(operand.dimensions for operand in operands))  # type: ignore[arg-type]
-        return Tensor(expr, result_type, tuple(int(size) for size in dimensions))
+        return Tensor(expr, result_type, broadcast_dimensions(*(operand.dimensions for operand in operands)))
 
     def cast(self, x: Tensor, element_type: str) -> Tensor:
         if element_type == x.element_type:
@@ -155,7 +155,7 @@ class RelayDialect:
 
     # kernels
     def kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> tuple[Tensor, ...]:
-        types = [(shape.sizes, TVM_DTYPES[shape.element_type]) for shape in results]
+        types = [(shape.dimensions, TVM_DTYPES[shape.element_type]) for shape in results]
         expr = call_kernel(spec, [operand.expr for operand in operands], types)
         parts = [expr] if len(results) == 1 else list(relay.TupleWrapper(expr, len(results)))
         return tuple(Tensor(part, shape.element_type, shape.dimensions) for part, shape in zip(parts, results))
@@ -170,6 +170,18 @@ class RelayDialect:
         first, second = list(on_true()), list(on_false())
         branches = [relay.Tuple([tensor.expr for tensor in branch]) for branch in (first, second)]
         return _parts(relay.If(predicate.expr, *branches), first)
+
+    def call(
+        self, name: str, operands: Sequence[Tensor], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+    ) -> tuple[Tensor, ...]:
+        variables = [self.parameter(f"x{number}", tensor.shape) for number, tensor in enumerate(operands)]
+        results = list(body(variables))
+        function = relay.GlobalVar(self._unique_function_name(name))
+        value = relay.Tuple([tensor.expr for tensor in results])
+        # type inference asks for the type of functions that others call
+        types = relay.TupleType([self.parameter("result", tensor.shape).expr.type_annotation for tensor in results])
+        self._functions[function] = relay.Function([variable.expr for variable in variables], value, types)
+        return _parts(relay.Call(function, [tensor.expr for tensor in operands]), results)
 
     def while_loop(
         self,
@@ -215,7 +227,16 @@ def _parts(expr: Any, like: Sequence[Tensor]) -> tuple[Tensor, ...]:
     )
 
 
+def _new_shape(dimensions: Sequence[Dimension]) -> list[int]:
+    """Target of a reshape, in which one dimension may be a symbol."""
+    if sum(not isinstance(size, int) for size in dimensions) > 1:
+        raise UnsupportedInstruction("a reshape to several dimensions that are known only at run time")
+    return [size if isinstance(size, int) else -1 for size in dimensions]
+
+
 def _static(dimensions: Sequence[Dimension]) -> list[int]:
+    if not all(isinstance(size, int) for size in dimensions):
+        raise UnsupportedInstruction("a copy to dimensions that are known only at run time")
     return [int(size) for size in dimensions]  # type: ignore[arg-type]
 
 

@@ -122,6 +122,23 @@ def _compute_empty(attributes: Any, inputs: Sequence[Any], out_type: Any) -> lis
     return [te.compute(out_type.shape, lambda *_: tvm.tir.const(0, dtype), name="empty")]
 
 
+def _map_shape(attributes: Any, shapes: Sequence[Any], ranks: Sequence[Any]) -> list[Any]:
+    """Shape of a broadcast result, computed by the virtual machine from those of the operands."""
+    rank = int(ranks[0])
+    one = tvm.tir.const(1, "int64")
+
+    def size(axis: Any) -> Any:
+        result = one
+        for shape in shapes:
+            if shape.shape:  # a scalar has none
+                before = rank - int(shape.shape[0])
+                own = tvm.tir.if_then_else(axis >= before, shape[tvm.te.max(axis - before, 0)], one)
+                result = tvm.tir.Select(result == one, own, result)
+        return result
+
+    return [te.compute((rank,), size, name="shape")]
+
+
 def _map_layouts(attributes: Any, new_layouts: Any, old_layouts: Any, old_types: Any) -> Any:
     """Element-wise operators follow the layout of their first operand that has one, as Relay's own do."""
     from tvm.relay.transform.infer_layout_utils import InferCorrectLayoutOutput
@@ -193,6 +210,7 @@ def register_operators() -> None:
         relay_op.register_compute(name, _compute)
         relay_op.register_schedule(name, schedule)
         relay_op.register_infer_correct_layout(name, _map_layouts)
+        relay_op.register_shape_func(name, False, _map_shape)
     _register_operator("hlo.injective", "HLO operation that moves data", _result_relation, pattern.INJECTIVE)
     _register_operator("hlo.reduction", "HLO reduction", _result_relation, pattern.COMM_REDUCE, 1)
     _register_operator("hlo.kernel", "HLO operation with a kernel of its own", _result_relation, pattern.OPAQUE)

@@ -67,14 +67,14 @@ def decode_literal(proto: Any, where: str = "literal") -> Literal:
 
 
 def encode_literal(literal: Literal, shape: Shape) -> Any:
-    """LiteralProto of an array (or nested tuple of arrays), written row-major.
+    """LiteralProto of an array (or nested tuple of arrays), in the layout of `shape`.
 
     Parameters
     ----------
     literal : numpy.ndarray or nested tuple of numpy.ndarray
         Elements in logical order, of `shape`'s dtype.
     shape : Shape
-        Shape of the literal; its layout is ignored.
+        Shape of the literal. XLA refuses a constant whose literal has another layout than the instruction.
 
     Returns
     -------
@@ -90,8 +90,9 @@ def encode_literal(literal: Literal, shape: Shape) -> Any:
         return proto
     proto.shape.dimensions.extend(literal.shape)
     proto.shape.is_dynamic_dimension.extend([False] * literal.ndim)
-    proto.shape.layout.minor_to_major.extend(default_layout(literal.ndim))
-    array = np.ascontiguousarray(literal, dtype=row.numpy_dtype).reshape(-1)
+    layout = default_layout(literal.ndim) if shape.minor_to_major is None else shape.minor_to_major
+    proto.shape.layout.minor_to_major.extend(layout)
+    array = np.asarray(literal, dtype=row.numpy_dtype).transpose(layout[::-1]).reshape(-1)
     if row.name in _VARINTS:
         data = _encode_varints(array)
     elif 0 < row.bits < 8 and row.kind != "pred":

@@ -21,10 +21,18 @@ tuple while xor
 """.split()
 )
 
+# opcodes of old modules -> what they are today (XLA upgrades them as it reads; a trace has no result)
+COMPARISONS: dict[str, str] = {
+    "equal-to": "EQ",
+    "greater-than": "GT",
+    "greater-than-or-equal-to": "GE",
+    "less-than": "LT",
+    "less-than-or-equal-to": "LE",
+    "not-equal-to": "NE",
+}
+UPGRADED_OPCODES: dict[str, str] = {**dict.fromkeys(COMPARISONS, "compare"), "trace": "tuple", "tuple-select": "select"}
 RETIRED_OPCODES: dict[str, str] = {
-    "tuple-select": "select on tuples was removed; export the module again with a current XLA",
-    "trace": "trace was removed; export the module again with a current XLA",
-    "all-to-all-tuple": "folded into all-to-all",
+    "cross-replica-sum": "a sum over devices, now all-reduce; export the module again with a current XLA",
 }
 
 ELEMENTWISE_UNARY: tuple[str, ...] = tuple(

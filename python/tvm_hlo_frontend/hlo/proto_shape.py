@@ -35,7 +35,8 @@ def shape_from_proto(proto: Any, where: str) -> Shape:
         layout = None
     if layout is not None and sorted(layout) != list(range(len(dimensions))):
         raise HloParseError(f"{where}: layout {list(layout)} is no permutation of {len(dimensions)} dimensions")
-    return Shape(row.name, dimensions, layout)
+    tiles = tuple(tuple(tile.dimensions) for tile in proto.layout.tiles)
+    return Shape(row.name, dimensions, layout, tiles=tiles)
 
 
 def _dynamic_dimensions(proto: Any, where: str) -> tuple[Dimension, ...]:
@@ -68,5 +69,7 @@ def shape_to_proto(shape: Shape) -> Any:
         proto.is_dynamic_dimension.append(isinstance(size, Symbol))
     layout = default_layout(shape.rank) if shape.minor_to_major is None else shape.minor_to_major
     proto.layout.minor_to_major.extend(layout)
+    for tile in shape.tiles:
+        proto.layout.tiles.add().dimensions.extend(tile)
     proto.layout.tail_padding_alignment_in_elements = 1
     return proto

@@ -16,11 +16,14 @@ from .attributes import ParameterAttributes
 from .attributes_from_proto import read_attributes
 from .module import NO_METADATA, HloComputation, HloInstruction, HloModule, Metadata
 from .names import Names
-from .opcodes import OPCODES, RETIRED_OPCODES
+from .opcodes import COMPARISONS, OPCODES, RETIRED_OPCODES, UPGRADED_OPCODES
 from .ordering import CycleError, dependency_order
 from .proto_shape import shape_from_proto
 from .schema import HloModuleProto, HloProto, HloSnapshot
 from .sources import to_bytes
+
+# what TensorFlow writes for nodes whose Python frames it does not know
+NO_FILE = "dummy_file_name"
 
 _KNOWN_OPCODES = frozenset(OPCODES)
 
@@ -31,8 +34,9 @@ def read(source: Any) -> HloModule:
     Parameters
     ----------
     source : bytes, str, pathlib.Path, HloModule or object
-        Serialized HloModuleProto, HloProto or HloSnapshot; HLO text; the path of a file with one of these; a protobuf
-        message; a jaxlib XlaComputation or HloModule. HLO text needs jaxlib.
+        Serialized HloModuleProto, HloProto or HloSnapshot; HLO text; StableHLO or MHLO as MLIR text, bytecode or module
+        object; the path of a file with one of these, or of a folder that XLA dumped one module into; a protobuf
+        message; a jaxlib XlaComputation or HloModule. Text and MLIR need jaxlib.
 
     Returns
     -------
@@ -153,6 +157,15 @@ def _item(values: Any, one_based: int) -> Any:
     return values[one_based - 1] if 1 <= one_based <= len(values) else None
 
 
+def _upgrade(proto: Any) -> None:
+    """Give an instruction of a retired opcode the one that has replaced it."""
+    if proto.opcode in COMPARISONS:
+        proto.comparison_direction = COMPARISONS[proto.opcode]
+    elif proto.opcode == "trace":
+        proto.ClearField("operand_ids")
+    proto.opcode = UPGRADED_OPCODES[proto.opcode]
+
+
 class _ComputationReader:
     """Reads computations whose callees have been read; names are unique over all it has read."""
 
@@ -180,6 +193,8 @@ class _ComputationReader:
             if instruction.id in protos:
                 other = _where(protos[instruction.id])
                 raise HloVerificationError(f"{_where(instruction)}: has the same id {instruction.id} as {other}")
+            if instruction.opcode in UPGRADED_OPCODES:
+                _upgrade(instruction)
             protos[instruction.id] = instruction
         return protos
 
@@ -228,6 +243,8 @@ class _ComputationReader:
         file, line = metadata.source_file, metadata.source_line
         if not file:
             file, line = self._frames.place(metadata.stack_frame_id)
+        if file == NO_FILE:
+            file, line = "", 0
         if not (metadata.op_type or metadata.op_name or file):
             return NO_METADATA
         return Metadata(metadata.op_type, metadata.op_name, file, line)

@@ -15,14 +15,19 @@ HloProto
     1 hlo_module HloModuleProto;
 HloModuleProto
     1 name string; 2 entry_computation_name string; 3 computations HloComputationProto*;
-    4 host_program_shape ProgramShapeProto; 5 id int64; 6 entry_computation_id int64; 11 is_dynamic bool;
+    4 host_program_shape ProgramShapeProto; 5 id int64; 6 entry_computation_id int64;
+    8 input_output_alias HloInputOutputAliasProto; 11 is_dynamic bool;
     16 use_auto_spmd_partitioning bool; 17 stack_frame_index StackFrameIndexProto;
     19 frontend_attributes FrontendAttributes;
+HloInputOutputAliasProto
+    1 entries AliasEntryProto*;
 HloComputationProto
     1 name string; 2 instructions HloInstructionProto*; 4 program_shape ProgramShapeProto; 5 id int64;
     6 root_id int64; 7 is_fusion_computation bool; 8 execution_thread string;
 ProgramShapeProto
     1 parameters ShapeProto*; 2 result ShapeProto; 3 parameter_names string*;
+AliasEntryProto
+    1 output_shape_index int64*; 2 parameter_number int64; 3 parameter_shape_index int64*; 4 kind int32;
 StackFrameIndexProto
     1 file_names string*; 2 function_names string*; 3 file_locations StackFrameFileLocation*;
     4 stack_frames StackFrame*;
@@ -120,9 +125,11 @@ IotaReplicaGroupListProto
     1 num_replica_groups int64; 2 num_devices_per_group int64; 3 iota_reshape_dims int64*;
     4 iota_transpose_perm int32*;
 LayoutProto
-    1 minor_to_major int64*; 7 element_size_in_bits int64; 8 memory_space int64; 11 index_primitive_type int32;
-    12 pointer_primitive_type int32; 15 dynamic_shape_metadata_prefix_bytes int64;
+    1 minor_to_major int64*; 6 tiles TileProto*; 7 element_size_in_bits int64; 8 memory_space int64;
+    11 index_primitive_type int32; 12 pointer_primitive_type int32; 15 dynamic_shape_metadata_prefix_bytes int64;
     16 tail_padding_alignment_in_elements int64;
+TileProto
+    1 dimensions int64*;
 WindowDimension
     1 size int64; 2 stride int64; 3 padding_low int64; 4 padding_high int64; 5 window_dilation int64;
     6 base_dilation int64; 7 window_reversal bool;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Union
 
 import ml_dtypes
@@ -118,12 +118,15 @@ class Shape:
         Physical layout; None means row-major. It never affects the meaning of anything but `bitcast`.
     tuple_shapes : tuple of Shape
         Parts of a tuple.
+    tiles : tuple of tuple of int
+        Tiles of the physical layout, which plays no part in comparisons of shapes.
     """
 
     element_type: str
     dimensions: tuple[Dimension, ...] = ()
     minor_to_major: tuple[int, ...] | None = None
     tuple_shapes: tuple[Shape, ...] = ()
+    tiles: tuple[tuple[int, ...], ...] = field(default=(), compare=False)
 
     @property
     def is_tuple(self) -> bool:

@@ -1,32 +1,26 @@
-"""What users hand in (bytes, messages, framework objects, paths, HLO text) to the bytes of a proto."""
+"""What users hand in (bytes, messages, framework objects, files, XLA dumps, text) to the bytes of a proto."""
 
 from __future__ import annotations
 
-import importlib
+import io
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from ..errors import HloParseError
+from .parsers import hlo_from_mlir, hlo_from_text
 
-_ELIDED_CONSTANT = re.compile(r"constant\(\{\s*\.\.\.\s*\}\)")
-_TEXT_SUFFIXES = (".txt", ".hlo")
+_HLO_TEXT = re.compile(rb"^HloModule\b", re.MULTILINE)
+_MLIR_TEXT = re.compile(rb'^\s*(module\b|"?builtin\.module\b|"?func\.func\b|#[\w.]+\s*=|![\w.]+\s*=)', re.MULTILINE)
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # no text has these, every proto does
 _MLIR_BYTECODE = b"ML\xefR"
-# what a process that ends itself writes beside the reason
-_NOISE = ("@", "***", "WARNING: All log messages")
-# jaxlib's parser ends the whole process on some wrong texts, so it runs in one of its own
-_PARSER = """
-import importlib, sys
-parse = importlib.import_module(sys.argv[1]).hlo_module_from_text
-try:
-    data = parse(sys.stdin.buffer.read().decode()).as_serialized_hlo_module_proto()
-except Exception as error:
-    sys.exit(str(error))
-sys.stdout.buffer.write(data)
-"""
+_HLO_TEXT_SUFFIXES = (".txt", ".hlo")
+_MLIR_SUFFIXES = (".mlir", ".mlirbc")
+# the module as the framework made it, in the order of preference: only a proto holds every constant
+_DUMPED = ("*before_optimizations.hlo.pb", "*before_optimizations.txt")
+# enough to find the first line of a text that starts with comments
+_HEAD = 1 << 16
 
 
 def to_bytes(source: Any) -> bytes:
@@ -35,72 +29,88 @@ def to_bytes(source: Any) -> bytes:
     Raises
     ------
     HloParseError
-        If there is no such file, the text is no HLO, or nothing is known about the type of `source`.
+        If there is no such file, the content is no HLO, a folder holds several modules, or nothing is known about the
+        type of `source`.
     """
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return _from_content(bytes(source), "these bytes")
-    if isinstance(source, str) and ("HloModule" in source or "\n" in source):
-        return from_text(source)
-    if isinstance(source, (str, os.PathLike)):
-        return _from_file(Path(source))
+    mlir, content = _mlir_or_content(source)
+    if mlir is not None:
+        return hlo_from_mlir(mlir)
+    if content is not None:
+        data, suffix = content
+        is_text = suffix in _HLO_TEXT_SUFFIXES or data[:64].lstrip().startswith(b"HloModule")
+        return hlo_from_text(data.decode("utf-8", "replace")) if is_text else data
     for method in ("as_serialized_hlo_module_proto", "SerializeToString"):
         if hasattr(source, method):
             return bytes(getattr(source, method)())
     raise HloParseError(
         f"cannot read an HLO module from {type(source).__name__}; give the bytes of a HloModuleProto, a protobuf "
-        "message, an XlaComputation, HLO text, or the path of a file with one of these"
+        "message, an XlaComputation, HLO text, an MLIR module, or the path of a file with one of these"
     )
 
 
-def from_text(text: str) -> bytes:
-    """Serialized HloModuleProto of HLO text; jaxlib parses it, in a process of its own.
+def mlir_of(source: Any) -> bytes | None:
+    """MLIR text or bytecode that `source` is or names, None if it is something else; errors as for `to_bytes`."""
+    return _mlir_or_content(source)[0]
+
+
+def _mlir_or_content(source: Any) -> tuple[bytes | None, tuple[bytes, str] | None]:
+    """MLIR, or other content with the suffix of its file; neither for objects."""
+    if hasattr(source, "operation"):  # a Module of MLIR's Python bindings
+        buffer = io.BytesIO()
+        source.operation.write_bytecode(buffer)
+        return buffer.getvalue(), None
+    content = _content(source)
+    if content is not None and (content[1] in _MLIR_SUFFIXES or _is_mlir(content[0])):
+        return content[0], None
+    return None, content
+
+
+def _content(source: Any) -> tuple[bytes, str] | None:
+    """Bytes and file suffix of content or a path; None for objects that are neither."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source), ""
+    if isinstance(source, str) and ("HloModule" in source or "\n" in source or _is_mlir(source.encode())):
+        return source.encode(), ".txt"
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        if path.is_dir():
+            path = module_of_dump(path)
+        return _read(path), path.suffix
+    return None
+
+
+def module_of_dump(folder: Path) -> Path:
+    """The file with the one module that XLA dumped into `folder`, before its optimizations.
 
     Raises
     ------
     HloParseError
-        If the text elides constants, is no HLO, or there is no jaxlib.
+        If there is none, or several modules; the message names their files.
     """
-    if _ELIDED_CONSTANT.search(text):
-        # jaxlib's parser accepts them and fills in numbers of its own
+    by_module: dict[str, Path] = {}
+    for pattern in _DUMPED:
+        for path in sorted(folder.glob(pattern)):
+            by_module.setdefault(path.name.partition("before_optimizations")[0], path)
+    if not by_module:
         raise HloParseError(
-            "the HLO text elides constants as constant({...}); print it with large constants "
-            "(as_hlo_text(print_large_constants=True)) or use the serialized proto"
+            f"{folder} has no file of {' or '.join(_DUMPED)}; dump modules with "
+            "XLA_FLAGS='--xla_dump_to=FOLDER --xla_dump_hlo_as_proto', or give the path of one file"
         )
-    done = subprocess.run(
-        [sys.executable, "-c", _PARSER, _text_parser()], input=text.encode(), capture_output=True, check=False
-    )
-    if done.returncode:
-        lines = [line.strip() for line in done.stderr.decode("utf-8", "replace").splitlines()]
-        told = [line for line in lines if line and not line.startswith(_NOISE)]
-        raise HloParseError("jaxlib cannot parse the HLO text: " + " ".join(told[:3] or ["it ended without a word"]))
-    return done.stdout
+    if len(by_module) > 1:
+        names = "\n  ".join(str(path) for path in by_module.values())
+        raise HloParseError(f"{folder} holds {len(by_module)} modules; give the path of one:\n  {names}")
+    return next(iter(by_module.values()))
 
 
-def _text_parser() -> str:
-    """The module of jaxlib that parses HLO text."""
-    for name in ("jaxlib._hlo", "jaxlib.xla_extension"):  # current and older jaxlib
-        try:
-            if hasattr(importlib.import_module(name), "hlo_module_from_text"):
-                return name
-        except ImportError:
-            continue
-    raise HloParseError("HLO text needs jaxlib to parse it: pip install jaxlib, or use the serialized proto")
-
-
-def _from_file(path: Path) -> bytes:
+def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except (OSError, ValueError) as error:
         raise HloParseError(f"cannot read {str(path)[:200]!r}: {error}") from error
-    if path.suffix in _TEXT_SUFFIXES:
-        return from_text(data.decode("utf-8", "replace"))
-    return _from_content(data, str(path))
 
 
-def _from_content(data: bytes, where: str) -> bytes:
-    head = data[:64].lstrip()
-    if head.startswith(b"HloModule"):
-        return from_text(data.decode("utf-8", "replace"))
-    if head.startswith((_MLIR_BYTECODE, b"module @", b"module {")):
-        raise HloParseError(f"{where} hold MLIR (StableHLO or MHLO), not HLO: use from_stablehlo")
-    return data
+def _is_mlir(data: bytes) -> bool:
+    if data.startswith(_MLIR_BYTECODE):
+        return True
+    head = data[:_HEAD]
+    return not _CONTROL.search(head) and not _HLO_TEXT.search(head) and _MLIR_TEXT.search(head) is not None

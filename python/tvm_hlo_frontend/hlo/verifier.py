@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ..errors import HloVerificationError
 from .attributes import ParameterAttributes
 from .module import HloComputation, HloInstruction, HloModule
 from .printer import instruction_to_text
 from .shape_inference import check_shape
+
+# done instructions -> what has started what they wait for (HloVerifier, VerifyAsynchronousInstructionPairs)
+STARTED_BY: dict[str, tuple[str, ...]] = {
+    "all-gather-done": ("all-gather-start",),
+    "all-reduce-done": ("all-reduce-start",),
+    "async-done": ("async-start", "async-update"),
+    "async-update": ("async-start", "async-update"),
+    "collective-permute-done": ("collective-permute-start",),
+    "copy-done": ("copy-start",),
+    "recv-done": ("recv", "get-tuple-element"),
+    "send-done": ("send", "get-tuple-element"),
+}
+# what is started has one user, which is done or an update
+STARTS = frozenset("all-reduce-start async-start async-update collective-permute-start copy-start".split())
 
 
 def verify(module: HloModule) -> HloModule:
@@ -46,6 +62,7 @@ def _check_computation(computation: HloComputation, known: set[HloComputation], 
             raise _explained(error, instruction, computation) from None
         seen.add(instruction)
         names.add(instruction.name)
+    _check_single_users(computation)
     if computation.root not in seen:
         raise HloVerificationError(
             f"computation {computation.name}: its root {computation.root.name} is not among its instructions"
@@ -59,6 +76,15 @@ def _check_computation(computation: HloComputation, known: set[HloComputation], 
             )
 
 
+def _check_single_users(computation: HloComputation) -> None:
+    """Whatever is started asynchronously is waited for once."""
+    users = Counter(operand for instruction in computation.instructions for operand in set(instruction.operands))
+    for instruction in computation.instructions:
+        if instruction.opcode in STARTS and users[instruction] != 1:
+            error = HloVerificationError(f"expected one user of {instruction.opcode}, found {users[instruction]}")
+            raise _explained(error, instruction, computation)
+
+
 def _check_instruction(
     instruction: HloInstruction, seen: set[HloInstruction], known: set[HloComputation], names: set[str]
 ) -> None:
@@ -67,6 +93,10 @@ def _check_instruction(
     for operand in instruction.operands:
         if operand not in seen:
             raise HloVerificationError(f"operand {operand.name} does not come before it in its computation")
+    wanted = STARTED_BY.get(instruction.opcode, ())
+    if wanted and instruction.operands and instruction.operands[0].opcode not in wanted:
+        found = instruction.operands[0].opcode
+        raise HloVerificationError(f"expected an operand that is {' or '.join(wanted)}, found {found}")
     for callee in instruction.called_computations:
         if callee not in known:
             raise HloVerificationError(f"computation {callee.name} does not come before it in the module")

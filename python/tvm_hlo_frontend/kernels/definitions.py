@@ -27,24 +27,33 @@ class KernelDefinition:
         ``schedule(outputs, target) -> te.Schedule`` of an ``extern`` kernel; None for the default of its class.
     version : int
         Must equal the version of the spec.
+    host_function : str or None
+        The packed function that the code calls: a process that runs the kernel must have registered it.
     """
 
     kernel_class: str
     compute: Callable[[KernelSpec, Sequence[Any], Sequence[tuple[tuple[int, ...], str]]], list[Any]]
     schedule: Callable[[Sequence[Any], Any], Any] | None = None
     version: int = 1
+    host_function: str | None = None
 
 
 _DEFINITIONS: dict[str, KernelDefinition] = {}
 
 
-def kernel(name: str, kernel_class: str, schedule: Callable | None = None, version: int = 1) -> Callable:
+def kernel(
+    name: str,
+    kernel_class: str,
+    schedule: Callable | None = None,
+    version: int = 1,
+    host_function: str | None = None,
+) -> Callable:
     """Decorator: registers ``compute(spec, inputs, results)`` as kernel `name`."""
 
     def decorate(compute: Callable) -> Callable:
         if name in _DEFINITIONS or kernel_class not in CLASSES:
             raise RegistryError(f"kernel {name!r} is registered already, or {kernel_class!r} is no kernel class")
-        _DEFINITIONS[name] = KernelDefinition(kernel_class, compute, schedule, version)
+        _DEFINITIONS[name] = KernelDefinition(kernel_class, compute, schedule, version, host_function)
         return compute
 
     return decorate

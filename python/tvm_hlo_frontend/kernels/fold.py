@@ -11,7 +11,7 @@ from tvm import tir
 from ..hlo.scalar_expression import ScalarExpression, ScalarNode
 from ..patterns.scalar_body import canonical, single_result
 from .definitions import kernel
-from .loops import PARALLEL_WORK, Loops, extern, static
+from .loops import PARALLEL_WORK, Loops, extern, holds_lets, static
 from .reduce import is_nan
 from .scalar import evaluate
 from .spec import KernelSpec
@@ -21,10 +21,9 @@ TILE = 512
 # accumulators side by side in one row of an argmax or argmin
 LANES = 64
 
-# opcodes that are a few machine instructions
-_CHEAP = frozenset(
-    "parameter constant add subtract multiply maximum minimum compare select and or xor not negate abs convert".split()
-)
+_LEAVES = frozenset({"parameter", "constant"})
+# opcodes that are a few machine instructions, unless each has to be rounded to f16
+_CHEAP = frozenset("add subtract multiply maximum minimum compare select and or xor not negate abs convert".split())
 
 
 def evaluate_body(loops: Loops, body: ScalarExpression, operands: Sequence[Any]) -> list[Any]:
@@ -32,9 +31,8 @@ def evaluate_body(loops: Loops, body: ScalarExpression, operands: Sequence[Any])
     loaded = loops.values(operands, "operand")
     body, loaded = _store_expensive_nodes(loops, body, loaded)
     # one by one: TVM refuses a variable that is bound in two expressions
-    return loops.values(
-        [evaluate(single_result(body, number), loaded)[0] for number in range(len(body.results))], "result"
-    )
+    results = [evaluate(single_result(body, number), loaded)[0] for number in range(len(body.results))]
+    return [loops.in_memory(x, "result") if holds_lets(x) else loops.values([x], "result")[0] for x in results]
 
 
 def _store_expensive_nodes(
@@ -46,21 +44,19 @@ def _store_expensive_nodes(
     """
     nodes, operands = list(body.nodes), list(operands)
     for index, node in enumerate(body.nodes):
-        if node.opcode in _CHEAP:
+        if node.opcode in _LEAVES or (node.opcode in _CHEAP and node.element_type != "f16"):
             continue
         value = canonical(ScalarExpression(tuple(nodes), (index,)))
         (result,) = evaluate(value, operands)
-        memory = loops.scratch(1, result.dtype, "function")
-        memory[0] = result
         nodes[index] = ScalarNode("parameter", node.element_type, (), (len(operands),))
-        operands += loops.values([memory[0]], "function")
+        operands.append(loops.in_memory(result, "function"))
     return canonical(ScalarExpression(tuple(nodes), body.results)), operands
 
 
 @kernel("fold", "extern")
 def fold(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """Sequential reduction in row-major order of the reduced elements, starting from the init values (XLA operation
-    semantics: Reduce; semantics.md rule 64).
+    semantics: Reduce; rule 64).
 
     Inputs are K operands and K init values of shape (1,). Operands may have size 1 where `sizes` says more (a pending
     broadcast). Parameters: ``dimensions`` (not empty), ``sizes``, and ``direction`` (argmax or argmin) where body and

@@ -35,7 +35,7 @@ def within(value: Any, limit: int) -> list[Any]:
 
 @kernel("gather", "injective")
 def gather(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
-    """XLA operation semantics: Gather; HloEvaluator HandleGather; semantics.md rules 54 to 58.
+    """XLA operation semantics: Gather; HloEvaluator HandleGather; rules 54 to 58.
 
     Inputs are the operand and the indices with index vectors in the last dimension; no indices where
     ``start_index_map`` is empty. Parameters: ``offset_dims``, ``collapsed_slice_dims``, ``start_index_map``,

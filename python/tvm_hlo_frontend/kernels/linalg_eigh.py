@@ -10,10 +10,9 @@ from tvm import tir
 from . import linalg_numbers as num
 from .definitions import kernel
 from .linalg_numbers import Matrix
-from .linalg_qr import set_identity
-from .linalg_reflectors import Reflectors
 from .linalg_scaling import Scaling
-from .linalg_tiles import LaneSums, choose_tile, for_row, is_parallel, round_up
+from .linalg_tiles import choose_tile, is_parallel, round_up
+from .linalg_tridiagonal_form import TridiagonalForm
 from .linalg_tridiagonal_ql import TridiagonalQL
 from .loops import Loops, extern, static
 from .spec import KernelSpec
@@ -41,9 +40,9 @@ def eigh(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[
             scaling = Scaling(loops, dtype)
             _load(loops, a, work, n, columns, lower, scaling)
             d, e = (num.scratch_vector(loops, n, dtype, 1, name) for name in ("diagonal", "beside"))
-            form = _TridiagonalForm(loops, work, z, d, e, n, columns, inside)
+            form = TridiagonalForm(loops, work, d, e, n, inside)
             form.reduce()
-            form.accumulate()
+            form.accumulate(z)
             # rows of the transpose are what rotations act on
             with loops.loop(n, "row") as i:
                 with loops.loop(n, "column") as j:
@@ -103,76 +102,3 @@ def _store_sorted(
             values[i] = (d[chosen][0] * scaling.inverse,)
             with loops.loop(n, "row") as k:
                 vectors[k, i] = rows[chosen, k]
-
-
-class _TridiagonalForm:
-    """A = Q T Q^H with a real T (LAPACK hetd2, lower)."""
-
-    def __init__(
-        self, loops: Loops, work: Matrix, z: Matrix, d: Matrix, e: Matrix, n: int, columns: int, parallel: bool
-    ) -> None:
-        self.loops, self.work, self.z, self.d, self.e, self.n, self.columns = loops, work, z, d, e, n, columns
-        dtype, parts = work.dtype, work.parts
-        self.tile = choose_tile(n, dtype, parts)
-        self.parallel = parallel
-        self.vectors = num.scratch_matrix(loops, n, columns, dtype, parts, "reflectors")
-        self.taus = num.scratch_vector(loops, n, dtype, parts, "taus")
-        self.product = num.scratch_vector(loops, columns, dtype, parts, "product")
-        self.reflectors = Reflectors(loops, dtype, parts, self.tile, n, parallel)
-
-    def reduce(self) -> None:
-        """T in d and e; reflector k in row k of `vectors`, its 1 in column k + 1."""
-        loops, work, n = self.loops, self.work, self.n
-        zero = tir.const(0, work.dtype)
-        with loops.loop(n - 1, "step") as k:
-            self.d[k] = (work[k, k][0],)
-            with loops.loop(self.columns, "column") as j:
-                inside = j > k
-                row = num.conjugate(work[k, j])
-                self.vectors[k, j] = tuple(tir.if_then_else(inside, part, zero) for part in row)
-            beta, tau = self.reflectors.make(self.vectors, lambda i: (k, i), k + 1, n)
-            self.vectors[k, k + 1] = self.vectors.one()
-            self.e[k] = (beta,)
-            self.taus[k] = tau
-            self._update(k, tau)
-        self.d[n - 1] = (work[n - 1, n - 1][0],)
-        self.e[n - 1] = (zero,)
-
-    def _update(self, k: Any, tau: tuple) -> None:
-        """A = H^H A H for the part right of and below k, as a Hermitian rank-2 update."""
-        loops, work, p, n = self.loops, self.work, self.product, self.n
-        lanes = self.tile.lanes
-
-        def v(j: Any) -> tuple:
-            return self.vectors[k, j]
-
-        with loops.loop(self.columns, "column") as j:
-            p[j] = p.zero()
-        with loops.loop(n - 1 - k, "row", self.parallel) as step:
-            i = k + 1 + step
-            sums = LaneSums(loops, work.parts, lanes, work.dtype)
-            total = sums.over(k + 1, n, lambda j: list(num.multiply(work[i, j], v(j))))
-            p[i] = num.multiply(tau, tuple(total))
-        sums = LaneSums(loops, work.parts, lanes, work.dtype)
-        inner = tuple(sums.over(k + 1, n, lambda j: list(num.multiply(num.conjugate(p[j]), v(j)))))
-        half = tir.const(-0.5, work.dtype)
-        alpha = tuple(loops.values(num.scale(num.multiply(tau, inner), half), "alpha"))
-        for_row(loops, k + 1, n, lanes, lambda j: p.store(loops, [j], num.add(p[j], num.multiply(alpha, v(j)))))
-        with loops.loop(n - 1 - k, "row", self.parallel) as step:
-            i = k + 1 + step
-            v_i, p_i = tuple(loops.values(v(i), "v")), p.load(loops, i)
-
-            def subtract(j: Any) -> None:
-                change = num.add(num.multiply(v_i, num.conjugate(p[j])), num.multiply(p_i, num.conjugate(v(j))))
-                work.store(loops, [i, j], num.subtract(work[i, j], change))
-
-            for_row(loops, k + 1, n, lanes, subtract)
-
-    def accumulate(self) -> None:
-        """Q = H0 H1 .. in z."""
-        loops, n = self.loops, self.n
-        set_identity(loops, self.z, n, self.columns)
-        with loops.loop(n - 1, "step") as step:
-            k = n - 2 - step
-            tau = self.taus.load(loops, k)
-            self.reflectors.apply(self.z, lambda i: self.vectors[k, i], tau, k + 1, n, k + 1)

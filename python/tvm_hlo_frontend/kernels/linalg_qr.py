@@ -67,6 +67,30 @@ def householder_product(
     return extern(inputs, results, generate, "hlo_householder_product")
 
 
+@kernel("householder_multiply", "extern")
+def householder_multiply(
+    spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]
+) -> list[Any]:
+    """reflectors[B, m, r], taus[B, k], c[B, m, n] -> H1 H2 .. Hk c, or with ``adjoint`` its inverse (LAPACK ormqr)."""
+    parts, dtype, adjoint = len(results), results[0][1], bool(spec.parameters["adjoint"])
+    batch, m, n = static(results[0][0])
+    count = static(inputs[parts].shape)[1]
+    over_batch, inside = is_parallel(batch, m * n * count * parts * parts)
+    tile = choose_tile(n, dtype, parts)
+
+    def generate(loops: Loops, ins: Sequence[Any], outs: Sequence[Any]) -> None:
+        with loops.loop(batch, "batch", over_batch) as b:
+            packed, taus, c = (num.batch_matrix(ins[k * parts : (k + 1) * parts], b, dtype) for k in range(3))
+            work = load_work(loops, c, m, n, tile)
+            multiply(loops, packed, taus, work, count, m, n, tile, inside, first=0, adjoint=adjoint)
+            out = num.batch_matrix(outs, b, dtype)
+            with loops.loop(m, "row") as i:
+                with loops.loop(n, "column") as j:
+                    out[i, j] = work[i, j]
+
+    return extern(inputs, results, generate, "hlo_householder_multiply")
+
+
 def load_work(loops: Loops, a: Matrix, m: int, n: int, tile: Tile) -> Matrix:
     """Working copy of an m x n matrix, filled up with columns of zeros."""
     columns = round_up(n, tile.columns)
@@ -124,12 +148,16 @@ def multiply(
     tile: Tile,
     parallel: bool = False,
     first: Any = None,
+    adjoint: bool = False,
 ) -> None:
-    """target = H1 H2 .. Hcount target, last reflector first; by default for a target that starts as the identity."""
+    """target = H1 H2 .. Hcount target, last reflector first; by default for a target that starts as the identity.
+
+    With `adjoint` the inverse product instead.
+    """
     reflectors = Reflectors(loops, target.dtype, target.parts, tile, n, parallel)
     with loops.loop(count, "step") as step:
-        k = count - 1 - step
-        tau = taus.load(loops, k)
+        k = step if adjoint else count - 1 - step
+        tau = num.conjugate_if(taus.load(loops, k), adjoint)
         reflectors.apply(target, lambda i: packed[i, k], tau, k, m, k if first is None else first)
 
 

@@ -9,8 +9,9 @@ from tvm import tir
 
 from . import linalg_numbers as num
 from .linalg_numbers import Matrix, Number
-from .linalg_tiles import Tile, round_up
+from .linalg_tiles import LaneSums, Tile, for_row, round_up
 from .loops import Loops
+from .scalar.primitives import is_zero, ordered
 
 Vector = Callable[[Any], Number]
 
@@ -36,12 +37,14 @@ class Reflectors:
         state[largest] = (zero,)
         with loops.loop(end - begin, "element") as step:
             for part in x[at(begin + step)]:
-                # NaN does not get through here, but through the sum of squares
-                with loops.when(num.magnitude(part) > state[largest][0]):
-                    state[largest] = (num.magnitude(part),)
+                (size,) = loops.values([num.magnitude(part)], "size")
+                with loops.when(ordered("GT", size, state[largest][0])):
+                    state[largest] = (size,)
         state[total] = (zero,)
         state[rest] = (zero,)
-        (size,) = loops.values([tir.if_then_else(state[largest][0] == zero, one, state[largest][0])], "size")
+        # infinity must not become NaN before LAPACK's does
+        usable = tir.all(state[largest][0] > zero, state[largest][0] <= tir.max_value(self.dtype))
+        size = loops.in_memory(tir.if_then_else(usable, state[largest][0], one), "size")
         with loops.loop(end - begin, "element") as step:
             scaled = tuple(loops.values([part / size for part in x[at(begin + step)]], "scaled"))
             state[total] = (state[total][0] + num.square(scaled),)
@@ -50,9 +53,9 @@ class Reflectors:
         alpha = x.load(loops, *at(begin))
         (norm,) = loops.values([size * tir.sqrt(state[total][0])], "norm")
         (beta,) = loops.values([tir.if_then_else(alpha[0] < zero, norm, zero - norm)], "beta")
-        trivial = tir.all(tir.EQ(state[rest][0], zero), *(tir.EQ(part, zero) for part in alpha[1:]))
+        trivial = tir.all(is_zero(state[rest][0]), *(is_zero(part) for part in alpha[1:]))
         divisor = (alpha[0] - beta, *alpha[1:])
-        (is_trivial,) = loops.values([trivial], "trivial")
+        is_trivial = loops.in_memory(trivial, "trivial")
         safe = tuple(
             loops.values(
                 [tir.if_then_else(is_trivial, d, part) for d, part in zip(num.real_number(one, self.parts), divisor)],
@@ -97,26 +100,43 @@ class Reflectors:
                     lambda s, lane, j: s.__setitem__(lane, num.add(s[lane], num.multiply(factor, target[i, j]))),
                 )
 
-            def finish(s: Matrix, lane: Any, j: Any) -> None:
-                product = num.multiply(tau, s[lane])
-                if after is not None:
-                    product = tuple(tir.Select(self.mask[j] != 0, p, tir.const(0, self.dtype)) for p in product)
-                s.store(loops, [lane], product)
+            def subtract(i: Any, j: Any, change: Number) -> None:
+                old, new = target[i, j], num.subtract(target[i, j], change)
+                if after is not None:  # a product with 0 would carry NaN
+                    new = tuple(tir.Select(self.mask[j] != 0, *pair) for pair in zip(new, old))
+                target[i, j] = new
 
-            self._each(sums, offset, finish)
-            self._each(
-                sums, offset, lambda s, lane, j: target.__setitem__((begin, j), num.subtract(target[begin, j], s[lane]))
-            )
+            self._each(sums, offset, lambda s, lane, j: s.store(loops, [lane], num.multiply(tau, s[lane])))
+            self._each(sums, offset, lambda s, lane, j: subtract(begin, j, s[lane]))
             with loops.loop(end - begin - 1, "row") as step:
                 i = begin + 1 + step
                 factor = tuple(loops.values(v(i), "factor"))
-                self._each(
-                    sums,
-                    offset,
-                    lambda s, lane, j: target.__setitem__(
-                        (i, j), num.subtract(target[i, j], num.multiply(factor, s[lane]))
-                    ),
-                )
+                self._each(sums, offset, lambda s, lane, j: subtract(i, j, num.multiply(factor, s[lane])))
+
+    def apply_right(self, target: Matrix, v: Matrix, tau: Number, rows: Any, begin: Any, end: Any) -> None:
+        """target = target - (target v) tau v^H, in the first `rows` rows and the columns from `begin` to `end`.
+
+        `v` is in memory, with columns up to a whole tile.
+        """
+        loops, lanes = self.loops, self.tile.lanes
+        zero = tir.const(0, self.dtype)
+        with loops.loop(self.columns, "column") as column:
+            inside = tir.all(column >= begin, column < end)
+            self.mask[column] = tir.Select(inside, tir.const(1, "int32"), tir.const(0, "int32"))
+        with loops.loop(rows, "row", self.parallel) as i:
+            sums = LaneSums(loops, self.parts, lanes, self.dtype)
+
+            def product(j: Any) -> list[Any]:
+                return [tir.Select(self.mask[j] != 0, part, zero) for part in num.multiply(target[i, j], v[j])]
+
+            total = sums.over(begin, end, product)
+            factor = tuple(loops.values(num.multiply(tau, tuple(total)), "factor"))
+
+            def subtract(j: Any) -> None:
+                old, new = target[i, j], num.subtract(target[i, j], num.multiply(factor, num.conjugate(v[j])))
+                target[i, j] = tuple(tir.Select(self.mask[j] != 0, *pair) for pair in zip(new, old))
+
+            for_row(loops, begin, end, lanes, subtract)
 
     def _each(self, sums: list[Matrix], offset: Any, body: Callable[[Matrix, Any, Any], None]) -> None:
         for position, vector in enumerate(sums):

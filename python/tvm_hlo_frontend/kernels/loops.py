@@ -63,6 +63,19 @@ class Loops:
         """The values of `expressions` now, whatever is stored afterwards."""
         return [self._builder.let(self._name(name), stored(expression)) for expression in expressions]
 
+    def in_memory(self, expression: Any, name: str = "value") -> Any:
+        """The value of `expression` now, by way of memory that LLVM puts into a register.
+
+        TVM's passes take exponential time along chains of variables, as they follow each into its uses. Where one is
+        bound to an expression with Lets, they bind those a second time: to something else if common subexpressions
+        were taken out of them, which they refuse.
+        """
+        dtype = str(expression.dtype)
+        memory = self.scratch(1, "int8" if dtype == "bool" else dtype, name)
+        memory[0] = expression.astype("int8") if dtype == "bool" else expression
+        (loaded,) = self.values([memory[0]], name)
+        return tir.NE(loaded, tir.const(0, "int8")) if dtype == "bool" else loaded
+
     def finish(self) -> Any:
         """The statement."""
         return self._builder.get()
@@ -99,6 +112,13 @@ def stored(expression: Any) -> Any:
     if isinstance(expression, (tir.BufferLoad, tir.Var, tir.IntImm, tir.FloatImm)):
         return expression
     return tir.call_intrin(expression.dtype, STORED_VALUE, expression)
+
+
+def holds_lets(expression: Any) -> bool:
+    """Whether there is a Let anywhere in `expression`."""
+    kinds: set[type] = set()
+    tir.stmt_functor.post_order_visit(expression, lambda node: kinds.add(type(node)))
+    return tir.Let in kinds
 
 
 def static(dimensions: Sequence[Any]) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from .spec import KernelSpec
 
 @kernel("map", "map")
 def map_kernel(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
-    """One result: the scalar body at every index (semantics.md rules 1-34 by way of `scalar`)."""
+    """One result: the scalar body at every index (rules 1-34 by way of `scalar`)."""
     body = spec.body
     assert body is not None
     dimensions, _ = results[0]

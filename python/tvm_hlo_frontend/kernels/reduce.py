@@ -83,7 +83,7 @@ def reducer(kind: str, operation: Callable[[str, Any, Any], Any] = combine) -> A
 
 @kernel("reduce", "reduction", schedule=lambda outputs, target: schedule_reduction(outputs, target))
 def reduce_kernel(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
-    """Reduction of one operand, without an init value (XLA operation semantics: Reduce; semantics.md rules 64-67).
+    """Reduction of one operand, without an init value (XLA operation semantics: Reduce; rules 64-67).
 
     Parameters: ``kind``; ``dimensions``, not empty, none of them of size 0. The result has one dimension at least.
     """

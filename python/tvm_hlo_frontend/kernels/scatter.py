@@ -72,7 +72,7 @@ class Tiled:
 
 @kernel("scatter", "extern")
 def scatter(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
-    """XLA operation semantics: Scatter; HloEvaluator HandleScatter; semantics.md rules 58 and 60 to 62.
+    """XLA operation semantics: Scatter; HloEvaluator HandleScatter; rules 58 and 60 to 62.
 
     Inputs are K operands, the indices with index vectors in the last dimension, and K updates; what has rank 0 is of
     shape (1,). Parameters: ``update_window_dims``, ``inserted_window_dims``, ``scatter_dims_to_operand_dims``,
@@ -191,7 +191,7 @@ class _Scatter:
 
 @kernel("select_and_scatter", "extern")
 def select_and_scatter(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
-    """XLA operation semantics: SelectAndScatter; HloEvaluator HandleSelectAndScatter; semantics.md rule 69.
+    """XLA operation semantics: SelectAndScatter; HloEvaluator HandleSelectAndScatter; rule 69.
 
     Inputs are the operand and the source, of rank one at least, and an init value of shape (1,). Parameters:
     ``window``, a list per dimension of [size, stride, low, window dilation, base dilation], and ``select``, the select

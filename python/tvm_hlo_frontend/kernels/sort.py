@@ -31,7 +31,7 @@ DIGITS = 1 << DIGIT_BITS
 
 @kernel("sort", "extern")
 def sort(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
-    """XLA operation semantics: Sort; semantics.md rule 71: stable, along the middle of three dimensions.
+    """XLA operation semantics: Sort; rule 71: stable, along the middle of three dimensions.
 
     No parameters; the body is the comparator on l0, r0, l1, r1 …
     """
@@ -402,7 +402,7 @@ class _Digits:
 
 @kernel("topk", "extern")
 def topk(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
-    """The first k of a row in total order and their positions (semantics.md rule 72; XLA runtime_topk.cc).
+    """The first k of a row in total order and their positions (rule 72; XLA runtime_topk.cc).
 
     Inputs are rows of values, of at most 32 bits. Parameters: ``largest``. Elements below the k-th so far are gathered
     until there are as many as the k, then sorted together with those.

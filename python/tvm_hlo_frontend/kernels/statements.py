@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tvm import tir
-
 from ..hlo.scalar_expression import ScalarExpression, elementwise_expression
 from .definitions import kernel
 from .loops import PARALLEL_WORK, Loops, extern, static
@@ -30,23 +28,13 @@ def statement_values(loops: Loops, body: ScalarExpression, operands: Sequence[An
             kinds = tuple(body.nodes[index].element_type for index in node.operands)
             single = elementwise_expression(node.opcode, node.element_type, kinds, node.attributes)
             (result,) = evaluate(single, [values[index] for index in node.operands])
-            values.append(_stored(loops, result))
+            values.append(loops.in_memory(result))
     return [values[index] for index in body.results]
-
-
-def _stored(loops: Loops, value: Any) -> Any:
-    """`value` by way of memory, which LLVM puts into a register: variables bound to expressions are substituted again
-    and again by TVM's passes."""
-    dtype = str(value.dtype)
-    memory = loops.scratch(1, "int8" if dtype == "bool" else dtype, "value")
-    memory[0] = value.astype("int8") if dtype == "bool" else value
-    (loaded,) = loops.values([memory[0]])
-    return tir.NE(loaded, tir.const(0, "int8")) if dtype == "bool" else loaded
 
 
 @kernel("elementwise", "extern")
 def elementwise(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
-    """A long scalar body at every index (XLA operation semantics: Map; semantics.md rule 70).
+    """A long scalar body at every index (XLA operation semantics: Map; rule 70).
 
     Inputs are flat, scalars of shape (1,) belong to every element; results are flat as well.
     """

@@ -16,7 +16,7 @@ from .statements import statement_values
 
 @kernel("while_loop", "extern")
 def while_loop(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
-    """State when the condition is first false (XLA operation semantics: While; semantics.md rule 78).
+    """State when the condition is first false (XLA operation semantics: While; rule 78).
 
     Inputs are the leaves of the state: scalars as shape (1,), arrays flattened. Body: new leaves from old ones.
     Parameter ``condition``: the ScalarExpression of the condition, as JSON.

@@ -75,7 +75,7 @@ def _running_row(loops: Loops, kind: str, length: int, position: Any, operand: A
 @kernel("window", "extern")
 def window(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """Windows of a well-known kind along the middle of three dimensions (XLA operation semantics: ReduceWindow;
-    semantics.md rule 68): padding and the holes of base dilation are skipped; there is no init value.
+    rule 68): padding and the holes of base dilation are skipped; there is no init value.
 
     Parameters: ``kind``, ``size``, ``stride``, ``low``, ``window_dilation``, ``base_dilation``.
     """
@@ -217,7 +217,7 @@ def window_source(output: Any, tap: Any, stride: int, low: int, step: int, hole:
 @kernel("fold_window", "extern")
 def fold_window(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """Windows with any body and any number of operands: elements in row-major order of the window, starting from the
-    init values, padding and holes skipped (HloEvaluator IterateThroughWindow; semantics.md rule 68).
+    init values, padding and holes skipped (HloEvaluator IterateThroughWindow; rule 68).
 
     Inputs are K operands of rank one at least and K init values of shape (1,). Parameters: ``window``, a list per
     dimension of [size, stride, low, window dilation, base dilation].

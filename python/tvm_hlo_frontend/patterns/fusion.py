@@ -39,6 +39,12 @@ def fusion_boundaries(computation: HloComputation) -> set[HloInstruction]:
         if not is_fusible(instruction):
             size[instruction], nested[instruction] = 1, 0
             continue
+        if instruction.opcode == "concatenate":
+            # TVM stores each operand in a loop of its own, and a variable must not be bound in several
+            bound = {operand for operand in instruction.operands if nested[operand]}
+            boundaries |= bound if len(bound) > 1 else set()
+            size |= {operand: 1 for operand in bound & boundaries}
+            nested |= {operand: 0 for operand in bound & boundaries}
         own = _bindings(instruction)
         factor = NESTING_FACTOR if own else 1
         # stored before they are nested too deeply: one more level costs as much again as all that are there

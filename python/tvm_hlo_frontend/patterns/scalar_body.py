@@ -186,7 +186,7 @@ def _value(
             if instruction.shape.dimensions and not _keeps_places(instruction):
                 raise _NotScalar(instruction)
         return operands[0]
-    if instruction.opcode not in ELEMENTWISE:
+    if instruction.opcode not in ELEMENTWISE and not _keeps_width(instruction):
         raise _NotScalar(instruction)
     kind = _element_type(instruction, instruction.shape, nodes)
     return nodes.add(ScalarNode(instruction.opcode, kind, _leaves(operands), node_attributes(instruction)))
@@ -196,6 +196,11 @@ def _keeps_places(instruction: HloInstruction) -> bool:
     """Whether each element of an array stays at its index."""
     from_scalar = instruction.opcode == "broadcast" and not instruction.operands[0].shape.dimensions
     return from_scalar or instruction.opcode in ARRAY_IDENTITIES
+
+
+def _keeps_width(instruction: HloInstruction) -> bool:
+    """Whether it reads the bits of every element as another type."""
+    return instruction.opcode == "bitcast-convert" and instruction.shape.bits == instruction.operands[0].shape.bits
 
 
 def node_attributes(instruction: HloInstruction) -> tuple[str | int, ...]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..hlo.module import HloModule
 from .capabilities import Capabilities
+from .known_dimensions import settle_known_dimensions
 from .pipeline import DECOMPOSITIONS, NORMALIZATIONS
 
-__all__ = ["Capabilities", "decompose", "normalize"]
+__all__ = ["Capabilities", "decompose", "normalize", "settle_known_dimensions"]
 
 
 def decompose(module: HloModule, capabilities: Capabilities) -> HloModule:

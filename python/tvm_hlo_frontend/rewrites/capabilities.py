@@ -16,13 +16,16 @@ class Capabilities:
         Element types that tensors of the dialect carry as they are.
     rng_seed : int or None
         Seed of stateful random numbers; None if there shall be none.
+    targets : frozenset of str
+        Targets of custom-calls that have a converter, so that no rewrite may replace them.
     """
 
     element_types: frozenset[str]
     rng_seed: int | None = None
+    targets: frozenset[str] = frozenset()
 
     @staticmethod
-    def of(dialect: Any, rng_seed: int | None = None) -> Capabilities:
+    def of(dialect: Any, rng_seed: int | None = None, targets: frozenset[str] = frozenset()) -> Capabilities:
         """Ask a dialect."""
         carried = frozenset(row.name for row in ELEMENT_TYPES if dialect.carries(row.name))
-        return Capabilities(carried, rng_seed)
+        return Capabilities(carried, rng_seed, targets)

@@ -22,12 +22,13 @@ from .pairs.arithmetic import magnitude
 from .pairs.bodies import Leaf, flat_body, is_separable
 from .pairs.contractions import contracted
 from .pairs.functions import BINARY, UNARY
+from .pairs.order import compare, maximum, minimum
 from .pairs.pair import COMPLEX_TYPES, COMPONENT, Pair, component_shape, components, is_complex, paired_shape
 
 # the same on both components
 MOVEMENT = frozenset(
-    """all-gather all-to-all bitcast broadcast collective-broadcast collective-permute concatenate copy dynamic-reshape
-    dynamic-slice dynamic-update-slice gather pad reshape reverse select set-dimension-size slice transpose""".split()
+    """broadcast concatenate copy dynamic-reshape dynamic-slice dynamic-update-slice gather pad reshape reverse select
+    set-dimension-size slice transpose""".split()
 )
 # carry values without looking at them, so that a tuple of components serves as well
 STRUCTURE = frozenset(
@@ -192,12 +193,20 @@ def _complex(emit: Emitter, old: HloInstruction, operands: Sequence[HloInstructi
 
 
 def _compare(emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction]) -> HloInstruction:
-    """EQ and NE, the only directions (rule 18)."""
     assert isinstance(old.attributes, CompareAttributes)
-    direction = old.attributes.direction
     first, second = (components(emit, operand) for operand in operands)
-    parts = [emit.compare(direction, x, y) for x, y in zip(first, second)]
-    return emit("and" if direction == "EQ" else "or", *parts)
+    return compare(emit, old.attributes.direction, first, second)
+
+
+def _clamp(emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction]) -> Pair:
+    """min(max(low, value), high), in the order of `minimum` and `maximum`; limits may be scalars."""
+
+    def filled(operand: HloInstruction) -> Pair:
+        z = components(emit, operand)
+        return z if z.re.shape.dimensions else Pair(*(emit.along(part, old.shape, ()) for part in z))
+
+    low, value, high = (filled(operand) if old.shape.dimensions else components(emit, operand) for operand in operands)
+    return minimum(emit, maximum(emit, low, value), high)
 
 
 def _constant(emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction]) -> HloInstruction:
@@ -240,23 +249,62 @@ def _contraction(
     if not is_complex(old.shape):
         return None
     shape = component_shape(old.shape)
+    x, y = _operands(emit, old, operands)[:2]
 
     def contract(x: HloInstruction, y: HloInstruction) -> HloInstruction:
-        return emit(old.opcode, x, y, shape=shape, attributes=old.attributes)
+        # behind them, ragged-dot has its group sizes
+        return emit(old.opcode, x, y, *operands[2:], shape=shape, attributes=old.attributes)
 
-    x, y = _operands(emit, old, operands)
     if not (isinstance(x, Pair) or isinstance(y, Pair)):
         real = contract(x, y)
         return Pair(real, emit.full(0, plain(shape)))
     return contracted(emit, x, y, contract)
 
 
+def _collective(emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction]) -> HloInstruction:
+    return _each_component(emit, old, operands, [])
+
+
+def _each_component(
+    emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction], called: Sequence[HloComputation]
+) -> HloInstruction:
+    """A collective of its own for every component of every operand: they have nothing to do with each other."""
+
+    def one(x: HloInstruction, shape: Shape) -> HloInstruction:
+        return emit.builder.add(
+            old.opcode, [x], plain(shape), old.attributes, called, name=old.name, metadata=old.metadata
+        )
+
+    values = [
+        emit.tuple([one(part, component_shape(shape)) for part in components(emit, x)])
+        if is_complex(shape)
+        else one(x, shape)
+        for x, shape in zip(operands, _array_results(old.shape))
+    ]
+    return emit.tuple(values) if old.shape.is_tuple else values[0]
+
+
+def _all_to_all(emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction]) -> Pair | HloInstruction:
+    """Without a dimension there is an operand and a result per device."""
+    if not old.shape.is_tuple:
+        return _movement(emit, old, operands)
+    shape = Shape("tuple", tuple_shapes=tuple(component_shape(part) for part in old.shape.tuple_shapes))
+    pairs = [components(emit, operand) for operand in operands]
+    parts = [
+        emit(old.opcode, *(pair[index] for pair in pairs), shape=shape, attributes=old.attributes) for index in (0, 1)
+    ]
+    return emit.tuple([emit.tuple([emit.element(part, i) for part in parts]) for i in range(len(pairs))])
+
+
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(MOVEMENT, _movement),
+    **dict.fromkeys(("all-gather", "collective-broadcast", "collective-permute"), _collective),
     **dict.fromkeys(UNARY, _unary),
     **dict.fromkeys(BINARY, _binary),
     "abs": _abs,
+    "all-to-all": _all_to_all,
     "bitcast-convert": _bitcast_convert,
+    "clamp": _clamp,
     "compare": _compare,
     "complex": _complex,
     "constant": _constant,
@@ -265,6 +313,7 @@ _RULES: dict[str, Rule] = {
     "dot": _contraction,
     "imag": _imag,
     "iota": _iota,
+    "ragged-dot": _contraction,
     "real": _real,
 }
 
@@ -366,9 +415,19 @@ def _map(
     return emit.tuple([part(0), part(1)]) if is_complex(old.shape) else part(0)
 
 
+def _reducing_collective(
+    emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction], body: HloComputation
+) -> HloInstruction:
+    """On one device there is nothing to reduce; several are refused whatever the body."""
+    own = flat_body(body, _parameter_shapes(old), [(0, 0), (1, 0)], [0])
+    return _each_component(emit, old, operands, [own])
+
+
 _BODY_RULES: dict[str, BodyRule] = {
+    "all-reduce": _reducing_collective,
     "map": _map,
     "reduce": _folding,
+    "reduce-scatter": _reducing_collective,
     "reduce-window": _folding,
     "scatter": _folding,
     "sort": _sort,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..hlo.attributes import CustomCallAttributes
 from ..hlo.builder import RewriteBuilder, transform
 from ..hlo.module import HloInstruction, HloModule
+from ..hlo.shape import Shape
 from .capabilities import Capabilities
 from .linalg.factorizations import Site
 from .linalg.lapack import ROUTINES, expand_lapack, routine_of
@@ -16,16 +17,25 @@ PORTABLE_TARGETS = ("LuDecomposition", "Qr", "ProductOfElementaryHouseholderRefl
 def expand_linalg_custom_calls(module: HloModule, capabilities: Capabilities) -> HloModule:
     """`module` with opcodes and kernel calls in the place of custom-calls for LAPACK routines and the portable names.
 
-    Layouts that the calls ask for are physical and play no part. Workspace results of old calls become zeros.
+    Layouts that the calls ask for are physical and play no part. Workspace results of old calls become zeros. Calls
+    that have a converter of their own stay.
     """
-    if not any(_is_known(instruction) for instruction in module.instructions):
+
+    def expand(
+        builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
+    ) -> HloInstruction | None:
+        return _expand(builder, instruction, operands) if _is_known(instruction, capabilities.targets) else None
+
+    if not any(_is_known(instruction, capabilities.targets) for instruction in module.instructions):
         return module
-    return transform(module, _expand)
+    return transform(module, expand)
 
 
-def _is_known(instruction: HloInstruction) -> bool:
+def _is_known(instruction: HloInstruction, converted: frozenset[str]) -> bool:
     attributes = instruction.attributes
     if not isinstance(attributes, CustomCallAttributes) or not instruction.shape.is_static:
+        return False
+    if attributes.target in converted:
         return False
     found = routine_of(attributes.target)
     return attributes.target in PORTABLE_TARGETS or (found is not None and found[0] in ROUTINES)
@@ -34,8 +44,6 @@ def _is_known(instruction: HloInstruction) -> bool:
 def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
-    if not _is_known(instruction):
-        return None
     assert isinstance(instruction.attributes, CustomCallAttributes)
     site, target = Site(builder, instruction.metadata), instruction.attributes.target
     results = expand_portable(site, instruction, target, operands)
@@ -43,7 +51,14 @@ def _expand(
         results = expand_lapack(site, instruction, target, operands)
     if results is None:
         return None
+    shapes = instruction.shape.tuple_shapes if instruction.shape.is_tuple else (instruction.shape,)
+    if not all(_same(made.shape, shape) for made, shape in zip(results, shapes)):
+        return None  # another interface under the same name
     if not instruction.shape.is_tuple:
         return results[0]
-    workspace = [site.filled(0, shape) for shape in instruction.shape.tuple_shapes[len(results) :]]
+    workspace = [site.filled(0, shape) for shape in shapes[len(results) :]]
     return site.add("tuple", [*results, *workspace])
+
+
+def _same(made: Shape, declared: Shape) -> bool:
+    return (made.element_type, made.dimensions) == (declared.element_type, declared.dimensions)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..hlo.module import HloModule
+from .asynchronous import expand_asynchronous
 from .batch_norm import expand_batch_norm
+from .bitcast import expand_bitcasts
 from .capabilities import Capabilities
 from .channels_first import convolutions_channels_first
 from .cholesky import expand_cholesky
@@ -14,19 +16,35 @@ from .fft import expand_fft
 from .inline_calls import inline_calls
 from .linalg_custom_calls import expand_linalg_custom_calls
 from .narrow_types import widen_narrow_types
+from .ragged_all_to_all import expand_ragged_all_to_all
 from .random_bits import expand_random_bits
+from .rooted_collectives import expand_rooted_collectives
+from .scaled_dot import expand_scaled_dots
+from .scan import expand_complex_scans, expand_scans
+from .select_and_scatter import expand_complex_select_and_scatter
 from .stateful_random import seed_stateful_random
+from .stochastic_convert import expand_stochastic_converts
 from .triangular_solve import expand_triangular_solve
+from .tuple_select import expand_tuple_selects
 from .unroll_loops import unroll_loops
 
 Rewrite = Callable[[HloModule, Capabilities], HloModule]
 
 # say one instruction in terms of others; instructions keep their place, so messages name what the user wrote
 DECOMPOSITIONS: tuple[Rewrite, ...] = (
+    expand_asynchronous,
+    expand_ragged_all_to_all,
+    expand_rooted_collectives,
+    expand_bitcasts,
+    expand_tuple_selects,
     expand_batch_norm,
     expand_linalg_custom_calls,
     expand_cholesky,
     expand_triangular_solve,
+    expand_scaled_dots,
+    expand_stochastic_converts,
+    expand_complex_scans,
+    expand_complex_select_and_scatter,
     seed_stateful_random,
     expand_random_bits,
 )
@@ -36,12 +54,29 @@ NORMALIZATIONS: tuple[Rewrite, ...] = (
     expand_fft,
     split_complex,
     widen_narrow_types,
+    expand_scans,
     unroll_loops,
     convolutions_channels_first,
 )
 
+# opcodes that a seed is needed for, for the support table
+SEEDED_OPCODES: dict[str, str] = {
+    "rng": "rng: numbers of XLA's distribution from ThreeFry bits, with `rng_seed=`; refused without",
+    "rng-get-and-update-state": "rng-get-and-update-state: a count that starts at `rng_seed=`; refused without",
+}
 # opcodes that never reach a converter, for the support table
 REWRITTEN_OPCODES: dict[str, str] = {
+    "all-gather-done": "all-gather-done: the results of all-gather-start",
+    "all-gather-start": "all-gather-start: all-gather, at once",
+    "all-reduce-done": "all-reduce-done: the results of all-reduce-start",
+    "all-reduce-start": "all-reduce-start: all-reduce, at once",
+    "async-done": "async-done: the result of async-start",
+    "async-start": "async-start: the wrapped computation, at once",
+    "async-update": "async-update: what was started",
+    "collective-permute-done": "collective-permute-done: the result of collective-permute-start",
+    "collective-permute-start": "collective-permute-start: collective-permute, at once",
+    "copy-done": "copy-done: the operand of copy-start",
+    "copy-start": "copy-start: the operand",
     "batch-norm-grad": "batch-norm-grad: its formula, with sums over everything but the features",
     "batch-norm-training": "batch-norm-training: mean and biased variance by sums, then as for inference",
     "batch-norm-inference": "batch-norm-inference: multiply, add and subtract along the feature dimension",

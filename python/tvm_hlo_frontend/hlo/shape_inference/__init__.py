@@ -9,12 +9,12 @@ from ..attributes import Attributes, NoAttributes
 from ..module import HloComputation
 from ..opcodes import ELEMENTWISE, OPCODES
 from ..shape import Shape, Symbol
-from . import contractions, control, elementwise, indexing, movement, reductions, tensors
+from . import collectives, contractions, control, elementwise, indexing, movement, reductions, tensors
 from .rules import RULES, Query, bounded, compatible, has_unbounded
 from .signatures import ATTRIBUTE_TYPES, CALLED_COUNTS, OPERAND_COUNTS
 
 __all__ = ["check_shape", "infer_shape"]
-FAMILIES = (contractions, control, elementwise, indexing, movement, reductions, tensors)
+FAMILIES = (collectives, contractions, control, elementwise, indexing, movement, reductions, tensors)
 _KNOWN = frozenset(OPCODES)
 
 

@@ -9,13 +9,15 @@ from ..attributes import (
     CholeskyAttributes,
     ConvolutionAttributes,
     DotAttributes,
+    DotDimensionNumbers,
     FftAttributes,
+    RaggedDotAttributes,
     TriangularSolveAttributes,
 )
-from ..shape import Shape, array_shape, tuple_shape
+from ..shape import Dimension, Shape, array_shape, tuple_shape
 from .elementwise import COMPLEX_OF, COMPONENT
 from .reductions import windowed_size
-from .rules import Query, attributes_as, expect, expect_arrays, expect_axes, expect_kind, infers
+from .rules import Query, attributes_as, expect, expect_arrays, expect_axes, expect_index, expect_kind, infers
 
 
 def _result_type(query: Query) -> str:
@@ -27,11 +29,8 @@ def _result_type(query: Query) -> str:
     return left.element_type if left.bits >= right.bits else right.element_type
 
 
-@infers("dot")
-def _dot(query: Query) -> Shape:
-    expect_arrays(query)
-    left, right = query.operands
-    numbers = attributes_as(query, DotAttributes).dimension_numbers
+def _expect_pairs(left: Shape, right: Shape, numbers: DotDimensionNumbers) -> None:
+    """Batch and contracting dimensions of both sides belong together."""
     expect_axes((*numbers.lhs_batch, *numbers.lhs_contracting), left.rank, "lhs dimensions")
     expect_axes((*numbers.rhs_batch, *numbers.rhs_contracting), right.rank, "rhs dimensions")
     pairs = (
@@ -42,10 +41,80 @@ def _dot(query: Query) -> Shape:
         expect(len(lhs) == len(rhs), f"expected as many {what} dimensions on both sides, found {lhs} and {rhs}")
         fits = [left.dimensions[i] for i in lhs] == [right.dimensions[i] for i in rhs]
         expect(fits, f"expected {what} dimensions {list(lhs)} and {list(rhs)} of equal size, found {left} and {right}")
+
+
+def _dot_sizes(left: Shape, right: Shape, numbers: DotDimensionNumbers, groups: Sequence[int] = ()) -> list[Dimension]:
+    """Batch, free dimensions of lhs, free dimensions of rhs without `groups`."""
     free_left = _without(left, (*numbers.lhs_batch, *numbers.lhs_contracting))
-    free_right = _without(right, (*numbers.rhs_batch, *numbers.rhs_contracting))
-    batch = [left.dimensions[i] for i in numbers.lhs_batch]
-    return array_shape(_result_type(query), (*batch, *free_left, *free_right))
+    free_right = _without(right, (*numbers.rhs_batch, *numbers.rhs_contracting, *groups))
+    return [*(left.dimensions[i] for i in numbers.lhs_batch), *free_left, *free_right]
+
+
+@infers("dot")
+def _dot(query: Query) -> Shape:
+    expect_arrays(query)
+    left, right = query.operands
+    numbers = attributes_as(query, DotAttributes).dimension_numbers
+    _expect_pairs(left, right, numbers)
+    return array_shape(_result_type(query), _dot_sizes(left, right, numbers))
+
+
+@infers("scaled-dot")
+def _scaled_dot(query: Query) -> Shape:
+    expect_arrays(query)
+    left, right, *scales = query.operands
+    numbers = attributes_as(query, DotAttributes).dimension_numbers
+    _expect_pairs(left, right, numbers)
+    for operand, scale in zip((left, right), scales):
+        expect_kind(operand, ("float",), "an operand")
+        expect_kind(scale, ("float",), "a scale")
+        fits = scale.rank == operand.rank and all(
+            block == size if 0 in (block, size) else size % block == 0
+            for size, block in zip(operand.sizes, scale.sizes)
+        )
+        expect(
+            fits or scale.rank == 0,
+            f"expected a scale for blocks of {operand}, as many dimensions that divide its own, found {scale}",
+        )
+    return array_shape(_result_type(query), _dot_sizes(left, right, numbers))
+
+
+@infers("ragged-dot")
+def _ragged_dot(query: Query) -> Shape:
+    expect_arrays(query)
+    left, right, sizes = query.operands
+    attributes = attributes_as(query, RaggedDotAttributes)
+    numbers, group_dims = attributes.dimension_numbers, attributes.rhs_group
+    _expect_pairs(left, right, numbers)
+    found = list(attributes.lhs_ragged)
+    expect(len(found) == 1, f"expected 1 ragged dimension of lhs, found {found}")
+    expect_axes(found, left.rank, "ragged dimension")
+    expect_index(sizes, "group sizes")
+    expect(sizes.rank >= 1, f"expected group sizes of at least 1 dimension, found {sizes}")
+    (ragged,), groups = found, sizes.sizes[-1]
+    prefix = _ragged_prefix(left, numbers, ragged)
+    wanted = [*(left.sizes[axis] for axis in prefix), groups]
+    fits = sizes.rank == 1 or list(sizes.sizes) == wanted
+    expect(fits, f"expected group sizes of dimensions {[groups]} or {wanted}, found {sizes}")
+    if ragged in (*numbers.lhs_batch, *numbers.lhs_contracting):
+        expect(not group_dims, f"expected no group dimension of rhs, found {list(group_dims)}")
+    else:
+        expect(len(group_dims) == 1, f"expected 1 group dimension of rhs, found {list(group_dims)}")
+        expect_axes((*numbers.rhs_batch, *numbers.rhs_contracting, *group_dims), right.rank, "rhs dimensions")
+        fits = right.sizes[group_dims[0]] == groups
+        expect(fits, f"expected {groups} groups in dimension {group_dims[0]} of rhs, found {right}")
+    leading = [groups] if ragged in numbers.lhs_contracting else []
+    return array_shape(_result_type(query), [*leading, *_dot_sizes(left, right, numbers, group_dims)])
+
+
+def _ragged_prefix(left: Shape, numbers: DotDimensionNumbers, ragged: int) -> Sequence[int]:
+    """Dimensions of lhs for whose every element there are group sizes of their own."""
+    if ragged in numbers.lhs_batch:
+        return numbers.lhs_batch[: numbers.lhs_batch.index(ragged)]
+    if ragged in numbers.lhs_contracting:
+        return (*numbers.lhs_batch, *numbers.lhs_contracting[: numbers.lhs_contracting.index(ragged)])
+    taken = (*numbers.lhs_batch, *numbers.lhs_contracting)
+    return (*numbers.lhs_batch, *(axis for axis in range(ragged) if axis not in taken))
 
 
 def _without(shape: Shape, axes: Sequence[int]) -> list[int]:

@@ -1,9 +1,12 @@
-"""Opcodes that run whole computations: call, fusion, while, conditional."""
+"""Opcodes that run whole computations: call, fusion, while, conditional, scan, custom-call."""
 
 from __future__ import annotations
 
-from ..shape import Shape, array_shape
-from .rules import Query, bounded, compatible, expect, expect_signature, infers
+from collections.abc import Sequence
+
+from ..attributes import CustomCallAttributes, ScanAttributes
+from ..shape import Shape, array_shape, tuple_shape
+from .rules import Query, attributes_as, bounded, compatible, expect, expect_arrays, expect_signature, infers
 
 
 @infers("call", "fusion")
@@ -37,3 +40,54 @@ def _conditional(query: Query) -> Shape:
         fits = compatible(bounded(branch.root.shape), result)
         expect(fits, f"expected branch {branch.name} to return {result}, found {branch.root.shape}")
     return result
+
+
+@infers("scan")
+def _scan(query: Query) -> Shape:
+    expect_arrays(query)
+    attributes, (body,) = attributes_as(query, ScanAttributes), query.called
+    axis, carries = attributes.dimension, attributes.num_carries
+    expect(axis >= 0, f"expected no negative dimension, found {axis}")
+    fits = 0 <= carries <= len(query.operands)
+    expect(fits, f"expected a number of carries up to the {len(query.operands)} operands, found {carries}")
+    inputs, inits = query.operands[: len(query.operands) - carries], query.operands[len(query.operands) - carries :]
+    root = bounded(body.root.shape)
+    results = root.tuple_shapes if root.is_tuple else (root,)
+    expect(len(results) >= carries, f"expected body {body.name} to return at least {carries} values, found {root}")
+    outputs = results[: len(results) - carries]
+    size = _scan_size(query, inputs, len(outputs), axis)
+    slices = [array_shape(x.element_type, (*x.sizes[:axis], *x.sizes[axis + 1 :])) for x in inputs]
+    wanted = [*outputs, *inits]
+    expect_signature(body, [*slices, *inits], tuple_shape(*wanted) if root.is_tuple else wanted[0], "body")
+    for output in outputs:
+        fits = output.is_array and axis <= output.rank
+        expect(fits, f"expected outputs of the body of at least {axis} dimensions, found {output}")
+    stacked = [array_shape(x.element_type, (*x.sizes[:axis], size, *x.sizes[axis:])) for x in outputs]
+    return tuple_shape(*stacked, *inits) if root.is_tuple else [*stacked, *inits][0]
+
+
+def _scan_size(query: Query, inputs: Sequence[Shape], outputs: int, axis: int) -> int:
+    """Number of steps: the size of every input along the dimension, without inputs that of the declared outputs."""
+    shapes = list(inputs)
+    if not shapes and query.declared is not None:
+        declared = query.declared
+        shapes = list(declared.tuple_shapes[:outputs] if declared.is_tuple else (declared,) * outputs)
+    expect(shapes, "expected an input or an output that says how many steps there are")
+    for shape in shapes:
+        fits = shape.is_array and axis < shape.rank
+        expect(fits, f"expected inputs and outputs with a dimension {axis}, found {shape}")
+    sizes = {shape.sizes[axis] for shape in shapes}
+    expect(len(sizes) == 1, f"expected dimension {axis} of equal size in all inputs, found {sorted(sizes)}")
+    return sizes.pop()
+
+
+@infers("custom-call")
+def _custom_call(query: Query) -> Shape | None:
+    layouts = attributes_as(query, CustomCallAttributes).operand_shapes_with_layout
+    if layouts:
+        fits = len(layouts) == len(query.operands) and all(
+            compatible(bounded(layout), operand) for layout, operand in zip(layouts, query.operands)
+        )
+        found = ", ".join(str(bounded(layout)) for layout in layouts)
+        expect(fits, f"expected layouts for the operands as they are, found ({found})")
+    return None

@@ -13,7 +13,6 @@ from .rules import (
     expect_arrays,
     expect_kind,
     expect_same,
-    fail,
     infers,
     same_dimensions,
 )
@@ -77,8 +76,6 @@ def _compare(query: Query) -> Shape:
     expect_same((left, right), "operands")
     types = _COMPARISONS.get(left.kind, ("FLOAT", "TOTALORDER"))
     expect(attributes.type in types, f"expected comparison type {' or '.join(types)}, found {attributes.type}")
-    if left.kind == "complex" and attributes.direction not in ("EQ", "NE"):
-        fail(f"expected direction EQ or NE for complex operands, found {attributes.direction}")
     return _with_type(left, "pred")
 
 

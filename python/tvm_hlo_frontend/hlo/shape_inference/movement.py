@@ -25,7 +25,10 @@ def _broadcast(query: Query) -> Shape | None:
 @infers("reshape", "dynamic-reshape")
 def _reshape(query: Query) -> Shape | None:
     expect_arrays(query)
-    operand, declared = query.operands[0], query.declared
+    (operand, *sizes), declared = query.operands, query.declared
+    if query.opcode == "dynamic-reshape" and declared is not None:
+        fits = len(sizes) == declared.rank and all(size == array_shape("s32") for size in sizes)
+        expect(fits, f"expected a size s32[] for every dimension of {declared}, found {[str(size) for size in sizes]}")
     if declared is None or not declared.is_array or not declared.is_static:
         expect(declared is None or declared.is_array, f"expected an array shape, found {declared}")
         return None
@@ -42,8 +45,8 @@ def _bitcast(query: Query) -> Shape | None:
     (operand,), declared = query.operands, query.declared
     if declared is None or not (operand.is_array and declared.is_array and declared.is_static):
         return None
-    wanted = operand.element_count * operand.bits
-    expect(declared.element_count * declared.bits == wanted, f"expected a shape of {wanted} bits, found {declared}")
+    wanted, found = (shape.element_count * (8 if shape.kind == "pred" else shape.bits) for shape in (operand, declared))
+    expect(found == wanted, f"expected a shape of {wanted} bits, found {declared}")
     return None
 
 
@@ -140,6 +143,6 @@ def _concatenate(query: Query) -> Shape:
     return array_shape(first.element_type, (*first.sizes[:axis], total, *first.sizes[axis + 1 :]))
 
 
-@infers("copy", "opt-barrier", "domain")
+@infers("copy", "opt-barrier", "domain", "shuffle")
 def _same(query: Query) -> Shape:
     return query.operands[0]

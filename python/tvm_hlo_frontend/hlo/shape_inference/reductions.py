@@ -152,10 +152,3 @@ def _topk(query: Query) -> Shape:
     expect(0 <= k <= last, f"expected a k up to the last dimension of {operand}, found {k}")
     sizes = (*operand.sizes[:-1], k)
     return tuple_shape(array_shape(operand.element_type, sizes), array_shape("s32", sizes))
-
-
-@infers("all-reduce")
-def _all_reduce(query: Query) -> Shape:
-    expect_arrays(query)
-    expect(query.operands, "expected at least 1 operand, found 0")
-    return one_or_tuple(query.operands)

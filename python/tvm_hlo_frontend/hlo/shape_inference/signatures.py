@@ -18,8 +18,8 @@ OPERAND_COUNTS: dict[str, tuple[int, int]] = {
     **dict.fromkeys(
         """all-gather-done all-reduce-done async-done async-update bitcast bitcast-convert broadcast cholesky
         collective-permute-done convert copy copy-done copy-start domain fft get-dimension-size get-tuple-element infeed
-        opt-barrier recv recv-done reduce-precision reshape reverse rng-bit-generator send-done slice topk transpose
-        while""".split(),
+        opt-barrier recv recv-done reduce-precision reshape reverse rng-bit-generator send-done shuffle slice topk
+        transpose while""".split(),
         (1, 1),
     ),
     **dict.fromkeys(
@@ -31,6 +31,7 @@ OPERAND_COUNTS: dict[str, tuple[int, int]] = {
     **dict.fromkeys("batch-norm-grad batch-norm-inference".split(), (5, 5)),
     "gather": (2, 2),
     "dot": (2, 2),
+    "ragged-all-to-all": (6, 6),
     "rng": (2, 2),
     "scaled-dot": (4, 4),
     "conditional": (2, _ANY),

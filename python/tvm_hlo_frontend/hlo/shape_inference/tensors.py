@@ -9,6 +9,7 @@ from ..attributes import (
     DimensionsAttributes,
     Literal,
     ParameterAttributes,
+    RngAttributes,
     RngBitGeneratorAttributes,
     TupleIndexAttributes,
 )
@@ -76,7 +77,9 @@ def _after_all(query: Query) -> Shape:
 
 @infers("add-dependency")
 def _add_dependency(query: Query) -> Shape:
-    return query.operands[0]
+    value, token = query.operands
+    expect(token.element_type == "token", f"expected a token as second operand, found {token}")
+    return value
 
 
 @infers("replica-id", "partition-id")
@@ -84,11 +87,16 @@ def _device_id(query: Query) -> Shape:
     return array_shape("u32")
 
 
+_RANDOM_KINDS = {"RNG_UNIFORM": ("float", "signed", "unsigned", "pred"), "RNG_NORMAL": ("float",)}
+
+
 @infers("rng")
 def _rng(query: Query) -> Shape | None:
     expect_arrays(query)
     first, second = query.operands
     expect(first.rank == 0 and compatible(first, second), f"expected two scalars, found {first} and {second}")
+    kinds = _RANDOM_KINDS.get(attributes_as(query, RngAttributes).distribution, ())
+    expect(first.kind in kinds, f"expected scalars of type {' or '.join(kinds)}, found {first}")
     if query.declared is not None and query.declared.element_type != first.element_type:
         fail(f"expected a shape of element type {first.element_type}, found {query.declared}")
     return None

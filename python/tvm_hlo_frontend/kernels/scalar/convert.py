@@ -126,7 +126,7 @@ def bitcast_convert(scope: Scope, node: ScalarNode, x: Any) -> Any:
         return x
     if "bool" in (dtype, x.dtype) or bits_of(dtype) != bits_of(x.dtype):
         raise UnsupportedInstruction(f"a bitcast from {x.dtype} to {dtype} is not element-wise")
-    word = p.to_bits(x) if p.is_float(x) else to_unsigned(opaque(x))
+    word = p.to_bits(x) if p.is_float(x) else opaque(to_unsigned(x))
     if dtype.startswith("float"):
         return p.from_bits(word)
     return to_signed(word) if dtype.startswith("int") else word

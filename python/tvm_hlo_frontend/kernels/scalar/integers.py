@@ -184,7 +184,7 @@ def remainder(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
 
 def _shift_amount(scope: Scope, x: Any, y: Any) -> tuple[Any, Any]:
     """The amount as unsigned, and whether it is below the width."""
-    amount = scope.bind(to_unsigned(opaque(y)))
+    amount = scope.bind(opaque(to_unsigned(y)))
     return amount, opaque(amount) < integer(bits_of(x.dtype), amount.dtype)
 
 

@@ -117,6 +117,8 @@ def opaque(x: Any) -> Any:
 
 def to_unsigned(x: Any) -> Any:
     """The same bits as an unsigned integer."""
+    if isinstance(x, tir.IntImm) and is_signed(x):  # TVM refuses to cast a negative constant
+        return integer(int(x) % (1 << bits_of(x.dtype)), "u" + x.dtype)
     # a bare Cast would keep TVM's bounds of the signed value, cut at zero
     return opaque(tir.Cast("u" + x.dtype, x)) if is_signed(x) else x
 
@@ -132,7 +134,12 @@ def same_sign_as(x: Any, dtype: str) -> Any:
 
 
 def integer(value: int, dtype: str) -> Any:
-    return tir.const(value, dtype)
+    """Integer constant, in two halves where TVM would make a call of it: its vectorizer takes calls for changed
+    expressions, and visits a product with such an index twice, Lets included, which it forbids itself."""
+    if value < 1 << 63:
+        return tir.const(value, dtype)
+    high, low = tir.const(value >> 32, dtype), tir.const(value & 0xFFFFFFFF, dtype)
+    return (opaque(high) << tir.const(32, dtype)) | low
 
 
 # floats

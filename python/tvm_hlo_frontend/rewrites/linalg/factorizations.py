@@ -118,6 +118,26 @@ def orgqr(site: Site, a: HloInstruction, taus: HloInstruction) -> HloInstruction
     return site.call("householder_product", {}, [a, taus], [a.shape])[0]
 
 
+def ormqr(
+    site: Site, a: HloInstruction, taus: HloInstruction, c: HloInstruction, left: bool, transpose: bool
+) -> HloInstruction:
+    """Q C, or C Q without `left`, for the product Q of the reflectors, or for its adjoint with `transpose`."""
+    if left:
+        return site.call("householder_multiply", {"adjoint": transpose}, [a, taus, c], [c.shape])[0]
+    # C Q = (Q^H C^H)^H
+    turned = _adjoint(site, c)
+    parameters = {"adjoint": not transpose}
+    return _adjoint(site, site.call("householder_multiply", parameters, [a, taus, turned], [turned.shape])[0])
+
+
+def _adjoint(site: Site, a: HloInstruction) -> HloInstruction:
+    rank = a.shape.rank
+    turned = site.add("transpose", [a], None, DimensionsAttributes((*range(rank - 2), rank - 1, rank - 2)))
+    if a.shape.kind != "complex":
+        return turned
+    return site.add("complex", [site.add("real", [turned]), site.add("negate", [site.add("imag", [turned])])])
+
+
 def syevd(site: Site, a: HloInstruction, lower: bool) -> list[HloInstruction]:
     """(eigenvectors, ascending eigenvalues, info) from one triangle of a symmetric or Hermitian matrix."""
     batch, n = batch_of(a), a.shape.sizes[-1]

@@ -1,4 +1,4 @@
-"""Options of LAPACK custom-calls: attributes of the typed FFI, or leading s32 operands of the older interface."""
+"""Options of LAPACK custom-calls: attributes of the typed FFI, or leading scalar operands of the older interface."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def ffi_attributes(instruction: HloInstruction) -> dict[str, int]:
 
 
 def leading_scalars(instruction: HloInstruction) -> list[int | None]:
-    """Values of the scalar s32 operands in front of the matrices; None where one is no constant."""
+    """Values of the scalar s32 and u8 operands in front of the matrices; None where one is no constant."""
     values: list[int | None] = []
     for operand in instruction.operands:
-        if operand.shape.element_type != "s32" or operand.shape.rank:
+        if operand.shape.element_type not in ("s32", "u8") or operand.shape.rank:
             break
         attributes = operand.attributes
         is_constant = isinstance(attributes, ConstantAttributes) and not isinstance(attributes.literal, tuple)

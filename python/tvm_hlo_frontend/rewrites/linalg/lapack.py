@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ...hlo.attributes import ConstantAttributes, DimensionsAttributes, TriangularSolveAttributes
 from ...hlo.module import HloInstruction
 from ...hlo.shape import Shape
+from . import eigenproblems
 from . import factorizations as lapack
 from .factorizations import Site
 from .flags import ffi_attributes, leading_scalars
@@ -43,6 +44,10 @@ class LapackCall:
     def is_char(self, option: str, char: str) -> bool:
         """Whether an option of the typed FFI is `char`."""
         return self.options[option] == ord(char)
+
+    def zeros(self, count: int) -> list[HloInstruction]:
+        """Zeros for the first `count` results."""
+        return [self.site.filled(0, shape) for shape in self.shape.tuple_shapes[:count]]
 
 
 Handler = Callable[[LapackCall], "list[HloInstruction] | None"]
@@ -122,6 +127,13 @@ def _orgqr(call: LapackCall) -> list[HloInstruction]:
     return [lapack.orgqr(call.site, *call.arrays)]
 
 
+def _ormqr(call: LapackCall) -> list[HloInstruction] | None:
+    if not call.options:
+        return None
+    a, taus, c = call.arrays
+    return [lapack.ormqr(call.site, a, taus, c, bool(call.options["left"]), bool(call.options["transpose"]))]
+
+
 def _syevd(call: LapackCall) -> list[HloInstruction] | None:
     lower = call.is_char("uplo", "L") if call.options else call.scalars[0]
     return None if lower is None else lapack.syevd(call.site, call.arrays[0], bool(lower))
@@ -143,6 +155,42 @@ def _gtsv(call: LapackCall) -> list[HloInstruction]:
     return lapack.gtsv(call.site, bands, b)
 
 
+def _geev(call: LapackCall) -> list[HloInstruction] | None:
+    a = call.arrays[0]
+    if call.options:
+        left, right = call.is_char("compute_left", "V"), call.is_char("compute_right", "V")
+        return eigenproblems.geev(call.site, a, left, right)
+    jobs = call.scalars[2:4]
+    if None in jobs:
+        return None
+    results = eigenproblems.geev(call.site, a, *(job == ord("V") for job in jobs))
+    # the older interface has its workspace in front
+    return [*call.zeros(2 if a.shape.kind == "complex" else 3), *results]
+
+
+def _gees(call: LapackCall) -> list[HloInstruction] | None:
+    a = call.arrays[0]
+    mode, sort = (call.options["mode"], call.options["sort"]) if call.options else call.scalars[2:4]
+    # a sort needs a function that selects, which no custom-call can carry
+    if mode is None or sort != ord("N"):
+        return None
+    t, z, *values, sdim, info = eigenproblems.gees(call.site, a, mode == ord("V"))
+    if call.options:
+        return [t, z, *values, sdim, info]
+    workspace = call.zeros(2)[1:] if a.shape.kind == "complex" else []
+    return [t, *workspace, *values, z, sdim, info]
+
+
+def _gehrd(call: LapackCall) -> list[HloInstruction] | None:
+    low, high = (call.options["low"], call.options["high"]) if call.options else call.scalars[1:3]
+    return None if low is None or high is None else eigenproblems.gehrd(call.site, call.arrays[0], low, high)
+
+
+def _sytrd(call: LapackCall) -> list[HloInstruction] | None:
+    lower = call.is_char("uplo", "L") if call.options else call.scalars[1]
+    return None if lower is None else eigenproblems.sytrd(call.site, call.arrays[0], bool(lower))
+
+
 ROUTINES: dict[str, Handler] = {
     "potrf": _potrf,
     "trsm": _trsm,
@@ -151,8 +199,16 @@ ROUTINES: dict[str, Handler] = {
     "geqp3": _geqp3,
     "orgqr": _orgqr,
     "ungqr": _orgqr,
+    "ormqr": _ormqr,
+    "unmqr": _ormqr,
     "syevd": _syevd,
     "heevd": _syevd,
     "gesdd": _gesdd,
+    "gesvd": _gesdd,
     "gtsv": _gtsv,
+    "geev": _geev,
+    "gees": _gees,
+    "gehrd": _gehrd,
+    "sytrd": _sytrd,
+    "hetrd": _sytrd,
 }

@@ -23,6 +23,7 @@ from .arithmetic import (
     ordered_magnitudes,
     subtract,
 )
+from .order import maximum, minimum
 from .pair import Pair
 
 # beyond it tanh of the real part is 1 to the last bit, and the formula might overflow
@@ -289,6 +290,8 @@ BINARY: dict[str, Callable[[Emitter, Pair, Pair], Pair]] = {
     "add": add,
     "atan2": arc_tangent_2,
     "divide": divide,
+    "maximum": maximum,
+    "minimum": minimum,
     "multiply": multiply,
     "power": power,
     "subtract": subtract,

@@ -1,0 +1,107 @@
+"""What is supported: every opcode, and the instructions of one module. Works without TVM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .errors import Refusal
+from .hlo.attributes import CustomCallAttributes
+from .hlo.module import HloInstruction, HloModule
+from .hlo.opcodes import OPCODES
+from .kernels.dtypes import TVM_DTYPES
+from .refusals import REFUSED_OPCODES
+from .registry import ConvertFunction, custom_call_targets, registered, with_custom
+from .report import dynamic_instructions, missing_converters
+from .rewrites import Capabilities, decompose, settle_known_dimensions
+from .rewrites.pipeline import REWRITTEN_OPCODES, SEEDED_OPCODES
+
+# how an opcode is converted -> what that means
+MEANING = {
+    "native": "operator of Relay",
+    "composition": "several operators of Relay",
+    "kernel": "own kernel",
+    "rewrite": "rewritten into other opcodes",
+    "seeded": "rewritten into other opcodes, given `rng_seed=`",
+    "identity": "no operation on one device",
+    "by target": "by the target's own converter",
+}
+REFUSED = "refused"
+# targets that only rewrites make
+_INTERNAL = "tvm_hlo."
+
+
+class Verdict(NamedTuple):
+    """What becomes of an opcode.
+
+    Attributes
+    ----------
+    how : str
+        A key of `MEANING`, or ``"refused"``.
+    summary : str
+        One line: the converter's own, or why the opcode is refused.
+    """
+
+    how: str
+    summary: str
+
+
+def verdicts() -> dict[str, Verdict]:
+    """The verdict on every opcode of XLA, in the order of `OPCODES`."""
+    return {opcode: verdict_on(opcode) for opcode in OPCODES}
+
+
+def verdict_on(opcode: str) -> Verdict:
+    """The verdict on one opcode; KeyError if XLA has none of that name."""
+    if opcode not in OPCODES:
+        raise KeyError(opcode)
+    if opcode == "parameter":
+        return Verdict("native", "parameter: an input of main")
+    if opcode in REWRITTEN_OPCODES:
+        return Verdict("rewrite", REWRITTEN_OPCODES[opcode])
+    if opcode in SEEDED_OPCODES:
+        return Verdict("seeded", SEEDED_OPCODES[opcode])
+    if opcode in registered():
+        entry = registered()[opcode]
+        return Verdict(entry.how, entry.summary)
+    if opcode == "custom-call":
+        return Verdict("by target", "custom-call: LAPACK and linear algebra targets, " + ", ".join(public_targets()))
+    return Verdict(REFUSED, REFUSED_OPCODES.get(opcode, "no converter yet"))
+
+
+def public_targets() -> list[str]:
+    """Targets of custom-calls that have a converter, without those that only rewrites make."""
+    return sorted(target for target in custom_call_targets(registered()) if not target.startswith(_INTERNAL))
+
+
+def kind_of(instruction: HloInstruction) -> str:
+    """Opcode of an instruction, for a custom-call followed by its target."""
+    if isinstance(instruction.attributes, CustomCallAttributes):
+        return f"custom-call({instruction.attributes.target})"
+    return instruction.opcode
+
+
+def unsupported(
+    module: HloModule,
+    custom_converters: Mapping[str, ConvertFunction] | None = None,
+    rng_seed: int | None = None,
+) -> list[Refusal]:
+    """Instructions of a verified module that `from_hlo` refuses before it converts anything.
+
+    A converter may refuse more when it sees an instruction's attributes; only a conversion tells.
+
+    Parameters
+    ----------
+    module : HloModule
+    custom_converters, rng_seed
+        As for `from_hlo`.
+
+    Returns
+    -------
+    list of Refusal
+        In the module's order; empty if there is none.
+    """
+    converters = with_custom(custom_converters)
+    capabilities = Capabilities(frozenset(TVM_DTYPES), rng_seed, custom_call_targets(converters))
+    module = settle_known_dimensions(module, capabilities)
+    return dynamic_instructions(module) or missing_converters(converters, decompose(module, capabilities))
