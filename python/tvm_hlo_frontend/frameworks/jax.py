@@ -9,36 +9,40 @@ from typing import Any
 import numpy as np
 
 from ..errors import SignatureError
+from .jax_export import exported_of, lower_exported
 from .lowered import LoweredModule, LoweringError, convert_lowered, parameter_shapes, unique_identifiers
 
 
 def from_jax(
-    fn: Callable[..., Any],
+    fn: Any,
     *args: Any,
     weight_argnums: Sequence[int] = (),
     static_argnums: Sequence[int] = (),
+    static_argnames: Sequence[str] = (),
     lowering_platforms: Sequence[str] | None = None,
     dialect: str | None = None,
     freeze_params: bool = False,
     custom_converters: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Convert a JAX function to a TVM module.
+    """Convert a JAX function or export to a TVM module.
 
     Parameters
     ----------
-    fn : callable
-        Function of JAX arrays, jitted or not.
+    fn : callable, jax.export.Exported, bytes or path
+        Function of JAX arrays, jitted or not; or what `jax.export.export` made of one, also serialized or as a file.
     *args, **kwargs : pytrees of jax.Array, numpy.ndarray, scalar or jax.ShapeDtypeStruct
         Example arguments. Only their shapes and dtypes count, except for weights and static arguments. Each leaf
-        becomes one input, whether `fn` uses it or not.
+        becomes one input, whether `fn` uses it or not. An export needs none, unless it has symbolic dimensions: then
+        they say its sizes.
     weight_argnums : sequence of int
         Positions of the arguments that hold weights. Their leaves must be arrays; they come back in `params`, named by
         their path, for instance ``params.Dense_0.kernel``.
-    static_argnums : sequence of int
-        Positions of the arguments that are compile-time constants, as in `jax.jit`.
+    static_argnums, static_argnames : sequence of int, sequence of str
+        Positions and names of the arguments that are compile-time constants, as in `jax.jit`.
     lowering_platforms : sequence of str, optional
-        Platform to lower for, for instance ``("tpu",)``; by default JAX's own.
+        Platform to lower for, for instance ``("tpu",)``; by default JAX's own, for an export ``"cpu"`` if it was
+        exported for that, else the first it was exported for.
     dialect, freeze_params, custom_converters
         As for `from_hlo`.
 
@@ -47,7 +51,8 @@ def from_jax(
     (tvm.IRModule, dict of str to tvm.nd.NDArray)
         As `from_hlo`. Inputs are named by argument name and path (``x``, ``batch.image``), in the order of JAX's
         flattening (positional arguments, then keyword arguments by name; dictionary keys sorted). The results are a
-        flat tuple of the leaves of what `fn` returns, or one array if there is just one.
+        flat tuple of the leaves of what `fn` returns, in the order of ``jax.tree.leaves``, or one array if there is
+        just one; ``lower_jax(...).result_structure`` is the tree to unflatten them with.
 
     Raises
     ------
@@ -68,6 +73,7 @@ def from_jax(
         *args,
         weight_argnums=weight_argnums,
         static_argnums=static_argnums,
+        static_argnames=static_argnames,
         lowering_platforms=lowering_platforms,
         **kwargs,
     )
@@ -75,35 +81,45 @@ def from_jax(
 
 
 def lower_jax(
-    fn: Callable[..., Any],
+    fn: Any,
     *args: Any,
     weight_argnums: Sequence[int] = (),
     static_argnums: Sequence[int] = (),
+    static_argnames: Sequence[str] = (),
     lowering_platforms: Sequence[str] | None = None,
     **kwargs: Any,
 ) -> LoweredModule:
     """HLO of a JAX function with names and values of its parameters; needs no TVM.
 
-    Parameters and errors as for `from_jax`.
+    Parameters and errors as for `from_jax`; `result_structure` is the PyTreeDef of what `fn` returns.
     """
     import jax
 
+    exported = exported_of(fn)
+    platforms = tuple(lowering_platforms) if lowering_platforms else None
+    if exported is not None:
+        if static_argnums or static_argnames:
+            raise SignatureError("static arguments are part of an export already; static_argnums cannot be given")
+        hlo, structure, args, kwargs, names = lower_exported(exported, args, kwargs, platforms)
+        static: set[int] = set()
+    else:
+        static = _positions(static_argnums, len(args), "static_argnums")
+        # without keep_unused JAX drops arguments that fn ignores, and the parameter numbers shift
+        jitted = jax.jit(fn, keep_unused=True, static_argnums=tuple(static), static_argnames=tuple(static_argnames))
+        lowered = jitted.trace(*args, **kwargs).lower(lowering_platforms=platforms)
+        hlo, structure = lowered.compiler_ir("hlo").as_serialized_hlo_module_proto(), lowered.out_tree
+        kwargs = {name: value for name, value in kwargs.items() if name not in static_argnames}
+        names = _argument_names(fn, len(args))
     weights = _positions(weight_argnums, len(args), "weight_argnums")
-    static = _positions(static_argnums, len(args), "static_argnums")
-    leaves = _leaves(fn, args, kwargs, static)
-    # without keep_unused JAX drops arguments that fn ignores, and the parameter numbers shift
-    jitted = jax.jit(fn, keep_unused=True, static_argnums=tuple(static))
-    traced = jitted.trace(*args, **kwargs)
-    lowered = traced.lower(lowering_platforms=tuple(lowering_platforms) if lowering_platforms else None)
-    hlo = lowered.compiler_ir("hlo").as_serialized_hlo_module_proto()
+    leaves = _leaves(names, args, kwargs, static)
     _check_count(hlo, len(leaves))
-    names = unique_identifiers(name for _, name, _ in leaves)
+    identifiers = unique_identifiers(name for _, name, _ in leaves)
     values = {
         number: _value(name, leaf)
-        for number, ((position, _, leaf), name) in enumerate(zip(leaves, names))
+        for number, ((position, _, leaf), name) in enumerate(zip(leaves, identifiers))
         if position in weights
     }
-    return LoweredModule(hlo, names, values, "jax")
+    return LoweredModule(hlo, identifiers, values, "jax", structure)
 
 
 def _positions(argnums: Sequence[int], count: int, what: str) -> set[int]:
@@ -115,10 +131,9 @@ def _positions(argnums: Sequence[int], count: int, what: str) -> set[int]:
 
 
 def _leaves(
-    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], static: set[int]
+    names: Sequence[str], args: tuple[Any, ...], kwargs: Mapping[str, Any], static: set[int]
 ) -> list[tuple[int, str, Any]]:
     """(argument position, path, value) of each array argument in JAX's order; position -1 for keyword arguments."""
-    names = _argument_names(fn, len(args))
     named = [(position, names[position], args[position]) for position in range(len(args)) if position not in static]
     named += [(-1, name, kwargs[name]) for name in sorted(kwargs)]
     return [(position, path, leaf) for position, name, value in named for path, leaf in _paths(name, value)]

@@ -23,20 +23,27 @@ class LoweredModule:
 
     Attributes
     ----------
-    hlo : bytes
-        Serialized HloModuleProto, unoptimised.
+    hlo : bytes or HloModule
+        Serialized HloModuleProto, or a module that was read already; unoptimised.
     input_names : tuple of str
         One unique name per HLO entry parameter, weights included; names that `set_input` takes.
     parameter_values : mapping of int to numpy.ndarray
         Values of the entry parameters that are weights, by parameter number.
     source : str
         Name of the framework.
+    result_structure : object
+        The framework's own description of how its flat results nest (JAX: a PyTreeDef, TensorFlow: a structure for
+        `tf.nest`), None where it has none.
+    notes : tuple of str
+        What the report should tell of the program, for instance what its results are.
     """
 
-    hlo: bytes
+    hlo: Any
     input_names: tuple[str, ...]
     parameter_values: Mapping[int, np.ndarray] = field(default_factory=dict)
     source: str = ""
+    result_structure: Any = None
+    notes: tuple[str, ...] = ()
 
 
 def convert_lowered(
@@ -45,6 +52,7 @@ def convert_lowered(
     dialect: str | None = None,
     freeze_params: bool = False,
     custom_converters: Mapping[str, Any] | None = None,
+    rng_seed: int | None = None,
 ) -> Any:
     """`from_hlo` of a LoweredModule; parameters, result and errors as there."""
     # TVM is imported by from_hlo; lowering alone works without it
@@ -57,7 +65,9 @@ def convert_lowered(
         parameter_values=lowered.parameter_values,
         freeze_params=freeze_params,
         custom_converters=custom_converters,
+        rng_seed=rng_seed,
         source=lowered.source,
+        notes=lowered.notes,
     )
 
 

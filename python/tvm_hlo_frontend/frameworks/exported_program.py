@@ -1,0 +1,104 @@
+"""What torch.export's ExportedProgram says: its inputs, weights, results, and where operators come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from ..hlo.shape import Shape, array_shape, element_type_of
+from .lowered import LoweringError
+
+# kinds of graph inputs that belong to the module
+STATE = frozenset({"PARAMETER", "BUFFER", "CONSTANT_TENSOR"})
+
+
+def placeholders(program: Any) -> list[tuple[Any, Any]]:
+    """(node, InputSpec) of everything that the graph takes."""
+    nodes = [node for node in program.graph.nodes if node.op == "placeholder"]
+    return list(zip(nodes, program.graph_signature.input_specs))
+
+
+def input_nodes(program: Any) -> list[Any]:
+    """One node per leaf of the arguments of ``forward``."""
+    return [node for node, spec in placeholders(program) if spec.kind.name == "USER_INPUT"]
+
+
+def result_positions(program: Any) -> list[int]:
+    """Positions in the graph's output of the tensors returned, then of the new values of what is assigned."""
+    (output,) = (node for node in program.graph.nodes if node.op == "output")
+    specs = program.graph_signature.output_specs
+    tensors = [
+        position
+        for position, value in enumerate(output.args[0])
+        if hasattr(value, "meta") and specs[position].kind.name != "TOKEN" and is_tensor(value)
+    ]
+    returned = [position for position in tensors if specs[position].kind.name == "USER_OUTPUT"]
+    return returned + [position for position in tensors if position not in returned]
+
+
+def is_tensor(node: Any) -> bool:
+    """Whether the value of a node is one tensor."""
+    import torch
+
+    return isinstance(node.meta.get("val"), torch.Tensor)
+
+
+def tensors_of(value: Any) -> list[Any]:
+    """Tensors in the value of a node."""
+    import torch
+    from torch.utils import _pytree as pytree
+
+    return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+def is_static(tensor: Any) -> bool:
+    """Whether all its dimensions are numbers."""
+    return all(isinstance(size, int) for size in tensor.shape)
+
+
+def place_of(node: Any) -> str:
+    """The innermost line of the module that made the node."""
+    lines = [line.strip() for line in (node.meta.get("stack_trace") or "").splitlines() if line.strip()]
+    return f"%{node.name} from {': '.join(lines[-2:])}" if lines else f"%{node.name}"
+
+
+def weight_of(program: Any, name: str) -> np.ndarray:
+    """Value of a parameter, buffer or constant."""
+    tensor = program.state_dict[name] if name in program.state_dict else program.constants[name]
+    return to_numpy(tensor, name)
+
+
+def shape_of(tensor: Any) -> Shape:
+    """HLO's shape of a tensor."""
+    import torch
+
+    dtype = to_numpy(torch.zeros((), dtype=tensor.dtype), "").dtype
+    return array_shape(element_type_of(dtype), tuple(tensor.shape))
+
+
+def to_numpy(tensor: Any, name: str) -> np.ndarray:
+    """The elements of a torch tensor, also of element types that numpy itself lacks.
+
+    Raises
+    ------
+    LoweringError
+        If the tensor is sparse or quantized.
+    """
+    import torch
+
+    narrow = {
+        torch.bfloat16: ml_dtypes.bfloat16,
+        torch.float8_e4m3fn: ml_dtypes.float8_e4m3fn,
+        torch.float8_e4m3fnuz: ml_dtypes.float8_e4m3fnuz,
+        torch.float8_e5m2: ml_dtypes.float8_e5m2,
+        torch.float8_e5m2fnuz: ml_dtypes.float8_e5m2fnuz,
+    }
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        raise LoweringError(f"{name} is a sparse or quantized tensor; make it dense")
+    tensor = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()
+    if tensor.dtype in narrow:
+        integers = torch.int16 if tensor.dtype.itemsize == 2 else torch.uint8
+        return tensor.view(integers).numpy().view(narrow[tensor.dtype])
+    return tensor.numpy()

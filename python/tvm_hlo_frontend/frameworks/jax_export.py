@@ -1,0 +1,164 @@
+"""Artifacts of jax.export to HLO."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import HloParseError, SignatureError
+from ..hlo.parsers import hlo_from_mlir
+from ..hlo.sources import mlir_of
+from .lowered import LoweringError
+
+# jax.export moves the body here when the shapes of main's arguments are symbolic; only this has their names
+_BODY = "_wrapped_jax_export_main"
+_GLOBAL = "jax.global_constant"  # arguments of the body that no caller passes
+
+
+def exported_of(source: Any) -> Any:
+    """The jax.export.Exported that `source` is, or that its bytes or the file it names hold; None for anything else.
+
+    Raises
+    ------
+    HloParseError
+        If `source` is bytes or a path, and holds no export.
+    """
+    from jax import export
+
+    if isinstance(source, export.Exported):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        try:
+            data = Path(source).read_bytes()
+        except OSError as error:
+            raise HloParseError(f"cannot read {str(source)[:200]!r}: {error}") from error
+    elif isinstance(source, (bytes, bytearray, memoryview)):
+        data = bytes(source)
+    else:
+        return None
+    return deserialized(data)
+
+
+def deserialized(data: bytes) -> Any:
+    """The export that `data` is the serialization of; HloParseError if it is none."""
+    from jax import export
+
+    try:
+        return export.deserialize(bytearray(data))
+    # flatbuffers read any bytes until something does not fit
+    except (struct.error, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise HloParseError(f"these {len(data)} bytes are no serialized jax.export.Exported: {error}") from error
+
+
+def lower_exported(
+    exported: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], platforms: Sequence[str] | None
+) -> tuple[bytes, Any, tuple[Any, ...], dict[str, Any], list[str]]:
+    """HLO of an export.
+
+    Parameters
+    ----------
+    exported : jax.export.Exported
+    args, kwargs
+        Example arguments; none for the shapes that it was exported with.
+    platforms : sequence of str, optional
+        The one platform to lower for, see `from_jax`.
+
+    Returns
+    -------
+    (bytes, PyTreeDef, tuple, dict, list of str)
+        Serialized HloModuleProto, the structure of the results, the arguments, and names of the positional ones.
+
+    Raises
+    ------
+    SignatureError
+        If the arguments do not fit, or are missing although dimensions are symbolic.
+    LoweringError
+        If the export is for several devices or not for the platform.
+    """
+    import jax
+
+    if exported.nr_devices != 1:
+        raise LoweringError(f"{exported.fun_name} was exported for {exported.nr_devices} devices; export it for one")
+    platform = _platform(exported, platforms)
+    names = positional_names(exported)
+    if not args and not kwargs:
+        args, kwargs = _example_arguments(exported)
+    try:
+        # the call keeps arguments that the export has dropped, and chooses the platform in the module
+        traced = jax.jit(exported.call, keep_unused=True).trace(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise SignatureError(f"the arguments do not fit the export of {exported.fun_name}: {error}") from error
+    lowered = traced.lower(lowering_platforms=(platform,))
+    mlir = mlir_of(lowered.compiler_ir("stablehlo"))
+    assert mlir is not None
+    chooses = len(exported.platforms) > 1 or symbolic_dimensions(exported)
+    return hlo_from_mlir(mlir, refine=bool(chooses)), exported.out_tree, args, dict(kwargs), names
+
+
+def symbolic_dimensions(exported: Any) -> list[str]:
+    """The argument types that have dimensions which are no numbers."""
+    return [str(aval) for aval in exported.in_avals if not all(isinstance(size, int) for size in aval.shape)]
+
+
+def _platform(exported: Any, wanted: Sequence[str] | None) -> str:
+    have = exported.platforms
+    if wanted is None:
+        return "cpu" if "cpu" in have else have[0]
+    if len(wanted) != 1 or wanted[0] not in have:
+        raise LoweringError(
+            f"{exported.fun_name} was exported for {', '.join(have)}; lowering_platforms must be one of them, not "
+            f"{', '.join(wanted)}"
+        )
+    return wanted[0]
+
+
+def _example_arguments(exported: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Shapes and dtypes that it was exported with."""
+    import jax
+
+    symbolic = symbolic_dimensions(exported)
+    if symbolic:
+        raise SignatureError(
+            f"{exported.fun_name} was exported with symbolic dimensions ({', '.join(symbolic)}); pass example "
+            "arguments that give their sizes, or use from_stablehlo for a module that takes any"
+        )
+    leaves = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in exported.in_avals]
+    return jax.tree.unflatten(exported.in_tree, leaves)
+
+
+def positional_names(exported: Any) -> list[str]:
+    """Name of each positional argument; ``argN`` where the export has dropped all of it."""
+    import jax
+
+    args, _ = jax.tree.unflatten(exported.in_tree, range(len(exported.in_avals)))
+    located = dict(zip(exported.module_kept_var_idx, _located_names(exported)))
+    names = []
+    for position, argument in enumerate(args):
+        paths, _ = jax.tree_util.tree_flatten_with_path(argument)
+        roots = [_root(located.get(leaf), jax.tree_util.keystr(path)) for path, leaf in paths]
+        names.append(next((root for root in roots if root), f"arg{position}"))
+    return names
+
+
+def _root(name: str | None, path: str) -> str:
+    """``x`` of ``x['a'][0]``."""
+    return name[: len(name) - len(path)] if name and name.endswith(path) else ""
+
+
+def _located_names(exported: Any) -> list[str | None]:
+    """What the module calls each of its arguments, for instance ``x['a'][0]``."""
+    from jax.interpreters import mlir
+    from jaxlib.mlir import ir
+
+    with mlir.make_ir_context():
+        module = ir.Module.parse(exported.mlir_module())
+        functions = {function.sym_name.value: function for function in module.body.operations}
+        main = functions.get(_BODY, functions.get("main"))
+        return [
+            getattr(argument.location, "name_str", None)
+            for argument, attributes in zip(main.arguments, main.arg_attrs)
+            if _GLOBAL not in attributes
+        ]

@@ -1,0 +1,120 @@
+"""StableHLO and MHLO modules to HLO and to TVM, through jaxlib's MLIR."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import HloParseError
+from ..hlo.module import HloModule
+from ..hlo.parsers import hlo_from_mlir
+from ..hlo.reader import read
+from ..hlo.sources import mlir_of
+from ..input_names import parameter_names
+from .lowered import LoweredModule, LoweringError, convert_lowered
+from .stablehlo_dynamic import read_dynamic
+
+# what XLA says of operations on shapes; it has parsed the module by then
+UNTRANSLATABLE = "can't be translated to XLA HLO"
+
+# the argument that jax.export adds to choose between platforms; only the export itself says what its numbers mean
+_PLATFORM_ARGUMENT = b"_platform_index"
+
+
+def from_stablehlo(
+    module: Any,
+    *,
+    dialect: str | None = None,
+    input_names: Sequence[str] | None = None,
+    parameter_values: Mapping[int, np.ndarray] | None = None,
+    freeze_params: bool = False,
+    custom_converters: Mapping[str, Any] | None = None,
+) -> Any:
+    """Convert a StableHLO module to a TVM module.
+
+    Parameters
+    ----------
+    module : str, bytes, pathlib.Path, MLIR module or jax.export.Exported
+        MLIR text or bytecode of the dialects StableHLO, MHLO, CHLO or VHLO (portable artifacts), the path of a file
+        with it, a module of MLIR's Python bindings (``jax.jit(f).lower(x).compiler_ir("stablehlo")``), or an export of
+        JAX, also serialized. Its public function ``main`` is converted.
+    input_names, parameter_values, dialect, freeze_params, custom_converters
+        As for `from_hlo`. By default inputs have the names that the module's locations give its arguments.
+
+    Returns
+    -------
+    (tvm.IRModule, dict of str to tvm.nd.NDArray)
+        As `from_hlo`.
+
+    Raises
+    ------
+    HloParseError
+        If `module` holds no MLIR, XLA cannot translate it, or there is no jaxlib.
+    LoweringError
+        If main's arguments have dynamic shapes (other than batches of a network of dense layers), or the module chooses
+        between platforms.
+    UnsupportedHloError
+        If some instructions cannot be converted.
+
+    Examples
+    --------
+    >>> mod, params = from_stablehlo(Path("model.mlir"))
+    >>> mod, params = from_stablehlo(jax.export.export(jax.jit(f))(x))
+    """
+    lowered = lower_stablehlo(module)
+    changes: dict[str, Any] = {"parameter_values": parameter_values or {}}
+    if input_names is not None:
+        changes["input_names"] = tuple(input_names)
+    lowered = dataclasses.replace(lowered, **changes)
+    return convert_lowered(lowered, dialect=dialect, freeze_params=freeze_params, custom_converters=custom_converters)
+
+
+def lower_stablehlo(module: Any) -> LoweredModule:
+    """HLO of a StableHLO module with names of its parameters; needs no TVM. Parameters and errors as for
+    `from_stablehlo`."""
+    mlir = mlir_of(module)
+    if mlir is None:
+        return _lower_export(module)
+    if _PLATFORM_ARGUMENT in mlir:
+        raise LoweringError(
+            "the module was exported for several platforms and takes the platform as an argument; give the "
+            "jax.export.Exported or its serialized bytes instead of its MLIR, or export it for one platform"
+        )
+    hlo = _static_or_symbolic(mlir)
+    return LoweredModule(hlo, tuple(parameter_names(hlo.entry.parameters, None)), source="stablehlo")
+
+
+def _static_or_symbolic(mlir: bytes) -> HloModule:
+    """HLO of a module: XLA's translation, or if main's arguments have dynamic shapes our own."""
+    try:
+        hlo = read(hlo_from_mlir(mlir))
+    except HloParseError as error:
+        if UNTRANSLATABLE not in str(error):
+            raise
+        return read_dynamic(mlir)
+    static = all(parameter.shape.is_static for parameter in hlo.entry.parameters)
+    return hlo if static else read_dynamic(mlir)
+
+
+def _lower_export(module: Any) -> LoweredModule:
+    """`module` as what jax.export makes."""
+    try:
+        from .jax import exported_of, lower_jax
+        from .jax_export import symbolic_dimensions
+
+        exported = exported_of(module)
+    except ImportError:
+        exported = None
+    except HloParseError as error:
+        raise HloParseError(f"neither MLIR (text or bytecode) nor an export of JAX: {error}") from error
+    if exported is None:
+        raise HloParseError(
+            f"cannot read a StableHLO module from {type(module).__name__}; give MLIR text or bytecode, the path of a "
+            "file with it, an MLIR module, or with JAX installed a jax.export.Exported"
+        )
+    if symbolic_dimensions(exported):
+        return lower_stablehlo(exported.mlir_module_serialized)
+    return lower_jax(exported)

@@ -1,0 +1,232 @@
+"""from_tensorflow and lower_tensorflow: every kind of program, and TVM's own signature. Read it first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...errors import SignatureError
+from ..lowered import LoweredModule, LoweringError, convert_lowered
+from .functions import concrete_program, function_program, is_keras_model, keras_program
+from .graph_def import graph_def_program, read_graph_def, without_weights
+from .lowering import lower_program
+from .saved_model import SAVED_MODEL_FILES, is_saved_model, is_version_1, saved_model_program, version_1_program
+
+KERAS_FILES = frozenset({".keras", ".h5", ".hdf5"})
+GRAPH_FILES = frozenset({".pb", ".pbtxt"})
+
+
+def from_tensorflow(
+    program: Any,
+    *input_specs: Any,
+    shape: Any = None,
+    outputs: Sequence[str] | None = None,
+    signature: str | None = None,
+    dialect: str | None = None,
+    freeze_params: bool = False,
+    custom_converters: Mapping[str, Any] | None = None,
+    rng_seed: int | None = None,
+) -> Any:
+    """Convert a TensorFlow program to a TVM module.
+
+    Parameters
+    ----------
+    program : GraphDef, str, pathlib.Path, keras.Model, tf.function, callable or ConcreteFunction
+        What to convert: a frozen GraphDef or its .pb (.pbtxt) file, a SavedModel directory of either version, a Keras
+        model (in inference mode) or its .keras (.h5) file, a function. A signature of a loaded SavedModel is a
+        ConcreteFunction.
+    *input_specs : tf.TensorSpec or array
+        One per argument, with static shapes (for all but Python functions, tf.functions and Keras models: one per flat
+        input). Of arrays only shape and dtype count. May be left out where the program, or `shape`, fixes all shapes.
+    shape : mapping of str to dimensions, or sequence of dimensions, optional
+        Dimensions by input name, or one entry per input, for what the program leaves open. Of a GraphDef, a mapping
+        may name any tensor: it becomes an input, and what comes before it is cut off.
+    outputs : sequence of str, optional
+        Of a GraphDef: the nodes to return, with or without ``:0``, in order; by default what no node consumes.
+    signature : str, optional
+        Of a SavedModel: which signature, or function of the saved object; by default ``serving_default``, or the only
+        signature.
+    dialect, freeze_params, custom_converters, rng_seed
+        As for `from_hlo`.
+
+    Returns
+    -------
+    (tvm.IRModule, dict of str to tvm.nd.NDArray)
+        As `from_hlo`. Inputs have TensorFlow's names: placeholders, arguments, keys of a signature. `params` holds
+        variables and captured constants under the names of the variables (of a Keras model their paths), and the
+        constant arrays of a GraphDef under the names of their nodes. The results are a flat tuple of the program's
+        outputs in the order of `tf.nest.flatten`, or one array if there is just one; a program that assigns variables
+        returns their new values behind its own outputs. ``report_of(mod).notes`` names every result.
+
+    Raises
+    ------
+    LoweringError
+        If XLA cannot compile the program; the message names all operations that it has no kernel for, with their
+        nodes. If results have shapes known only at run time, or a graph is not frozen.
+    SignatureError
+        If specs, shapes or names do not fit, or leave a shape open.
+    UnsupportedHloError
+        If some instructions cannot be converted.
+
+    Examples
+    --------
+    >>> mod, params = from_tensorflow(keras.applications.ResNet50(), shape=[(1, 224, 224, 3)])
+    >>> logits = tvm_hlo_frontend.build(mod, params)(image)
+    >>> mod, params = from_tensorflow("frozen.pb", shape={"image": (1, 224, 224, 3)}, outputs=["logits"])
+    """
+    lowered = lower_tensorflow(program, *input_specs, shape=shape, outputs=outputs, signature=signature)
+    return convert_lowered(
+        lowered,
+        dialect=dialect,
+        freeze_params=freeze_params,
+        custom_converters=custom_converters,
+        rng_seed=rng_seed,
+    )
+
+
+def from_tensorflow_graph(
+    graph: Any,
+    layout: str | None = "NHWC",
+    shape: Any = None,
+    outputs: Sequence[str] | None = None,
+    convert_config: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Any:
+    """`from_tensorflow` behind the signature of `tvm.relay.frontend.from_tensorflow`.
+
+    Parameters
+    ----------
+    graph, shape, outputs
+        `program`, `shape` and `outputs` of `from_tensorflow`.
+    layout : str, optional
+        ``"NHWC"``: HLO has no layouts to choose from, results keep TensorFlow's dimensions.
+    convert_config : mapping, optional
+        Must be empty: its options choose between operators of TVM's own importer.
+    **options
+        Other options of `from_tensorflow`.
+
+    Raises
+    ------
+    SignatureError
+        If `layout` or `convert_config` ask for what has no meaning here; otherwise as for `from_tensorflow`.
+    """
+    if layout not in (None, "NHWC"):
+        raise SignatureError(
+            f'layout={layout!r} has no meaning with via="hlo": results keep TensorFlow\'s dimensions, and convolutions '
+            'are laid out for the target anyway; leave it at "NHWC"'
+        )
+    if convert_config:
+        raise SignatureError(
+            f'convert_config={dict(convert_config)} has no meaning with via="hlo": it chooses between operators of '
+            "TVM's own importer; leave it out"
+        )
+    return from_tensorflow(graph, shape=shape, outputs=outputs, **options)
+
+
+def from_concrete_function(
+    concrete_function: Any,
+    *,
+    input_specs: Sequence[Any] | None = None,
+    dialect: str | None = None,
+    freeze_params: bool = False,
+    custom_converters: Mapping[str, Any] | None = None,
+    rng_seed: int | None = None,
+) -> Any:
+    """Convert a ConcreteFunction to a TVM module.
+
+    Parameters
+    ----------
+    concrete_function : tf.types.experimental.ConcreteFunction
+    input_specs : sequence of tf.TensorSpec, optional
+        One per flat input, with static shapes; by default the function's own.
+    dialect, freeze_params, custom_converters, rng_seed
+        As for `from_hlo`.
+
+    Returns
+    -------
+    (tvm.IRModule, dict of str to tvm.nd.NDArray)
+        As for `from_tensorflow`; errors as there.
+    """
+    lowered = lower_concrete_function(concrete_function, input_specs=input_specs)
+    return convert_lowered(
+        lowered,
+        dialect=dialect,
+        freeze_params=freeze_params,
+        custom_converters=custom_converters,
+        rng_seed=rng_seed,
+    )
+
+
+def lower_tensorflow(
+    program: Any,
+    *input_specs: Any,
+    shape: Any = None,
+    outputs: Sequence[str] | None = None,
+    signature: str | None = None,
+) -> LoweredModule:
+    """HLO of a TensorFlow program; needs no TVM. Parameters and errors as for `from_tensorflow`."""
+    import tensorflow as tf
+
+    if isinstance(program, (str, Path)):
+        path = Path(program)
+        path = path.parent if path.name in SAVED_MODEL_FILES else path
+        if is_saved_model(path):
+            _refuse_options(outputs=outputs)
+            return _lower_saved_model(path, input_specs, shape, signature)
+        program = _load(path)
+    _refuse_options(signature=signature)
+    if isinstance(program, tf.Graph):
+        program = program.as_graph_def()
+    if isinstance(program, tf.compat.v1.GraphDef):
+        return without_weights(
+            lambda weights: graph_def_program(
+                program, outputs=outputs, shape=shape, input_specs=list(input_specs) or None, weights=weights
+            ),
+            lower_program,
+        )
+    _refuse_options(outputs=outputs)
+    if is_keras_model(program):
+        return lower_program(keras_program(program, input_specs, shape))
+    if not callable(program):
+        raise SignatureError(f"{type(program).__name__} is no kind of program that from_tensorflow knows")
+    return lower_program(function_program(program, input_specs, shape))
+
+
+def lower_concrete_function(
+    concrete_function: Any, *, input_specs: Sequence[Any] | None = None, shape: Any = None
+) -> LoweredModule:
+    """HLO of a ConcreteFunction; needs no TVM. Parameters and errors as for `from_concrete_function`."""
+    return lower_program(concrete_program(concrete_function, input_specs, shape))
+
+
+def _lower_saved_model(path: Path, input_specs: Sequence[Any], shape: Any, signature: str | None) -> LoweredModule:
+    if not is_version_1(path):
+        return lower_program(saved_model_program(path, input_specs, shape, signature))
+    return without_weights(
+        lambda weights: version_1_program(path, input_specs, shape, signature, weights), lower_program
+    )
+
+
+def _load(path: Path) -> Any:
+    """GraphDef or Keras model of a file."""
+    if not path.is_file():
+        raise SignatureError(f"{path} is neither a file nor a SavedModel directory (one with saved_model.pb in it)")
+    if path.suffix in GRAPH_FILES:
+        return read_graph_def(path)
+    if path.suffix not in KERAS_FILES:
+        known = ", ".join(sorted(KERAS_FILES | GRAPH_FILES))
+        raise SignatureError(f"{path}: the suffix says what a file holds, one of {known}")
+    import keras
+
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (ValueError, OSError, TypeError) as error:
+        raise LoweringError(f"Keras cannot load {path}: {error}") from error
+
+
+def _refuse_options(**options: Any) -> None:
+    for name, value in options.items():
+        if value is not None:
+            holder = "a GraphDef" if name == "outputs" else "a SavedModel directory"
+            raise SignatureError(f"{name}= chooses within {holder}, which the program is not")

@@ -1,0 +1,143 @@
+"""Python functions, tf.functions, ConcreteFunctions and Keras models as programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...errors import SignatureError
+from ..lowered import LoweringError
+from .program import Program
+from .specs import Input, shapes_by_name, static_specs, to_spec
+
+
+def function_program(program: Any, input_specs: Sequence[Any], shape: Any) -> Program:
+    """Program of a ConcreteFunction, a tf.function or a Python function.
+
+    Raises
+    ------
+    SignatureError
+        If the function cannot be traced without more specs, or the specs do not fit it.
+    """
+    import tensorflow as tf
+
+    specs = [to_spec(value) for value in input_specs]
+    if isinstance(program, tf.types.experimental.ConcreteFunction):
+        return concrete_program(program, specs or None, shape)
+    function = program if hasattr(program, "get_concrete_function") else tf.function(program, autograph=False)
+    if not specs and shape is not None and getattr(function, "input_signature", None) is None:
+        raise SignatureError("shape= does not say the dtypes of this function's arguments; pass a tf.TensorSpec each")
+    try:
+        concrete = function.get_concrete_function(*specs)
+    except TypeError as error:
+        if specs:
+            raise
+        raise SignatureError(f"pass a tf.TensorSpec or an example array per argument: {error}") from error
+    return concrete_program(concrete, None, shape)
+
+
+def concrete_program(
+    function: Any,
+    input_specs: Sequence[Any] | None,
+    shape: Any,
+    *,
+    variable_names: Mapping[int, str] | None = None,
+    owner: Any = None,
+) -> Program:
+    """Program of a ConcreteFunction; errors as for `static_specs`."""
+    inputs = function_inputs(function)
+    return Program(
+        function,
+        tuple(each.name for each in inputs),
+        tuple(static_specs(inputs, input_specs, shape)),
+        result_names(function),
+        variable_names=variable_names or {},
+        owner=owner,
+    )
+
+
+def function_inputs(function: Any) -> list[Input]:
+    """Flat inputs without the captured tensors. Signatures name theirs by keyword, other functions by argument."""
+    tensors = function.inputs[: len(function.inputs) - len(function.captured_inputs)]
+    names = [tensor.op.name for tensor in tensors]
+    keywords = getattr(function, "_arg_keywords", None)
+    if keywords is not None and len(keywords) == len(names):
+        names = list(keywords)
+    return [Input(name, tensor.dtype, tensor.shape) for name, tensor in zip(names, tensors)]
+
+
+def result_names(function: Any) -> tuple[str, ...]:
+    """Paths of the flat outputs in the structure that the function returns, ``result`` for a lone tensor."""
+    import tensorflow as tf
+
+    structure = function.structured_outputs
+    if structure is None or not tf.nest.is_nested(structure):
+        return ("result",) if function.outputs else ()
+    paths = tuple(path for path in tf.nest.flatten(_paths(structure, "")) if path)
+    # composite tensors are several outputs under one path
+    return paths if len(paths) == len(function.outputs) else tuple(str(i) for i in range(len(function.outputs)))
+
+
+def _paths(structure: Any, path: str) -> Any:
+    """`structure` with the path of every tensor in its place, and empty text for None."""
+    if isinstance(structure, Mapping):
+        return {key: _paths(value, f"{path}.{key}" if path else str(key)) for key, value in structure.items()}
+    if isinstance(structure, tuple) and hasattr(structure, "_fields"):
+        fields = zip(structure._fields, structure)
+        return tuple(_paths(value, f"{path}.{name}" if path else name) for name, value in fields)
+    if isinstance(structure, (list, tuple)):
+        return [_paths(value, f"{path}.{index}" if path else str(index)) for index, value in enumerate(structure)]
+    return "" if structure is None else path
+
+
+def is_keras_model(program: Any) -> bool:
+    """Whether `program` is a Keras model; Keras is not imported for it."""
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(program, keras.Model)
+
+
+def keras_program(model: Any, input_specs: Sequence[Any], shape: Any) -> Program:
+    """Program of a Keras model in inference mode.
+
+    Raises
+    ------
+    LoweringError
+        If Keras does not run on TensorFlow.
+    SignatureError
+        If a dimension of an input stays open.
+    """
+    import keras
+    import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        raise LoweringError(
+            f"this Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow, or pass the model's JAX "
+            "function to from_jax"
+        )
+    specs = _keras_specs(model, [to_spec(value) for value in input_specs], shape)
+
+    def infer(*inputs: Any) -> Any:
+        return model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
+
+    concrete = tf.function(infer).get_concrete_function(*specs)
+    handles = {id(variable.value.handle): variable.path for variable in model.variables}
+    return concrete_program(concrete, None, None, variable_names=handles, owner=model)
+
+
+def _keras_specs(model: Any, specs: list[Any], shape: Any) -> list[Any]:
+    """Static specs named after the model's inputs, which gives main's inputs their names."""
+    import tensorflow as tf
+
+    declared = getattr(model, "inputs", None) or []
+    inputs = [Input(each.name, tf.as_dtype(each.dtype), tf.TensorShape(each.shape)) for each in declared]
+    if not specs:
+        if not inputs:
+            raise SignatureError("the model was never built; pass a tf.TensorSpec per input")
+        specs = static_specs(inputs, None, shape)
+    elif shape is not None:
+        shapes_by_name(shape, [each.name for each in inputs])
+        specs = static_specs(inputs, specs, shape)
+    if len(specs) == len(inputs) and all(isinstance(spec, tf.TensorSpec) for spec in specs):
+        return [tf.TensorSpec(s.shape, s.dtype, s.name or each.name) for s, each in zip(specs, inputs)]
+    return specs

@@ -1,0 +1,190 @@
+"""torch.export's graphs run by torchax on JAX's tracers, which makes HLO of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from .exported_program import is_static, place_of, result_positions, tensors_of
+from .lowered import LoweringError
+
+# checks at run time, which compiled code does without: a matrix that has no factorization gives NaN
+CHECKS = frozenset({"aten::_linalg_check_errors"})
+
+
+class _MissingOverload:
+    """Stands for an operator overload that this torch no longer has; only ever a key that nothing looks up."""
+
+
+@cache
+def import_torchax() -> Any:
+    """The package torchax with its operators registered.
+
+    torchax 0.0.13 names the overloads for named tensors, which torch 2.13 has dropped, so the import fails without
+    something in their place. Importing it also turns off a fast path of torch, which is put back.
+
+    Raises
+    ------
+    LoweringError
+        If torchax is not installed.
+    """
+    import torch
+
+    packet = torch._ops.OpOverloadPacket
+    original, fast_path = packet.__getattr__, torch.backends.mha.get_fastpath_enabled()
+
+    def overload(self: Any, name: str) -> Any:
+        try:
+            return original(self, name)
+        except AttributeError:
+            if name.startswith("__"):
+                raise
+            return _MissingOverload()
+
+    packet.__getattr__ = overload
+    try:
+        import torchax
+
+        torchax.default_env()
+    except ImportError as error:
+        raise LoweringError(f"torchax cannot be imported ({error}): pip install tvm_hlo_frontend[torch,jax]") from error
+    finally:
+        packet.__getattr__ = original
+        torch.backends.mha.set_fastpath_enabled(fast_path)
+    return torchax
+
+
+def decomposed(program: Any) -> Any:
+    """The ExportedProgram in terms of torch's core operators, without those that torchax prefers taken apart."""
+    import_torchax()
+    from torchax import decompositions
+
+    return program.run_decompositions().run_decompositions(decompositions.DECOMPOSITIONS)
+
+
+def _refuse_unsupported(program: Any) -> None:
+    """LoweringError that names all operators which cannot be lowered, and where they come from."""
+    groups: dict[str, list[str]] = {}
+    for node in program.graph.nodes:
+        reason = _reason_against(node)
+        if reason:
+            groups.setdefault(reason, []).append(place_of(node))
+    if groups:
+        lines = ["torchax cannot lower operators of this program:"]
+        for reason, places in groups.items():
+            lines += [f"  {reason}, {len(places)} time(s)", *(f"    {place}" for place in places)]
+        raise LoweringError("\n".join(lines))
+
+
+def _reason_against(node: Any) -> str:
+    """Name of the operator and why it cannot be lowered; empty if it can."""
+    import torch
+    from torchax.ops import ops_registry
+
+    if node.op != "call_function" or _is_check(node):
+        return ""
+    if isinstance(node.target, torch._ops.HigherOrderOperator):
+        return f"{node.target.name()} (control flow or effects)"
+    if not isinstance(node.target, torch._ops.OpOverload):
+        return ""
+    value = node.meta.get("val")
+    if isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool)):
+        return f"{node.target} (a number that depends on data)"
+    if any(not is_static(tensor) for tensor in tensors_of(value)):
+        return f"{node.target} (the shape of its result depends on data)"
+    known = ops_registry.all_aten_ops
+    found = known.get(node.target) or known.get(node.target.overloadpacket)
+    if found is None or not found.is_jax_function:
+        return f"{node.target} (no lowering)"
+    return f"{node.target} (random numbers)" if found.needs_env else ""
+
+
+def _is_check(node: Any) -> bool:
+    import torch
+
+    effect = node.target is torch.ops.higher_order.with_effects
+    return effect and isinstance(node.args[1], torch._ops.OpOverload) and node.args[1].name() in CHECKS
+
+
+def interpret(program: Any, weights: Sequence[str], inputs: Sequence[str]) -> bytes:
+    """Serialized HloModuleProto of a decomposed ExportedProgram.
+
+    Parameters
+    ----------
+    program : torch.export.ExportedProgram
+    weights, inputs : sequence of str
+        Names of the placeholders that become HLO parameters, in this order; the others are unused, or keep the value
+        that the program was exported with.
+
+    Returns
+    -------
+    bytes
+        Its results are the tensors that the program returns, then the new values of what it assigns.
+
+    Raises
+    ------
+    LoweringError
+        If operators have no lowering, or one fails; the message names them and their source lines.
+    """
+    import jax
+    from torchax.ops.mappings import t2j_dtype
+
+    _refuse_unsupported(program)
+    placeholders = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
+    given = [*weights, *inputs]
+    constants = {name: value for name, value in placeholders.items() if not tensors_of(value)}
+    interpreter = _interpreter(program)
+    chosen = result_positions(program)
+
+    def forward(*arrays: Any) -> list[Any]:
+        values = {**constants, **dict(zip(given, arrays))}
+        results = interpreter.run(*(values.get(name) for name in placeholders), enable_io_processing=False)
+        return [results[position] for position in chosen]
+
+    # without x64 JAX makes 32-bit types of 64-bit ones; with it torchax computes some constants in f64
+    with jax.enable_x64(_has_wide_types(program)):
+        try:
+            tensors = [placeholders[name] for name in given]
+            shapes = [jax.ShapeDtypeStruct(tuple(tensor.shape), t2j_dtype(tensor.dtype)) for tensor in tensors]
+            lowered = jax.jit(forward, keep_unused=True).lower(*shapes)
+        # operators of torchax raise whatever JAX, numpy or torch do; fx adds the node and its source
+        except Exception as error:
+            raise LoweringError(f"torchax fails to lower this program: {error}") from error
+        return lowered.compiler_ir("hlo").as_serialized_hlo_module_proto()
+
+
+def _interpreter(program: Any) -> Any:
+    """torchax's interpreter that keeps to the element types and shapes which torch says."""
+    import jax
+    from torchax.export import JaxInterpreter
+    from torchax.ops.mappings import t2j_dtype
+
+    def typed(value: Any, wanted: Any, node: Any) -> Any:
+        if isinstance(value, (list, tuple)) and isinstance(wanted, (list, tuple)):
+            return [typed(*pair, node) for pair in zip(value, wanted)]
+        if not isinstance(value, jax.Array) or not tensors_of(wanted):
+            return value
+        if value.shape != tuple(wanted.shape):
+            raise LoweringError(f"torchax makes {value.shape} of {place_of(node)}, torch {tuple(wanted.shape)}")
+        return value.astype(t2j_dtype(wanted.dtype))
+
+    class TypedInterpreter(JaxInterpreter):  # type: ignore[misc]
+        def run_node(self, node: Any) -> Any:
+            if node.op == "call_function" and _is_check(node):
+                return [None]  # the next token of effects
+            with jax.named_scope(node.name):
+                value = super().run_node(node)
+            return typed(value, node.meta.get("val"), node) if node.op == "call_function" else value
+
+    return TypedInterpreter(program.graph_module)
+
+
+def _has_wide_types(program: Any) -> bool:
+    """Whether any value that is used has elements of 64 bits (128 for complex numbers)."""
+    wide = {"torch.int64", "torch.uint64", "torch.float64", "torch.complex128"}
+    return any(
+        str(node.meta["val"].dtype) in wide
+        for node in program.graph.nodes
+        if node.users and hasattr(node.meta.get("val"), "dtype")
+    )
