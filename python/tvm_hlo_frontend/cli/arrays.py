@@ -1,0 +1,109 @@
+"""Arrays of the command line: npz files, random numbers, names of results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import SignatureError
+from ..hlo.shape import BY_NAME
+from ..signature import Parameter
+from .command import Unusable
+
+LARGEST_INTEGER = 8
+
+
+def given_inputs(inputs: Sequence[Parameter], path: Path | None, seed: int | None) -> list[np.ndarray]:
+    """An array for each input, from an npz file or drawn.
+
+    Parameters
+    ----------
+    inputs : sequence of Parameter
+    path : pathlib.Path, optional
+        An .npz file with arrays by name.
+    seed : int, optional
+        Of the generator for what the file does not give; None if everything has to be given.
+
+    Raises
+    ------
+    Unusable
+        If an input is not given.
+    SignatureError
+        If the file has another name, or an array of another dtype or shape.
+    """
+    given = {} if path is None else read_npz(path)
+    known = {parameter.name: parameter for parameter in inputs}
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise SignatureError(f"{path} has arrays that the module does not take: {', '.join(unknown)}; {listed(inputs)}")
+    missing = [parameter for parameter in inputs if parameter.name not in given]
+    if missing and seed is None:
+        raise Unusable(f"give --inputs X.npz, or --random SEED to draw them; not given: {listed(missing)}")
+    generator = np.random.default_rng(seed)
+    drawn = {parameter.name: random_array(parameter, generator) for parameter in missing}
+    return [drawn[name] if name in drawn else with_dtype(given[name], known[name]) for name in known]
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of an .npz file by name."""
+    try:
+        with np.load(path) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, AttributeError) as error:
+        raise SignatureError(f"{path} is no .npz file of arrays: {error}") from error
+
+
+def with_dtype(array: np.ndarray, parameter: Parameter) -> np.ndarray:
+    """`array` seen as what the input is, if its file has not kept the dtype: bfloat16 and the like come back as raw
+    bytes."""
+    dtype = BY_NAME[parameter.element_type].numpy_dtype
+    if array.dtype.kind == "V" and dtype is not None and array.dtype.itemsize == dtype.itemsize:
+        return array.view(dtype)
+    return array
+
+
+def random_array(parameter: Parameter, generator: np.random.Generator) -> np.ndarray:
+    """Numbers for an input: integers from 0 to 7, either predicate; floats of up to one dimension from 0.5 to 1.5, as
+    they are often scales or variances, others normal with a variance of one over the rows that a product would add up.
+    """
+    dimensions = tuple(int(size) for size in parameter.dimensions)
+    row = BY_NAME[parameter.element_type]
+    if row.numpy_dtype is None:
+        raise SignatureError(f"input {parameter.name} is a {parameter.element_type}, for which there are no numbers")
+    if row.kind == "pred":
+        return generator.integers(0, 2, dimensions).astype(row.numpy_dtype)
+    if row.kind in ("signed", "unsigned"):
+        limit = min(LARGEST_INTEGER, 1 << (row.bits - (row.kind == "signed")))
+        return np.asarray(generator.integers(0, limit, dimensions)).astype(row.numpy_dtype)
+    values = _floats(dimensions, generator)
+    if row.kind == "complex":
+        values = values + 1j * _floats(dimensions, generator)
+    return np.asarray(values).astype(row.numpy_dtype)
+
+
+def _floats(dimensions: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    if len(dimensions) < 2:
+        return np.asarray(generator.uniform(0.5, 1.5, dimensions))
+    features = max(dimensions[0], dimensions[-1], 1)
+    return generator.normal(size=dimensions) / math.sqrt(max(1, math.prod(dimensions) // features))
+
+
+def listed(inputs: Sequence[Parameter]) -> str:
+    """Names, element types and dimensions."""
+    return ", ".join(
+        f"{parameter.name} {parameter.element_type}{list(parameter.dimensions)}" for parameter in inputs[:20]
+    ) + (f" and {len(inputs) - 20} more" if len(inputs) > 20 else "")
+
+
+def named_results(value: Any, name: str = "result") -> dict[str, np.ndarray]:
+    """Arrays of what an Executable returns by name: ``result``, of a tuple ``result_0``, ``result_1_0`` …"""
+    if isinstance(value, tuple):
+        named: dict[str, np.ndarray] = {}
+        for index, part in enumerate(value):
+            named.update(named_results(part, f"{name}_{index}"))
+        return named
+    return {} if value is None else {name: value}

@@ -1,0 +1,134 @@
+"""tvm-hlo bench: latencies of a module on TVM and on XLA."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .command import (
+    DIFFERS,
+    Command,
+    Unusable,
+    conversion_options,
+    file_argument,
+    from_hlo_options,
+    input_options,
+    json_option,
+    target_option,
+    xla_on_cpu,
+)
+
+
+@click.command(cls=Command, short_help="Time a module on TVM and on XLA.")
+@file_argument
+@input_options
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of both sides; by default one per processor.")
+@target_option
+@json_option
+@conversion_options
+@click.pass_context
+def bench(
+    ctx: click.Context,
+    file: Path,
+    inputs: Path | None,
+    seed: int | None,
+    threads: int | None,
+    target: str | None,
+    as_json: bool,
+    custom: Any,
+    rng_seed: int | None,
+) -> None:
+    """Time a module on TVM and on XLA:CPU, in turns in one process with as many threads.
+
+    Inputs lie where each side wants them; without --inputs they are drawn with seed 0. Each side is warmed up and then
+    run in turns, at least 20 times and for two seconds; the medians are compared. A ratio below 1 means that TVM is
+    faster. Needs jax. Exit code 1 if the results differ.
+
+    \b
+    Example:
+      tvm-hlo bench model.pb --threads 1
+    """
+    xla_on_cpu()
+    from .output import progress, quiet_tvm
+
+    quiet_tvm()
+    options = from_hlo_options(custom, rng_seed)
+    used = use_threads(threads)
+    with progress(f"building {file}") as tell:
+        facts = measured(file, inputs, 0 if inputs is None and seed is None else seed, options, target, tell)
+    facts |= {"file": str(file), "threads": used}
+    if as_json:
+        click.echo(json.dumps(facts, indent=1))
+    else:
+        print_facts(facts)
+    if facts["wrong_results"]:
+        ctx.exit(DIFFERS)
+
+
+def use_threads(count: int | None) -> int:
+    """Give TVM and XLA `count` threads each, before either has started: XLA counts the processors it may use."""
+    available = sorted(os.sched_getaffinity(0))
+    if count is None:
+        count = int(os.environ.get("TVM_NUM_THREADS", len(available)))
+    if count > len(available):
+        raise Unusable(f"--threads {count}: this process may use {len(available)} processors")
+    if count < len(available):
+        os.sched_setaffinity(0, available[:count])
+    os.environ["TVM_NUM_THREADS"] = str(count)
+    return count
+
+
+def measured(
+    file: Path, inputs: Path | None, seed: int | None, options: dict[str, Any], target: str | None, tell: Any
+) -> dict[str, Any]:
+    """Seconds of building and milliseconds of running, on both sides."""
+    from ..comparison import compared, flat_arrays
+    from ..hlo.extract import flat_parameters
+    from ..hlo.module import HloModule
+    from ..timing import alternate, prepared
+    from ..xla_cpu import compile_xla
+    from .arrays import given_inputs
+    from .program import build_with_original
+
+    start = time.perf_counter()
+    _, original, executable = build_with_original(file, options, target)
+    tvm_build = time.perf_counter() - start
+    arrays = given_inputs(executable.inputs, inputs, seed)
+    tell("compiling for XLA")
+    start = time.perf_counter()
+    program = compile_xla(flat_parameters(original) if isinstance(original, HloModule) else original)
+    xla_build = time.perf_counter() - start
+    found = compared(flat_arrays(executable(*arrays)), program(*arrays), None)
+    tell("timing")
+    placed = program.put(arrays)
+    seconds = alternate({"tvm": prepared(executable, arrays), "xla": lambda: program.run(placed)})
+    return {
+        "tvm_ms": seconds["tvm"] * 1e3,
+        "xla_ms": seconds["xla"] * 1e3,
+        "ratio": seconds["tvm"] / seconds["xla"],
+        "tvm_build_s": tvm_build,
+        "xla_build_s": xla_build,
+        "executor": executable.executor,
+        "wrong_results": [index for index, part in enumerate(found.differences) if part.wrong],
+    }
+
+
+def print_facts(facts: dict[str, Any]) -> None:
+    """Two rows and the ratio."""
+    from .output import console, plural, table
+
+    out = console()
+    rows = [
+        ("TVM", f"{facts['tvm_ms']:.3f}", f"{facts['tvm_build_s']:.1f}"),
+        ("XLA:CPU", f"{facts['xla_ms']:.3f}", f"{facts['xla_build_s']:.1f}"),
+    ]
+    out.print(table("", ["", ">ms per run", ">s to build"], rows))
+    threads = plural(facts["threads"], "thread")
+    out.print(f"TVM / XLA = {facts['ratio']:.2f} on {threads} each, {facts['executor']} executor")
+    if facts["wrong_results"]:
+        out.print(f"results {facts['wrong_results']} differ: see `tvm-hlo compare`", style="red", markup=False)

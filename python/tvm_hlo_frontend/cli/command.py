@@ -1,0 +1,157 @@
+"""What the commands share: errors and exit codes, arguments and options."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..errors import ConversionError, HloFrontendError, UnsupportedHloError
+
+DIFFERS = 1
+UNUSABLE = 2
+_TRACEBACK = "tvm_hlo_frontend.traceback"
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class Unusable(click.ClickException):
+    """What was given cannot be used; one paragraph without the command's usage."""
+
+    exit_code = UNUSABLE
+
+
+class Command(click.Command):
+    """A command whose errors are one paragraph on stderr, and whose exit code says of what kind they are."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.params.append(
+            click.Option(
+                ["--traceback"],
+                is_flag=True,
+                expose_value=False,
+                callback=_remember_traceback,
+                help="Show where an error came from.",
+            )
+        )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.meta.get(_TRACEBACK):
+                traceback.print_exc()
+            else:
+                click.echo(f"Error: {paragraph(error)}", err=True)
+            ctx.exit(exit_code(error))
+
+
+def _remember_traceback(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    ctx.meta[_TRACEBACK] = value
+
+
+def exit_code(error: Exception) -> int:
+    """1 if the module cannot be converted, 2 if it could not be told."""
+    return DIFFERS if isinstance(error, (UnsupportedHloError, ConversionError)) else UNUSABLE
+
+
+def paragraph(error: Exception) -> str:
+    """What to tell of an error: our own messages as they are, of others the last line that says something."""
+    if isinstance(error, HloFrontendError):
+        return "\n".join(line for line in str(error).splitlines() if line.strip())
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = lines[-1] if lines else ""
+    if isinstance(error, (ImportError, OSError)):
+        return told
+    return f"{type(error).__name__}: {told} (--traceback shows where it came from)"
+
+
+def xla_on_cpu() -> None:
+    """Let jax look for no other device, and its library write no notes; before either is imported."""
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+
+
+def file_argument(function: Decorated) -> Decorated:
+    """FILE: what `hlo.reader.read` takes."""
+    return click.argument("file", type=click.Path(path_type=Path), callback=_existing)(function)
+
+
+def _existing(ctx: click.Context, argument: click.Parameter, file: Path) -> Path:
+    if not file.exists():
+        raise Unusable(f"there is no file or folder {file}")
+    return file
+
+
+def json_option(function: Decorated) -> Decorated:
+    """--json: for machines."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")(function)
+
+
+def conversion_options(function: Decorated) -> Decorated:
+    """--custom and --rng-seed, for `from_hlo_options`."""
+    seed = click.option(
+        "--rng-seed",
+        type=int,
+        metavar="SEED",
+        help="Seed of the stateful opcodes rng and rng-get-and-update-state, which are refused without one.",
+    )
+    custom = click.option(
+        "--custom",
+        multiple=True,
+        metavar="KEY=MODULE:FUNCTION",
+        help="Converter of an opcode or of a custom-call target, as custom_converters of from_hlo; may be repeated.",
+    )
+    return custom(seed(function))
+
+
+def from_hlo_options(custom: Sequence[str], rng_seed: int | None) -> dict[str, Any]:
+    """Keyword arguments of `from_hlo`."""
+    return {"custom_converters": dict(map(custom_converter, custom)), "rng_seed": rng_seed}
+
+
+def custom_converter(text: str) -> tuple[str, Callable[..., Any]]:
+    """(key, function) of KEY=MODULE:FUNCTION; modules of the working directory are found, as by `python -m`."""
+    import importlib
+
+    key, _, place = text.partition("=")
+    module, _, name = place.partition(":")
+    if not (key and module and name):
+        raise Unusable(f"--custom {text!r} is not KEY=MODULE:FUNCTION")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        return key, getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise Unusable(f"--custom {text!r}: {error}") from error
+
+
+def input_options(function: Decorated) -> Decorated:
+    """--inputs and --random: where arrays come from."""
+    inputs = click.option(
+        "--inputs",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="X.NPZ",
+        help="Inputs: an .npz file with an array under the name of each.",
+    )
+    random = click.option(
+        "--random",
+        "seed",
+        type=click.IntRange(min=0),
+        metavar="SEED",
+        help="Draw the inputs that are not given: small integers; floats at which deep models stay finite.",
+    )
+    return inputs(random(function))
+
+
+target_option = click.option(
+    "--target", metavar="TARGET", help="TVM target, for instance 'llvm -mcpu=core-avx2'. By default this machine's CPU."
+)

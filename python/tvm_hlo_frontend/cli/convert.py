@@ -1,0 +1,50 @@
+"""tvm-hlo convert: an HLO module as files of a TVM module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .command import Command, Unusable, conversion_options, file_argument, from_hlo_options
+
+
+@click.command(cls=Command, short_help="Write a module as TVM's: IR, parameters, signature.")
+@file_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="Folder that gets module.json, module.txt, params.bin and metadata.json.",
+)
+@click.option("--force", is_flag=True, help="Overwrite these files.")
+@conversion_options
+def convert(file: Path, output: Path, force: bool, custom: Any, rng_seed: int | None) -> None:
+    """Convert a module to TVM and write it into a folder.
+
+    module.json is the Relay module (tvm.ir.load_json reads it), module.txt the same for people, params.bin the large
+    constants as TVM's file of parameters, metadata.json the signature, the report and versions. `tvm-hlo build` and
+    `tvm-hlo run` take the folder.
+
+    \b
+    Example:
+      tvm-hlo convert model.pb -o converted/
+    """
+    options = from_hlo_options(custom, rng_seed)
+    from ..frontend import from_hlo
+    from ..report import report_of
+    from ..saved import FILES, save_module
+    from .output import console, progress
+
+    existing = [str(output / name) for name in FILES if (output / name).exists()]
+    if existing and not force:
+        raise Unusable(f"{', '.join(existing)} exist; --force overwrites them")
+    with progress(f"converting {file}"):
+        mod, params = from_hlo(file, **options)
+        save_module(mod, params, output, str(file))
+    out = console()
+    out.print(str(report_of(mod)), markup=False)
+    out.print(f"written to {output}: {', '.join(FILES)}", markup=False)

@@ -1,0 +1,53 @@
+"""tvm-hlo graph: a picture of a module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .command import Command, Unusable, file_argument
+
+SUFFIXES = (".svg", ".html")
+
+
+@click.command(cls=Command, short_help="Draw a module.")
+@file_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    metavar="GRAPH.SVG|.HTML",
+    help="The picture; a page (.html) can be moved and zoomed, and shows HLO text of what is pointed at.",
+)
+@click.option("--full", is_flag=True, help="Draw every instruction; nothing folded or collapsed.")
+def graph(file: Path, output: Path, full: bool) -> None:
+    """Draw a module: computations as clusters, costly instructions coloured, what is not supported framed in red.
+
+    Chains of element-wise arithmetic are one node; parameters, constants and broadcasts of them are shown in the nodes
+    that use them. Needs no TVM.
+
+    \b
+    Example:
+      tvm-hlo graph model.pb -o model.html
+    """
+    if output.suffix not in SUFFIXES:
+        raise Unusable(f"-o {output}: the suffix must be {' or '.join(SUFFIXES)}")
+    from ..drawing.clusters import clusters_of
+    from ..drawing.html import html_text
+    from ..drawing.svg import svg_text
+    from ..hlo.reader import read
+    from ..hlo.verifier import verify
+    from ..support import unsupported
+    from .output import plural, progress
+
+    with progress(f"drawing {file}"):
+        module = verify(read(file))
+        refused = {refusal.instruction for refusal in unsupported(module)}
+        clusters = clusters_of(module, full=full, unsupported=refused)
+        picture = svg_text(module.name, clusters)
+        output.write_text(picture if output.suffix == ".svg" else html_text(module.name, picture), encoding="utf-8")
+    nodes = sum(len(cluster.nodes) for cluster in clusters)
+    shown = f"{plural(nodes, 'node')} for {plural(sum(1 for _ in module.instructions), 'instruction')}"
+    click.echo(f"{output}: {shown} in {plural(len(clusters), 'computation')}")

@@ -1,0 +1,184 @@
+"""tvm-hlo inspect: what is in a module, what it costs, and what of it is supported."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .command import DIFFERS, Command, conversion_options, file_argument, from_hlo_options, json_option
+
+SHOWN = 30
+
+
+@click.command(cls=Command, short_help="What is in a module, and what of it is not supported.")
+@file_argument
+@json_option
+@click.option("--all", "everything", is_flag=True, help="Show every row of long tables.")
+@click.option(
+    "--convert", is_flag=True, help="Convert as well, which also finds what converters refuse when they see attributes."
+)
+@conversion_options
+@click.pass_context
+def inspect(
+    ctx: click.Context, file: Path, as_json: bool, everything: bool, convert: bool, custom: Any, rng_seed: int | None
+) -> None:
+    """Show parameters, results, opcodes, element types and cost of a module, and what of it is not supported.
+
+    Needs no TVM without --convert. Exit code 1 if something is not supported.
+
+    \b
+    Example:
+      tvm-hlo inspect model.pb
+      tvm-hlo inspect model.pb --json | jq .flops
+    """
+    from .output import progress
+
+    options = from_hlo_options(custom, rng_seed)
+    with progress(f"reading {file}"):
+        facts = facts_of(file, options, convert)
+    if as_json:
+        click.echo(json.dumps(facts, indent=1))
+    else:
+        print_facts(facts, None if everything else SHOWN)
+    if facts["unsupported"]:
+        ctx.exit(DIFFERS)
+
+
+def facts_of(file: Path, options: dict[str, Any], convert: bool = False) -> dict[str, Any]:
+    """Everything that `inspect` shows, as JSON has it."""
+    from ..hlo.cost import module_cost
+    from ..hlo.reader import read
+    from ..hlo.verifier import verify
+    from ..input_names import parameter_names
+    from ..patterns.trips import known_trips
+    from ..support import kind_of
+
+    module = verify(read(file))
+    cost = module_cost(module, known_trips)
+    parameters = module.entry.parameters
+    refusals = refusals_of(module, options, convert)
+    return {
+        "name": module.name,
+        "file": str(file),
+        "entry": module.entry.name,
+        "computations": {computation.name: len(computation.instructions) for computation in module.computations},
+        "instructions": sum(1 for _ in module.instructions),
+        "parameters": [
+            {"number": number, "name": name, "shape": str(parameter.shape), "bytes": size_of(parameter.shape)}
+            for number, (name, parameter) in enumerate(zip(parameter_names(parameters, None), parameters))
+        ],
+        "result": str(module.entry.root.shape),
+        "opcodes": dict(Counter(kind_of(instruction) for instruction in module.instructions).most_common()),
+        "element_types": dict(
+            Counter(name for i in module.instructions for name in element_types(i.shape)).most_common()
+        ),
+        "flops": cost.total.flops,
+        "transcendentals": cost.total.transcendentals,
+        "cost": {opcode: asdict(part) for opcode, part in cost.by_opcode.items()},
+        "uncounted": cost.uncounted,
+        "loops_counted_once": cost.loops_counted_once,
+        "converted": convert,
+        "unsupported": [asdict(refusal) for refusal in refusals],
+    }
+
+
+def refusals_of(module: Any, options: dict[str, Any], convert: bool) -> tuple[Any, ...]:
+    """What `from_hlo` refuses: before a conversion, or in one."""
+    from ..errors import UnsupportedHloError
+    from ..support import unsupported
+
+    if not convert:
+        return tuple(unsupported(module, **options))
+    from ..frontend import from_hlo
+
+    try:
+        from_hlo(module, **options)
+    except UnsupportedHloError as error:
+        return error.refusals
+    return ()
+
+
+def size_of(shape: Any) -> int:
+    """Bytes of the arrays in a shape; bits are packed, a dynamic dimension has the size of its bound."""
+    from ..hlo.cost import elements
+
+    if shape.is_tuple:
+        return sum(map(size_of, shape.tuple_shapes))
+    return (elements(shape) * shape.bits + 7) // 8 if shape.element_type != "pred" else elements(shape)
+
+
+def element_types(shape: Any) -> list[str]:
+    """Element types of the arrays in a shape."""
+    if shape.is_tuple:
+        return [name for part in shape.tuple_shapes for name in element_types(part)]
+    return [shape.element_type]
+
+
+def print_facts(facts: dict[str, Any], limit: int | None) -> None:
+    """Tables."""
+    from .output import console, plural, quantity, table
+
+    out = console()
+    counted = f"{plural(facts['instructions'], 'instruction')} in {plural(len(facts['computations']), 'computation')}"
+    out.print(f"{facts['name']}: {counted}, entry %{facts['entry']}", style="bold", markup=False)
+    parameters = [(p["number"], p["name"], p["shape"], quantity(p["bytes"], "B")) for p in facts["parameters"]]
+    total = quantity(sum(p["bytes"] for p in facts["parameters"]), "B")
+    if parameters:
+        title = f"\n{plural(len(parameters), 'parameter')}, {total}"
+        out.print(table(title, [">", "name", "shape", ">size"], parameters, limit))
+    out.print(f"\nresult: {facts['result']}", markup=False)
+    out.print(table("\nopcodes", ["opcode", ">count", ">FLOPs", "converted"], opcode_rows(facts), limit))
+    out.print()
+    types = ", ".join(f"{name} {count}" for name, count in facts["element_types"].items())
+    out.print(f"element types: {types}", markup=False)
+    out.print(f"cost of a run: {cost_text(facts)}", markup=False)
+    print_support(out, facts, limit)
+
+
+def opcode_rows(facts: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """A row per opcode, custom-calls by target; the most frequent first."""
+    from ..support import verdict_on
+    from .output import quantity
+
+    refused = Counter(refusal["opcode"] for refusal in facts["unsupported"])
+    rows = []
+    for name, count in facts["opcodes"].items():
+        part = facts["cost"].get(name, {"flops": 0, "transcendentals": 0})
+        number = part["flops"] + part["transcendentals"]
+        how = verdict_on(name.partition("(")[0]).how
+        if refused[name]:
+            how = "not supported" if refused[name] >= count else f"{how}; {refused[name]} not supported"
+        rows.append((name, count, quantity(number) if number else "", how))
+    return rows
+
+
+def cost_text(facts: dict[str, Any]) -> str:
+    """FLOPs in words."""
+    from .output import plural, quantity
+
+    text = f"{quantity(facts['flops'], 'FLOP')} and {quantity(facts['transcendentals'])} transcendental functions"
+    if facts["loops_counted_once"]:
+        text += f"; {plural(facts['loops_counted_once'], 'loop')} of unknown length counted once"
+    if facts["uncounted"]:
+        text += "; not counted: " + ", ".join(f"{name} ({count})" for name, count in facts["uncounted"].items())
+    return text
+
+
+def print_support(out: Any, facts: dict[str, Any], limit: int | None) -> None:
+    """What is not supported, by instruction, with its source."""
+    from .output import plural, table
+
+    refusals = facts["unsupported"]
+    if not refusals:
+        certain = "every instruction is supported"
+        likely = "every instruction has a converter (--convert finds what a converter refuses when it sees attributes)"
+        out.print(certain if facts["converted"] else likely, style="green")
+        return
+    rows = [(f"%{r['instruction']}", r["opcode"], r["source"] or "?", r["reason"]) for r in refusals]
+    title = f"\nnot supported: {plural(len(refusals), 'instruction')}"
+    out.print(table(title, ["instruction", "opcode", "from", "why"], rows, limit))
