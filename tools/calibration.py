@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from models import ModelInstance, relative_error
-from xla_runner import compile_hlo
+
+from tvm_hlo_frontend.xla_cpu import compile_xla
 
 
 def input_sensitivity(instance: ModelInstance) -> float:
     """Difference of the results for two inputs, in standard deviations of the result."""
-    program = compile_hlo(instance.lowered.hlo)
+    program = compile_xla(instance.lowered.hlo)
     first, second = (program(*instance.arguments(i)) for i in (instance.inputs, instance.other_inputs))
     return relative_error(second, first)
 
@@ -27,7 +28,7 @@ def weight_sensitivities(instance: ModelInstance, numbers: Sequence[int] | None 
     numbers : sequence of int, optional
         HLO parameter numbers of the weights to perturb, by default all.
     """
-    program = compile_hlo(instance.lowered.hlo)
+    program = compile_xla(instance.lowered.hlo)
     arguments = instance.arguments(instance.inputs)
     placed = program.put(arguments)
     expected = [np.asarray(result) for result in program.run(placed)]

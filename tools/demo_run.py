@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 from models import Model, ModelInstance, relative_error
-from timing import alternate
-from xla_runner import compile_hlo
 
 import tvm_hlo_frontend
 from tvm_hlo_frontend.frameworks.lowered import LoweredModule
 from tvm_hlo_frontend.hlo.reader import read
 from tvm_hlo_frontend.targets import cpu_target
+from tvm_hlo_frontend.timing import alternate
+from tvm_hlo_frontend.xla_cpu import compile_xla
 
 Result = TypeVar("Result")
 
@@ -186,7 +186,7 @@ def latencies(executable: Any, instance: ModelInstance) -> tuple[float, float]:
     TVM's calls copy numpy arrays in and out. XLA gets all its arguments, weights and inputs, on the device
     beforehand, and its results stay there.
     """
-    program = compile_hlo(instance.lowered.hlo)
+    program = compile_xla(instance.lowered.hlo)
     arguments = program.put(instance.arguments(instance.inputs))
     medians = alternate({"tvm": lambda: executable(*instance.inputs), "xla": lambda: program.run(arguments)})
     return medians["tvm"] * 1e3, medians["xla"] * 1e3

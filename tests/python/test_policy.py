@@ -118,7 +118,8 @@ def test_no_path_of_a_machine_and_no_index_host_in_the_tree():
     assert not wrong
 
 
-def test_support_tables_are_current():
-    script = PACKAGE.parents[1] / "tools" / "support_table.py"
+@pytest.mark.parametrize("name", ["support_table.py", "rfc_table.py"])
+def test_tables_are_current(name):
+    script = PACKAGE.parents[1] / "tools" / name
     done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -134,6 +134,8 @@ assert float(torch.tanh(torch.eye(4) @ torch.eye(4)).sum()) > 3.0
         "tvm jax tensorflow",
         "tvm torch",
         "torch tvm",
+        "tvm torch jax tensorflow",
+        "tensorflow jax torch tvm",
     ],
 )
 def test_import_orders(order):

@@ -44,21 +44,37 @@ def save_for_deployment(executable: Any, arguments: tuple[np.ndarray, ...], stem
     arrays.update({f"out{i}": array for i, array in enumerate(executable.run_flat(inputs))})
     np.savez(stem.with_suffix(".npz"), **arrays)
     names = [parameter.name for parameter in executable.inputs]
-    stem.with_suffix(".json").write_text(json.dumps({"executor": executable.executor, "inputs": names}))
+    about = {"executor": executable.executor, "inputs": names, "host_functions": executable.host_functions}
+    stem.with_suffix(".json").write_text(json.dumps(about))
 
 
 def difference(path: Path) -> str:
-    """What one library gives that the process which built it did not; empty if nothing."""
+    """What one library gives that the process which built it did not; empty if nothing.
+
+    A library that needs the host's LAPACK has to say so.
+    """
     about = json.loads(path.read_text())
     with np.load(path.with_suffix(".npz")) as arrays:
         inputs = [arrays[f"in{i}"] for i in range(len(about["inputs"]))]
         wanted = [arrays[f"out{i}"] for i in range(len(arrays.files) - len(inputs))]
     run = run_graph if about["executor"] == "graph" else run_vm
+    if about["host_functions"]:
+        return missing_function(run, path, about, inputs)
     got = run(path.with_suffix(".so"), about["inputs"], inputs)
     if len(got) != len(wanted):
         return f"{len(got)} results instead of {len(wanted)}"
     wrong = [i for i, (a, b) in enumerate(zip(got, wanted)) if a.dtype != b.dtype or not equal(a, b)]
     return f"results {wrong} differ" if wrong else ""
+
+
+def missing_function(run: Any, path: Path, about: dict[str, Any], inputs: list[np.ndarray]) -> str:
+    """Empty if running a library names a host function that this process does not have."""
+    try:
+        run(path.with_suffix(".so"), about["inputs"], inputs)
+    except RuntimeError as error:
+        named = any(function in str(error) for function in about["host_functions"])
+        return "" if named else f"{about['host_functions']} are missing, and the error does not say so: {error}"
+    return f"runs without {about['host_functions']}"
 
 
 def equal(first: np.ndarray, second: np.ndarray) -> bool:

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from .outcome import Outcome, shorten
 
+WORKER = "conformance.worker"
 ROOT = Path(__file__).resolve().parents[2]
 # importing JAX and TVM on a busy machine
 START_TIMEOUT = 300.0
@@ -33,7 +34,7 @@ class Worker:
     log: IO[bytes]
 
 
-def run_all(groups: Mapping[str, str], jobs: int, timeout: float) -> Iterator[Outcome]:
+def run_all(groups: Mapping[str, str], jobs: int, timeout: float, module: str = WORKER) -> Iterator[Outcome]:
     """Outcomes as they come.
 
     Parameters
@@ -44,6 +45,8 @@ def run_all(groups: Mapping[str, str], jobs: int, timeout: float) -> Iterator[Ou
         Worker processes.
     timeout : float
         Seconds per harness.
+    module : str
+        Module of the worker, which speaks the protocol of `worker.py`.
     """
     names: queue.Queue[str] = queue.Queue()
     for name in groups:
@@ -51,7 +54,8 @@ def run_all(groups: Mapping[str, str], jobs: int, timeout: float) -> Iterator[Ou
     outcomes: queue.Queue[Outcome | BaseException] = queue.Queue()
     stop = threading.Event()
     threads = [
-        threading.Thread(target=serve, args=(names, groups, timeout, outcomes, stop), daemon=True) for _ in range(jobs)
+        threading.Thread(target=serve, args=(names, groups, timeout, outcomes, stop, module), daemon=True)
+        for _ in range(jobs)
     ]
     for thread in threads:
         thread.start()
@@ -73,6 +77,7 @@ def serve(
     timeout: float,
     outcomes: queue.Queue[Outcome | BaseException],
     stop: threading.Event,
+    module: str = WORKER,
 ) -> None:
     """Feed one worker after another until no name is left or `stop` is set."""
     worker, served = None, 0
@@ -84,7 +89,7 @@ def serve(
                 break
             if worker is None or served >= HARNESSES_PER_WORKER:
                 end(worker)
-                worker, served = start_worker(), 0
+                worker, served = start_worker(module), 0
             outcome = ask(worker, name, groups[name], timeout, stop)
             served += 1
             if outcome is None or outcome.status in ("crash", "timeout"):
@@ -98,7 +103,7 @@ def serve(
         end(worker)
 
 
-def start_worker() -> Worker:
+def start_worker(module: str = WORKER) -> Worker:
     """A worker that has imported everything."""
     # one thread each: the workers share the cores
     environment = {"TVM_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", **os.environ}
@@ -106,7 +111,7 @@ def start_worker() -> Worker:
     environment["PYTHONPATH"] = os.pathsep.join(folder for folder in folders if folder)
     log = tempfile.TemporaryFile()
     process = subprocess.Popen(
-        [sys.executable, "-m", "conformance.worker"],
+        [sys.executable, "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .tolerance import judge_arrays
+from tvm_hlo_frontend.tolerance import judge_arrays
 
 Arrays = Sequence[np.ndarray]
 # of an f32 or c64 factorisation, relative to the largest element of the matrix
@@ -45,8 +45,8 @@ def judge_qr(params: Mapping[str, Any], arguments: Arrays, got: Arrays, wanted: 
 
 def judge_eig(params: Mapping[str, Any], arguments: Arrays, got: Arrays, wanted: Arrays) -> list[str]:
     """Eigenvalues are XLA's in some order; right vectors hold a·v = v·w, left ones vᴴ·a = w·vᴴ, all of length 1."""
-    matrix, w = wide(arguments[0]), wide(got[0])
-    faults = close("eigenvalues", in_order(w), in_order(wide(wanted[0])))
+    matrix, w, right_w = wide(arguments[0]), wide(got[0]), wide(wanted[0])
+    faults = close("eigenvalues", matched(w, right_w), right_w)
     vectors = [wide(array) for array in got[1:]]
     if params["compute_left_eigenvectors"]:
         left = vectors.pop(0)
@@ -67,11 +67,13 @@ def adjoint(matrix: np.ndarray) -> np.ndarray:
     return np.conj(np.swapaxes(matrix, -1, -2))
 
 
-def in_order(values: np.ndarray) -> np.ndarray:
-    """Complex numbers sorted by their rounded parts, so that rounding errors do not change the order."""
-    unit_of_rounding = 1e-3 * max(float(np.max(np.abs(values), initial=0.0)), 1.0)
-    order = np.argsort(np.round(values / unit_of_rounding), axis=-1)
-    return np.take_along_axis(values, order, -1)
+def matched(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The values of each row in the order in which `wanted` has those next to them; each is taken once."""
+    result = np.empty_like(values)
+    for place in np.ndindex(values.shape[:-1]):
+        left = list(values[place])
+        result[place] = [left.pop(int(np.argmin(np.abs(np.array(left) - target)))) for target in wanted[place]]
+    return result
 
 
 def orthonormal(name: str, matrix: np.ndarray) -> list[str]:

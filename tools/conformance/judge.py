@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tvm_hlo_frontend.tolerance import judge_arrays, judge_metadata
+
 from .factorisations import judge_eig, judge_eigh, judge_qr, judge_svd
-from .tolerance import judge_arrays, judge_metadata
 
 Arrays = Sequence[np.ndarray]
 

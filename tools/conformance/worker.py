@@ -9,13 +9,43 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .outcome import Outcome
+
+Announce = Callable[[str], None]
+
 
 def main() -> None:
-    """Serve until stdin ends."""
+    """Serve harnesses until stdin ends."""
+
+    def prepare() -> Callable[[dict[str, Any], Announce], Outcome]:
+        from .harnesses import load_harnesses
+        from .stages import run_harness
+
+        import_all()
+        harnesses = load_harnesses()
+
+        def run(order: dict[str, Any], announce: Announce) -> Outcome:
+            export = Path(order["export"]) if order["export"] else None
+            return run_harness(harnesses[order["name"]], announce, export=export)
+
+        return run
+
+    serve(prepare)
+
+
+def serve(prepare: Callable[[], Callable[[dict[str, Any], Announce], Outcome]]) -> None:
+    """Answer orders until stdin ends.
+
+    Parameters
+    ----------
+    prepare : callable
+        Imports everything, and returns a function of an order and of what it tells the name of every stage.
+    """
     # libraries print to stdout, so the protocol keeps its own copy of the pipe
     pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -24,16 +54,10 @@ def main() -> None:
         pipe.write(json.dumps(message) + "\n")
         pipe.flush()
 
-    from .harnesses import load_harnesses
-    from .stages import run_harness
-
-    import_all()
-    harnesses = load_harnesses()
+    run = prepare()
     send({"ready": True})
     for line in sys.stdin:
-        order = json.loads(line)
-        export = Path(order["export"]) if order["export"] else None
-        outcome = run_harness(harnesses[order["name"]], lambda stage: send({"stage": stage}), export=export)
+        outcome = run(json.loads(line), lambda stage: send({"stage": stage}))
         send({"done": asdict(outcome)})
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from compare import run_tvm
 
-from tvm_hlo_frontend.hlo.attributes import Attributes
+from tvm_hlo_frontend.hlo.attributes import Attributes, CustomCallAttributes, TupleIndexAttributes
 from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.module import HloModule
-from tvm_hlo_frontend.hlo.shape import Shape, array_shape, element_type_of
+from tvm_hlo_frontend.hlo.shape import Shape, array_shape, element_type_of, tuple_shape
 
 RNG = np.random.default_rng(73)
 
@@ -68,6 +68,40 @@ def lower(function: Any, *arguments: Any, platform: str = "cpu") -> bytes:
 def run(function: Any, *arguments: Any, platform: str = "cpu") -> list[np.ndarray]:
     """Flat results of a JAX function by way of its HLO for `platform` and TVM."""
     return run_tvm(lower(function, *arguments, platform=platform), arguments)
+
+
+def custom_call(
+    target: str, arguments: Sequence[Any], results: Sequence[tuple[Sequence[int], str]], config: bytes = b""
+) -> tuple[HloModule, list[np.ndarray]]:
+    """(module of one custom-call, its arguments); Python ints are s32 constants, numpy scalars of their own type."""
+    builder = ComputationBuilder("main")
+    operands, arrays = [], []
+    for argument in arguments:
+        if isinstance(argument, int):
+            operands.append(builder.constant(argument, "s32"))
+        elif isinstance(argument, np.integer):
+            operands.append(builder.constant(argument, element_type_of(argument.dtype)))
+        else:
+            operands.append(
+                builder.parameter(len(arrays), array_shape(element_type_of(argument.dtype), argument.shape))
+            )
+            arrays.append(argument)
+    shapes = [array_shape(element_type_of(np.dtype(dtype)), shape) for shape, dtype in results]
+    shape = tuple_shape(*shapes) if len(shapes) > 1 else shapes[0]
+    call = builder.add("custom-call", operands, shape, CustomCallAttributes(target, backend_config=config))
+    parts = [call]
+    if len(shapes) > 1:
+        parts = [
+            builder.add("get-tuple-element", [call], part, TupleIndexAttributes(i)) for i, part in enumerate(shapes)
+        ]
+    return module("call", builder.build(builder.add("tuple", parts))), arrays
+
+
+def run_call(
+    target: str, arguments: Sequence[Any], results: Sequence[tuple[Sequence[int], str]], config: bytes = b""
+) -> list[np.ndarray]:
+    """Results of a custom-call."""
+    return run_tvm(*custom_call(target, arguments, results, config))
 
 
 def assert_close(got: np.ndarray, wanted: np.ndarray, factor: float) -> None:

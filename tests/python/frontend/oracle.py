@@ -5,41 +5,19 @@ XLA:CPU aborts the process on some faulty modules and on optimised CPU HLO; give
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 
+from tvm_hlo_frontend import xla_cpu
+from tvm_hlo_frontend.xla_cpu import serialized as _serialize
 
-def _serialize(module: Any) -> bytes:
-    if isinstance(module, (bytes, bytearray)):
-        return bytes(module)
-    if hasattr(module, "as_serialized_hlo_module_proto"):
-        return module.as_serialized_hlo_module_proto()
-    from tvm_hlo_frontend.hlo.writer import to_proto
-
-    return to_proto(module)
+__all__ = ["_serialize", "compile_xla", "execute", "run_xla"]
 
 
-@functools.cache
-def _backend() -> tuple[Any, Any]:
-    import jax
-    from jaxlib import lapack, xla_client
-
-    lapack._lapack.initialize()  # without it a lapack_* custom call is a segmentation fault
-    device = jax.devices("cpu")[0]
-    options = xla_client.CompileOptions()
-    options.env_option_overrides = [("xla_allow_excess_precision", False)]
-    return device, options
-
-
-def compile_xla(module: Any) -> Any:
-    """Loaded executable of an HloModule, a jaxlib XlaComputation or the bytes of a HloModuleProto."""
-    from jaxlib import _hlo, _jax, xla_client
-
-    device, options = _backend()
-    mlir = _jax.mlir.xla_computation_to_mlir_module(_hlo.XlaComputation(_serialize(module)))
-    return device.client.compile_and_load(mlir, xla_client.DeviceList((device,)), options)
+def compile_xla(module: Any) -> xla_cpu.XlaProgram:
+    """Program of an HloModule, a jaxlib XlaComputation or the bytes of a HloModuleProto; every result is rounded."""
+    return xla_cpu.compile_xla(module, excess_precision=False)
 
 
 def run_xla(module: Any, args: Any) -> list[np.ndarray]:
@@ -58,12 +36,6 @@ def run_xla(module: Any, args: Any) -> list[np.ndarray]:
     return execute(compile_xla(module), args)
 
 
-def execute(executable: Any, args: Any) -> list[np.ndarray]:
-    """Flat results of a loaded executable."""
-    import jax
-
-    device, _ = _backend()
-    with jax.enable_x64(True):  # device_put narrows 64-bit arguments otherwise
-        arrays = [jax.device_put(np.asarray(arg), device) for arg in args]
-    results = executable.execute_sharded(arrays)
-    return [np.asarray(shards[0]) for shards in results.disassemble_into_single_device_arrays()]
+def execute(program: xla_cpu.XlaProgram, args: Any) -> list[np.ndarray]:
+    """Flat results of a compiled program."""
+    return program(*args)

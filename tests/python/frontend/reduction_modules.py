@@ -83,6 +83,15 @@ def selected_max(b: ComputationBuilder, p: Parameters) -> HloInstruction:
     return b.add("select", [compare_node(b, "GE", p[0], p[1]), p[0], p[1]])
 
 
+def log_sum_exp(b: ComputationBuilder, p: Parameters) -> HloInstruction:
+    """The body of jax.lax.cumlogsumexp."""
+    x, y = p
+    difference = b.add("subtract", [x, y])
+    smaller = b.add("exponential", [b.add("negate", [b.add("abs", [difference])])])
+    total = b.add("add", [b.add("maximum", [x, y]), b.add("log-plus-one", [smaller])])
+    return b.add("select", [compare_node(b, "NE", difference, difference), b.add("add", [x, y]), total])
+
+
 BODIES: dict[str, Callable[[ComputationBuilder, Parameters], HloInstruction]] = {
     **{
         opcode: (lambda b, p, opcode=opcode: b.add(opcode, [p[0], p[1]]))
@@ -95,6 +104,7 @@ BODIES: dict[str, Callable[[ComputationBuilder, Parameters], HloInstruction]] = 
     "tf_argmax": tensorflow_argument,
     "sum_and_product": sum_and_product,
     "horner": horner,
+    "log_sum_exp": log_sum_exp,
     "nested_call": nested_call,
     "widened_sum": widened_sum,
     "selected_max": selected_max,

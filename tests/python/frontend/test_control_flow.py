@@ -117,6 +117,18 @@ def test_rule_77_pred_true_is_branch_0(flag):
     check(hlo_of(function, np.bool_(flag), X), [np.bool_(flag), X])
 
 
+@pytest.mark.parametrize("index", [0, 1, 2])
+@pytest.mark.parametrize("plain", [False, "vm"])
+def test_rule_77_values_that_branches_within_branches_use_live_on(index, plain):
+    def function(i, x):
+        y = jnp.exp(x)
+        inner = lambda v: lax.cond(i > 1, lambda w: w * 2, lambda w: w - y, v) - x  # noqa: E731
+        chosen = lax.cond(i > 0, inner, lambda v: v + 1, y)
+        return chosen + y, lax.switch(i, [lambda v: v * 2, lambda v: v - y, lambda v: jnp.sin(v)], chosen) + x
+
+    check(hlo_of(function, np.int32(index), X), [np.int32(index), X], plain=plain)
+
+
 def test_100000_iterations_do_not_exhaust_a_stack():
     def loop(x):
         return lax.while_loop(

@@ -23,102 +23,102 @@ UNEVEN = [W(3, 2, 1, 1), W(2, 1, 0, 1)]
 FIRST = WIDTH_AND_HEIGHT_LAST
 
 LAYOUTS = {
-    "rule49-channels-first": dict(labels=FIRST, features=3, outputs=8, sizes=(9, 9), window=SAME),
-    "rule49-channels-last": dict(features=3, outputs=8, sizes=(9, 10), window=UNEVEN),
-    "rule49-mixed": dict(labels=("01bf", "1o0i", "f0b1"), features=3, outputs=4, sizes=(7, 8), window=UNEVEN),
-    "rule49-spatial-crossed": dict(labels=("b10f", "01io", "bf01"), features=3, outputs=4, sizes=(7, 8), window=UNEVEN),
-    "rule49-1d": dict(
+    "rule_49-channels-first": dict(labels=FIRST, features=3, outputs=8, sizes=(9, 9), window=SAME),
+    "rule_49-channels-last": dict(features=3, outputs=8, sizes=(9, 10), window=UNEVEN),
+    "rule_49-mixed": dict(labels=("01bf", "1o0i", "f0b1"), features=3, outputs=4, sizes=(7, 8), window=UNEVEN),
+    "rule_49-spatial-crossed": dict(labels=("b10f", "01io", "bf01"), features=3, outputs=4, sizes=(7, 8), window=UNEVEN),
+    "rule_49-1d": dict(
         labels=("b0f", "0io", "b0f"), features=4, outputs=8, sizes=(9,), window=[W(3, 2, 1, 1)]
     ),
-    "rule49-3d": dict(
+    "rule_49-3d": dict(
         labels=("b012f", "012io", "b012f"), features=4, outputs=8, sizes=(5, 6, 7),
         window=[W(3, 1, 1, 1), W(2, 2), W(3)],
     ),
-    "rule49-4d": dict(
+    "rule_49-4d": dict(
         labels=("b0123f", "0123io", "b0123f"), features=2, outputs=3, sizes=(3, 4, 5, 6),
         window=[W(2), W(2, 2), W(2, 1, 1, 1), W(3)],
     ),
-    "rule49-0d": dict(labels=("bf", "oi", "bf"), features=4, outputs=8, sizes=(), window=[]),
-    "rule49-1x1": dict(features=32, outputs=64, sizes=(8, 8), window=[W(1), W(1)]),
-    "rule49-1x1-strided": dict(features=32, outputs=64, sizes=(8, 8), window=[W(1, 2), W(1, 2)]),
-    "rule49-winograd-like": dict(labels=FIRST, features=32, outputs=32, sizes=(14, 14), window=SAME),
+    "rule_49-0d": dict(labels=("bf", "oi", "bf"), features=4, outputs=8, sizes=(), window=[]),
+    "rule_49-1x1": dict(features=32, outputs=64, sizes=(8, 8), window=[W(1), W(1)]),
+    "rule_49-1x1-strided": dict(features=32, outputs=64, sizes=(8, 8), window=[W(1, 2), W(1, 2)]),
+    "rule_49-winograd-like": dict(labels=FIRST, features=32, outputs=32, sizes=(14, 14), window=SAME),
 }  # fmt: skip
 WINDOWS = {
-    "rule49-window-dilation": dict(features=4, outputs=8, sizes=(9, 9), window=[W(3, 1, 2, 2, 2), W(2, 1, 0, 0, 3)]),
-    "rule49-base-dilation": dict(
+    "rule_49-window-dilation": dict(features=4, outputs=8, sizes=(9, 9), window=[W(3, 1, 2, 2, 2), W(2, 1, 0, 0, 3)]),
+    "rule_49-base-dilation": dict(
         features=4, outputs=8, sizes=(5, 5), window=[W(3, 1, 2, 2, 1, 2), W(3, 1, 1, 2, 1, 3)]
     ),
-    "rule49-reversal": dict(features=4, outputs=8, sizes=(5, 5), window=[W(3, 1, 1, 1, 1, 1, True), W(2)]),
-    "rule49-transposed-convolution": dict(
+    "rule_49-reversal": dict(features=4, outputs=8, sizes=(5, 5), window=[W(3, 1, 1, 1, 1, 1, True), W(2)]),
+    "rule_49-transposed-convolution": dict(
         features=4, outputs=8, sizes=(5, 5), window=[W(3, 1, 1, 2, 1, 2, True), W(3, 1, 2, 1, 1, 2, True)]
     ),
-    "rule49-both-dilations": dict(
+    "rule_49-both-dilations": dict(
         features=4, outputs=8, sizes=(5, 5), window=[W(2, 1, 1, 1, 2, 2), W(2, 2, 3, 0, 3, 2)]
     ),
-    "rule49-negative-high": dict(features=4, outputs=8, sizes=(9, 9), window=[W(3, 2, 1, -2), W(2, 1, 2, -1)]),
-    "rule49-large-window": dict(
+    "rule_49-negative-high": dict(features=4, outputs=8, sizes=(9, 9), window=[W(3, 2, 1, -2), W(2, 1, 2, -1)]),
+    "rule_49-large-window": dict(
         batch=8, features=20, outputs=3, sizes=(18, 18), window=[W(16, 1, 1, 1), W(16, 1, 0, 1)]
     ),
-    "rule49-large-window-dilated": dict(features=3, outputs=3, sizes=(27, 14), window=[W(12, 2, 1, 1, 2), W(12, 1)]),
-    "rule47-no-features": dict(features=0, outputs=3, sizes=(4, 4), window=[W(2), W(2)]),
-    "rule47-window-larger-than-data": dict(features=3, outputs=3, sizes=(4, 4), window=[W(5), W(2)]),
-    "rule47-padding-alone": dict(features=3, outputs=3, sizes=(0, 4), window=[W(2, 1, 2, 1), W(2)]),
+    "rule_49-large-window-dilated": dict(features=3, outputs=3, sizes=(27, 14), window=[W(12, 2, 1, 1, 2), W(12, 1)]),
+    "rule_47-no-features": dict(features=0, outputs=3, sizes=(4, 4), window=[W(2), W(2)]),
+    "rule_47-window-larger-than-data": dict(features=3, outputs=3, sizes=(4, 4), window=[W(5), W(2)]),
+    "rule_47-padding-alone": dict(features=3, outputs=3, sizes=(0, 4), window=[W(2, 1, 2, 1), W(2)]),
 }
 GROUPS = {
-    "rule50-depthwise": dict(features=16, outputs=16, sizes=(9, 9), window=SAME, groups=16),
-    "rule50-depthwise-multiplier": dict(features=8, outputs=24, sizes=(9, 9), window=SAME, groups=8),
-    "rule50-groups": dict(features=16, outputs=32, sizes=(9, 9), window=SAME, groups=4),
-    "rule50-groups-first": dict(labels=FIRST, features=16, outputs=16, sizes=(9, 9), window=SAME, groups=4),
-    "rule50-groups-dilated": dict(
+    "rule_50-depthwise": dict(features=16, outputs=16, sizes=(9, 9), window=SAME, groups=16),
+    "rule_50-depthwise-multiplier": dict(features=8, outputs=24, sizes=(9, 9), window=SAME, groups=8),
+    "rule_50-groups": dict(features=16, outputs=32, sizes=(9, 9), window=SAME, groups=4),
+    "rule_50-groups-first": dict(labels=FIRST, features=16, outputs=16, sizes=(9, 9), window=SAME, groups=4),
+    "rule_50-groups-dilated": dict(
         labels=FIRST, features=16, outputs=16, sizes=(9, 9), window=[W(3, 1, 2, 2, 2), W(3, 1, 2, 2, 2)], groups=4
     ),
-    "rule50-depthwise-dilated": dict(
+    "rule_50-depthwise-dilated": dict(
         labels=FIRST, features=16, outputs=16, sizes=(9, 9), window=[W(3, 1, 2, 2, 2), W(3, 1, 2, 2, 2)], groups=16
     ),
-    "rule50-1d-groups": dict(
+    "rule_50-1d-groups": dict(
         labels=("bf0", "oi0", "bf0"), features=4, outputs=8, sizes=(9,), window=[W(3, 2, 1, 1, 2)], groups=2
     ),
-    "rule50-3d-groups": dict(
+    "rule_50-3d-groups": dict(
         labels=("b012f", "012io", "b012f"), features=4, outputs=8, sizes=(5, 6, 7),
         window=[W(3, 1, 1, 1), W(2, 2), W(3, 1, 1, 1, 2)], groups=2,
     ),
-    "rule50-3d-depthwise": dict(
+    "rule_50-3d-depthwise": dict(
         labels=("bf012", "oi012", "bf012"), features=4, outputs=8, sizes=(5, 6, 7), window=[W(3, 1, 1, 1)] * 3, groups=4
     ),
-    "rule50-0d-groups": dict(labels=("bf", "oi", "bf"), features=4, outputs=8, sizes=(), window=[], groups=2),
-    "rule50-groups-transposed": dict(
+    "rule_50-0d-groups": dict(labels=("bf", "oi", "bf"), features=4, outputs=8, sizes=(), window=[], groups=2),
+    "rule_50-groups-transposed": dict(
         features=4, outputs=8, sizes=(5, 5), window=[W(3, 1, 1, 2, 1, 3), W(2, 1, 2, 1, 1, 2, True)], groups=2
     ),
-    "rule51-batch-groups": dict(batch=4, features=6, outputs=8, sizes=(7, 7), window=SAME, batch_groups=2),
-    "rule51-all-batch": dict(batch=4, features=6, outputs=8, sizes=(7, 7), window=SAME, batch_groups=4),
-    "rule51-one-feature": dict(batch=6, features=1, outputs=6, sizes=(7, 7), window=SAME, batch_groups=6),
+    "rule_51-batch-groups": dict(batch=4, features=6, outputs=8, sizes=(7, 7), window=SAME, batch_groups=2),
+    "rule_51-all-batch": dict(batch=4, features=6, outputs=8, sizes=(7, 7), window=SAME, batch_groups=4),
+    "rule_51-one-feature": dict(batch=6, features=1, outputs=6, sizes=(7, 7), window=SAME, batch_groups=6),
 }  # fmt: skip
 TYPES = {
-    "rule49-f64": dict(kind="f64", features=3, outputs=8, sizes=(9, 10), window=UNEVEN),
-    "rule49-f16-to-f32": dict(kind="f16", result="f32", features=3, outputs=8, sizes=(9, 10), window=UNEVEN),
-    "rule52-s8-wraps": dict(kind="s8", features=3, outputs=8, sizes=(9, 10), window=UNEVEN),
-    "rule52-s8-to-s32": dict(kind="s8", result="s32", features=3, outputs=8, sizes=(9, 10), window=UNEVEN),
-    "rule52-u8-batch-groups": dict(
+    "rule_49-f64": dict(kind="f64", features=3, outputs=8, sizes=(9, 10), window=UNEVEN),
+    "rule_49-f16-to-f32": dict(kind="f16", result="f32", features=3, outputs=8, sizes=(9, 10), window=UNEVEN),
+    "rule_52-s8-wraps": dict(kind="s8", features=3, outputs=8, sizes=(9, 10), window=UNEVEN),
+    "rule_52-s8-to-s32": dict(kind="s8", result="s32", features=3, outputs=8, sizes=(9, 10), window=UNEVEN),
+    "rule_52-u8-batch-groups": dict(
         kind="u8", batch=4, features=4, outputs=8, sizes=(9, 10), batch_groups=2,
         window=[W(3, 2, 1, 1), W(2, 1, 0, 1, 2)],
     ),
-    "rule52-s32-groups-transposed": dict(
+    "rule_52-s32-groups-transposed": dict(
         kind="s32", labels=FIRST, features=4, outputs=8, sizes=(9, 10), groups=2,
         window=[W(3, 2, 1, 1), W(2, 1, 0, 1, 1, 2, True)],
     ),
-    "rule52-u32": dict(kind="u32", features=3, outputs=8, sizes=(9, 16), window=SAME),
-    "rule52-s64": dict(kind="s64", labels=FIRST, features=4, outputs=8, sizes=(4, 5), window=UNEVEN),
+    "rule_52-u32": dict(kind="u32", features=3, outputs=8, sizes=(9, 16), window=SAME),
+    "rule_52-s64": dict(kind="s64", labels=FIRST, features=4, outputs=8, sizes=(4, 5), window=UNEVEN),
 }  # fmt: skip
 NEGATIVE_LOW = {
-    "rule49-negative-low": dict(features=4, outputs=8, sizes=(9, 9), window=[W(3, 1, -2, 1), W(2, 2, 1, -1)]),
-    "rule49-negative-both": dict(features=4, outputs=8, sizes=(9, 9), window=[W(3, 1, -2, -1), W(2, 1, -1, -1)]),
-    "rule49-negative-low-in-holes": dict(
+    "rule_49-negative-low": dict(features=4, outputs=8, sizes=(9, 9), window=[W(3, 1, -2, 1), W(2, 2, 1, -1)]),
+    "rule_49-negative-both": dict(features=4, outputs=8, sizes=(9, 9), window=[W(3, 1, -2, -1), W(2, 1, -1, -1)]),
+    "rule_49-negative-low-in-holes": dict(
         features=4, outputs=4, sizes=(6, 6), window=[W(3, 1, -3, 0, 1, 2), W(2, 1, -1, -2, 1, 3, True)]
     ),
-    "rule52-negative-low": dict(
+    "rule_52-negative-low": dict(
         kind="s32", features=4, outputs=4, sizes=(6, 6), window=[W(3, 1, -3, 0, 1, 2), W(2, 1, -1, -2)]
     ),
-    "rule50-negative-low": dict(
+    "rule_50-negative-low": dict(
         labels=FIRST, features=4, outputs=8, sizes=(9, 9), window=[W(3, 2, -2, 1), W(2, 2, 1, -1)], groups=2
     ),
 }
@@ -131,21 +131,29 @@ def collect(cases, seed: int = 0) -> Contractions:
     return made
 
 
-@pytest.mark.parametrize("cases", [LAYOUTS, WINDOWS], ids=["layouts", "windows"])
+@pytest.mark.parametrize("cases", [LAYOUTS, WINDOWS], ids=["rule_49 layouts", "rule_49 rule_47 windows"])
 def test_float(cases):
     """Every case of the table in one module; a failure names the instruction."""
     made = collect(cases.values())
     check(made.module(), made.arguments, rtol=2e-5)
 
 
-def test_groups_with_plain_relay_build():
+def test_rule_50_rule_51_groups_with_plain_relay_build():
     """At opt_level 3, where TVM's layout and Winograd rewrites run."""
     made = collect(GROUPS.values(), seed=1)
     check(made.module(), made.arguments, rtol=2e-5, plain=True)
 
 
-def test_element_types():
+def test_rule_49_rule_50_rule_52_element_types():
     made = collect(TYPES.values())
+    check(made.module(), made.arguments, rtol=2e-5)
+
+
+def test_rule_49_square_kernels_of_crossed_dimensions():
+    """No size tells one spatial dimension from the other."""
+    crossed = [("b10f", "01io", "b01f"), ("b01f", "10io", "b01f"), ("bf01", "oi01", "bf10"), ("bf10", "oi10", "bf01")]
+    window = [W(3, 1, 1, 1), W(3, 1, 1, 1)]
+    made = collect(dict(labels=labels, features=3, outputs=4, sizes=(6, 6), window=window) for labels in crossed)
     check(made.module(), made.arguments, rtol=2e-5)
 
 
@@ -163,7 +171,7 @@ def against_reference(made: Contractions) -> None:
     compare(run_tvm(built, made.arguments), wanted, rtol=2e-5)
 
 
-def test_negative_low_padding():
+def test_rule_49_negative_low_padding():
     """XLA:CPU reads out of bounds here (xla#48713), so the reference is our own."""
     against_reference(collect(NEGATIVE_LOW.values()))
 

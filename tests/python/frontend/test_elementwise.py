@@ -19,8 +19,9 @@ from tvm_hlo_frontend.hlo.printer import instruction_to_text
 from tvm_hlo_frontend.hlo.shape import BY_NAME, array_shape
 from tvm_hlo_frontend.hlo.writer import to_proto
 
-# of XLA's result; both sides are within 1 or 2 of the true value for most
+# of XLA's result, for functions that neither side computes exactly; both are within 1 or 2 of the true value for most
 RULE_ULPS = 4
+APPROXIMATE = frozenset("atan2 cbrt erf exponential-minus-one log-plus-one logistic power tan".split())
 
 
 def families() -> dict[str, list[Case]]:
@@ -43,7 +44,8 @@ def results_of(family: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 def unique_names(cases: list[Case]) -> list[str]:
     names = [c.name for c in cases]
-    return [f"{name}-{index}" if names.count(name) > 1 else name for index, name in enumerate(names)]
+    earlier = [names[:index].count(name) for index, name in enumerate(names)]
+    return [f"{name}-{count + 1}" if count else name for name, count in zip(names, earlier)]
 
 
 @pytest.mark.parametrize(
@@ -56,10 +58,11 @@ def test_rule(family: str, index: int) -> None:
     ours, theirs = (results[index] for results in results_of(family))
     instruction = module_of([item])[0].entry.root.operands[0]
     text = f"{instruction_to_text(instruction)}\noperands {item.operands}"
-    compare([ours], [theirs], ulps=RULE_ULPS, describe=lambda *at: text)
+    ulps = RULE_ULPS if item.opcode in APPROXIMATE else 0
+    compare([ours], [theirs], ulps=ulps, describe=lambda *at: text)
     if item.expected is not None:
         expected = item.expected
-        wrong = wrong_elements(ours, expected, RULE_ULPS, None)
+        wrong = wrong_elements(ours, expected, ulps, None)
         assert not wrong.any(), f"{text}\nTVM {ours}, by the rule {expected}"
         numbers = ~np.isnan(expected) if expected.dtype.kind == "f" else np.zeros(expected.shape, bool)
         assert (np.signbit(ours[numbers]) == np.signbit(expected[numbers])).all(), f"{text}\nsigns of {ours}"
@@ -145,7 +148,7 @@ def test_transcendental_opcodes(kind: str) -> None:
     check(*module_of(cases), ulps={"f16": 2, "f32": 16, "f64": 128}[kind])
 
 
-def test_select_and_clamp_with_scalars_and_pending_broadcasts() -> None:
+def test_rule_13_rule_14_rule_44_scalars_and_pending_broadcasts() -> None:
     builder = ComputationBuilder("main")
     shape = array_shape("f32", (2, 3))
     x, y = builder.parameter(0, shape), builder.parameter(1, array_shape("f32", (3,)))
@@ -187,7 +190,14 @@ def test_sizes_without_or_with_one_element(dimensions: tuple[int, ...]) -> None:
     check(*module_of([*cases, Case(26, "convert", (x,), "s32"), Case(20, "tanh", (x,), "f32")]))
 
 
-def test_mulhi_is_the_high_word_of_the_product() -> None:
+def test_rule_29_f64_to_f16_rounds_once() -> None:
+    """Beside a tie, which rounding by way of f32 hits: XLA:CPU goes that way."""
+    x = np.array([1 + 2**-11 + 2**-40, 1 + 2**-11, -1 - 2**-11 - 2**-40, 1e5, 2**-26], "f8")
+    (got,) = run_tvm(*module_of([Case(29, "convert", (x,), "f16")]))
+    np.testing.assert_array_equal(got, np.array([1 + 2**-10, 1, -1 - 2**-10, np.inf, 0], "f2"))
+
+
+def test_rule_91_mulhi_is_the_high_word_of_the_product() -> None:
     """XLA:CPU of jaxlib 0.10.2 does not run mulhi."""
     cases = []
     for kind in ("s8", "s32", "s64", "u16", "u32", "u64"):

@@ -45,7 +45,7 @@ def transforms(element_type, cases):
     return module("transforms", builder.build(builder.add("tuple", results))), args
 
 
-@pytest.mark.parametrize("element_type", ["c64", "c128"], ids=lambda name: f"rule53-{name}")
+@pytest.mark.parametrize("element_type", ["c64", "c128"], ids=lambda name: f"rule_53-{name}")
 def test_every_type_and_length(element_type):
     """One element, powers of two, composite, small and large primes; 1 to 3 dimensions."""
     hlo, args = transforms(element_type, CASES)
@@ -62,7 +62,7 @@ def test_small_transforms_are_one_dot():
     assert sum(instruction.opcode == "dot" for instruction in new.instructions) == 1
 
 
-def test_imaginary_parts_that_irfft_ignores_rule53():
+def test_imaginary_parts_that_irfft_ignores_rule_53():
     hlo, (spectrum,) = transforms("c64", [("IRFFT", (2, 5), (8,))])
     changed = spectrum.copy()
     changed[:, [0, 4]] += 100j
@@ -71,7 +71,7 @@ def test_imaginary_parts_that_irfft_ignores_rule53():
     assert np.abs(same - other).max() < 1e-4
 
 
-def test_fft_in_tvm_rule53():
+def test_fft_in_tvm_rule_53():
     cases = [("FFT", (2, 100), (100,)), ("RFFT", (3, 48), (48,)), ("IRFFT", (2, 6, 5), (6, 8))]
     hlo, args = transforms("c64", cases)
     check(hlo, args, rtol=2e-6)

@@ -39,7 +39,7 @@ def test_modules_survive_save_and_load():
     np.testing.assert_array_equal(build(again, params)(X), X[::-1])
 
 
-def test_result_structure_of_nested_tuples():
+def test_rule_79_result_structure_of_nested_tuples():
     builder = ComputationBuilder("main")
     pair = builder.parameter(0, tuple_shape(F32, tuple_shape(F32)))
     first = builder.add("get-tuple-element", [pair], F32, TupleIndexAttributes(0))
@@ -53,7 +53,7 @@ def test_result_structure_of_nested_tuples():
     assert nothing == ()
 
 
-def test_parameter_that_is_the_root_and_an_unused_one():
+def test_rule_85_parameter_that_is_the_root_and_an_unused_one():
     builder = ComputationBuilder("main")
     root = builder.parameter(1, F32)
     builder.parameter(0, array_shape("s32", ()))

@@ -41,7 +41,7 @@ def _same(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 @pytest.mark.parametrize("element_type", ARRAY_TYPES)
-def test_round_trip_of_every_element_type(element_type):
+def test_rule_46_round_trip_of_every_element_type(element_type):
     want = _sample(element_type)
     data = encode_literal(want, array_shape(element_type, want.shape)).SerializeToString()
     assert _same(decode_literal(LiteralProto.FromString(data)), want)
@@ -68,7 +68,7 @@ def test_constants_made_by_xla_have_the_values_that_xla_prints():
     np.testing.assert_array_equal(module.entry.root.attributes.literal, [[1, 2, 3], [4, 5, 6]])
 
 
-def test_layout_of_three_dimensions():
+def test_rule_46_layout_of_three_dimensions():
     proto = encode_literal(np.arange(24, dtype=np.float32), array_shape("f32", (24,)))
     proto.shape.dimensions[:] = [2, 3, 4]
     proto.shape.layout.minor_to_major[:] = [0, 2, 1]  # dimension 1 outermost, 0 innermost
@@ -76,7 +76,7 @@ def test_layout_of_three_dimensions():
     np.testing.assert_array_equal(decode_literal(proto), want)
 
 
-def test_tuple_literals():
+def test_rule_46_tuple_literals():
     parts = (np.array([1, 2], np.int32), (np.float32(3) * np.ones(()), np.zeros((0, 2), bool)))
     shape = tuple_shape(array_shape("s32", (2,)), tuple_shape(array_shape("f32"), array_shape("pred", (0, 2))))
     parts = (parts[0], (parts[1][0].astype(np.float32), parts[1][1]))
@@ -84,7 +84,7 @@ def test_tuple_literals():
     assert _same(first, parts[0]) and _same(second, parts[1][0]) and _same(third, parts[1][1])
 
 
-def test_packed_elements_in_several_chunks():
+def test_rule_46_packed_elements_in_several_chunks():
     proto = encode_literal(np.array([1.0], np.float32), array_shape("f32", (1,)))
     proto.shape.dimensions[:] = [2]
     proto.f32s.append(np.float32(2).tobytes())

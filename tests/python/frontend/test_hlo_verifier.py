@@ -7,49 +7,19 @@ import dataclasses
 import numpy as np
 import pytest
 from hlo_samples import jax_samples, lowered_samples
+from shape_texts import function, shape
 
 from tvm_hlo_frontend.errors import HloVerificationError
 from tvm_hlo_frontend.hlo import attributes as attr
 from tvm_hlo_frontend.hlo.builder import ComputationBuilder
 from tvm_hlo_frontend.hlo.module import HloComputation, HloInstruction, HloModule, Metadata
-from tvm_hlo_frontend.hlo.opcodes import OPCODES
+from tvm_hlo_frontend.hlo.opcodes import ELEMENTWISE, OPCODES
 from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.hlo.shape import BY_NAME, Shape, Symbol, array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.shape import Shape, Symbol, array_shape
 from tvm_hlo_frontend.hlo.shape_inference import check_shape, infer_shape
+from tvm_hlo_frontend.hlo.shape_inference.rules import RULES
 from tvm_hlo_frontend.hlo.shape_inference.signatures import ATTRIBUTE_TYPES, CALLED_COUNTS, OPERAND_COUNTS
 from tvm_hlo_frontend.hlo.verifier import verify
-
-
-def shape(text: str) -> Shape:
-    """Shape of ``f32[2,3]``, ``token`` or ``(f32[], s32[2])``."""
-    if text.startswith("("):
-        parts, depth, start = [], 0, 1
-        for index, letter in enumerate(text):
-            depth += (letter in "([") - (letter in ")]")
-            if (letter == "," and depth == 1) or (depth == 0 and letter == ")"):
-                parts.append(text[start:index].strip())
-                start = index + 1
-        return tuple_shape(*(shape(part) for part in parts if part))
-    if "[" not in text:
-        return Shape(text)
-    name, _, rest = text.partition("[")
-    assert name in BY_NAME
-    return array_shape(name, [int(size) for size in rest.rstrip("]").split(",") if size])
-
-
-def function(parameters: str, opcode: str, result: str | None = None, attributes=None) -> HloComputation:
-    """A computation with one instruction on all its parameters (on the first one for `get-tuple-element`)."""
-    builder = ComputationBuilder(f"{opcode}_function")
-    values = [builder.parameter(i, shape(text)) for i, text in enumerate(parameters.split())]
-    if opcode == "first":
-        return builder.build(values[0])
-    if opcode == "compare":
-        kind = {"float": "FLOAT", "signed": "SIGNED"}[values[0].shape.kind]
-        attributes = attr.CompareAttributes("LT", kind)
-        values = values[:2]
-    if opcode == "constant":
-        return builder.build(builder.constant(np.zeros((), BY_NAME[result].numpy_dtype), result))
-    return builder.build(builder.add(opcode, values, shape(result) if result else None, attributes))
 
 
 def swapped_pair() -> HloComputation:
@@ -62,6 +32,7 @@ def swapped_pair() -> HloComputation:
 ADD = function("f32[] f32[]", "add")
 ADD_S32 = function("s32[] s32[]", "add")
 LESS = function("f32[] f32[]", "compare")
+LESS_2 = function("f32[2] f32[2]", "compare")
 LESS_4 = function("f32[] f32[] s32[] s32[]", "compare")
 PAIR = swapped_pair()
 IDENTITY = function("f32[3]", "first")
@@ -94,6 +65,19 @@ GATHER = attr.GatherAttributes((1,), (0,), (0,), 1, (1, 4))
 BATCHED_GATHER = attr.GatherAttributes((), (1,), (1,), 2, (1, 1), (0,), (0,))
 SCATTER = attr.ScatterAttributes((1,), (0,), (0,), 1)
 SOLVE = attr.TriangularSolveAttributes(True, True, False, "NO_TRANSPOSE")
+UNIFORM, NORMAL = attr.RngAttributes("RNG_UNIFORM"), attr.RngAttributes("RNG_NORMAL")
+FIRST = function("f32[] f32[]", "tuple")
+STEP = function("f32[2] f32[2]", "tuple")
+
+
+def ragged(
+    lc: tuple = (1,), rc: tuple = (1,), lb: tuple = (), rb: tuple = (), ragged: tuple = (0,), groups: tuple = (0,)
+) -> attr.RaggedDotAttributes:
+    return attr.RaggedDotAttributes(attr.DotDimensionNumbers(lc, rc, lb, rb), ragged, groups)
+
+
+SUMMED = ragged((0,), (0,), groups=())
+LAYOUT = attr.CustomCallAttributes("f", operand_shapes_with_layout=(Shape("f32", (2, 3), (0, 1)),))
 
 # opcode, operands, attributes, called computations, the shape that follows
 GOOD = [
@@ -123,6 +107,18 @@ GOOD = [
     ("get-tuple-element", "(f32[2],(s32[],pred[]))", attr.TupleIndexAttributes(1), (), "(s32[], pred[])"),
     ("after-all", "token token", NO, (), "token"),
     ("add-dependency", "f32[2] token", NO, (), "f32[2]"),
+    ("shuffle", "f32[2]", NO, (), "f32[2]"),
+    ("ragged-dot", "f32[9,5] f32[3,5,7] s32[3]", ragged(), (), "f32[9,7]"),
+    ("ragged-dot", "f32[2,9,5] f32[3,2,5,7] s32[2,3]", ragged((2,), (2,), (0,), (1,), (1,)), (), "f32[2,9,7]"),
+    ("ragged-dot", "f32[4,9,5] f32[3,5,7] s32[4,3]", ragged((2,), (1,), ragged=(1,)), (), "f32[4,9,7]"),
+    ("ragged-dot", "f32[9,5] f32[9,7] u8[3]", SUMMED, (), "f32[3,5,7]"),
+    ("ragged-dot", "f32[4,9,5] f32[4,5,7] s32[3]", ragged((2,), (1,), (0,), (0,), groups=()), (), "f32[4,9,7]"),
+    ("scaled-dot", "f32[4,8] f32[8,3] bf16[4,2] bf16[4,3]", dot((1,), (0,)), (), "f32[4,3]"),
+    ("scaled-dot", "f32[4,8] f32[8,3] bf16[] f32[8,1]", dot((1,), (0,)), (), "f32[4,3]"),
+    ("scan", "f32[5,2] f32[2]", attr.ScanAttributes(0, 1), (STEP,), "(f32[5,2], f32[2])"),
+    ("scan", "f32[2,5] f32[2]", attr.ScanAttributes(1, 1), (STEP,), "(f32[2,5], f32[2])"),
+    ("scan", "f32[5] f32[5]", attr.ScanAttributes(0, 0), (FIRST,), "(f32[5], f32[5])"),
+    ("scan", "f32[5] f32[]", attr.ScanAttributes(0, 1), (ADD,), "f32[]"),
     ("copy", "(f32[2],s32[])", NO, (), "(f32[2], s32[])"),
     ("opt-barrier", "(f32[2],s32[])", NO, (), "(f32[2], s32[])"),
     ("replica-id", "", NO, (), "u32[]"),
@@ -185,7 +181,7 @@ BAD = [
     ("abs", "u8[2]", NO, (), "of type signed or float"),
     ("popcnt", "pred[2]", NO, (), "of type signed or unsigned"),
     ("compare", "s32[2] s32[2]", FLOAT, (), "expected comparison type SIGNED"),
-    ("compare", "c64[2] c64[2]", FLOAT, (), "EQ or NE"),
+    ("compare", "c64[2] c64[2]", attr.CompareAttributes("LT", "TOTALORDER"), (), "comparison type FLOAT"),
     ("compare", "f32[2] f32[2]", NO, (), "expected CompareAttributes, found NoAttributes"),
     ("select", "s8[2] f32[2] f32[2]", NO, (), "of type pred"),
     ("select", "pred[3] f32[2] f32[2]", NO, (), "as large as"),
@@ -254,6 +250,7 @@ BAD = [
     ("dynamic-update-slice", "f32[9] s32[1] s32[]", NO, (), "update within"),
     ("call", "f32[4]", attr.CallAttributes(), (NEGATE,), "to take"),
     ("call", "f32[3] f32[3]", attr.CallAttributes(), (NEGATE,), "to take"),
+    ("fusion", "f32[4]", attr.FusionAttributes("kLoop"), (NEGATE,), "to take"),
     ("while", "f32[3]", NO, (TRUE, TRUE), r"body constant_function to return f32\[3\]"),
     ("while", "f32[3]", NO, (NEGATE, NEGATE), "condition .* to return pred"),
     ("while", "f32[4]", NO, (NEGATE, TRUE), "body .* to take"),
@@ -269,6 +266,41 @@ BAD = [
     ("batch-norm-training", "f32[5,2] f32[4] f32[5]", attr.BatchNormAttributes(0.1, 0), (), r"shape f32\[5\]"),
     ("batch-norm-training", "f32[5,2] f32[5] f32[5]", attr.BatchNormAttributes(0.1, 2), (), "below rank 2"),
     ("frobnicate", "f32[2]", NO, (), "unknown opcode"),
+    ("add-dependency", "f32[2] f32[2]", NO, (), "a token as second operand"),
+    ("batch-norm-grad", "f32[5,2] f32[5] f32[5] f32[5] f32[2,5]", attr.BatchNormAttributes(0.1, 0), (), "a gradient"),
+    ("batch-norm-inference", "f32[5,2] f32[2] f32[5] f32[5] f32[5]", attr.BatchNormAttributes(0.1, 0), (),
+     r"shape f32\[5\]"),
+    ("rng", "f32[2] f32[2]", UNIFORM, (), "two scalars"),
+    ("rng", "s32[] s32[]", NORMAL, (), "scalars of type float"),
+    ("rng", "c64[] c64[]", UNIFORM, (), "scalars of type float or signed"),
+    ("rng-bit-generator", "s32[2]", attr.RngBitGeneratorAttributes("RNG_DEFAULT"), (), "an unsigned state"),
+    ("set-dimension-size", "f32[4] s64[]", D((0,)), (), r"a size of shape s32\[\]"),
+    ("set-dimension-size", "f32[4] s32[]", D((1,)), (), "below rank 1"),
+    ("ragged-dot", "f32[9,5] f32[3,5,7] s32[3]", ragged(ragged=(0, 1)), (), "1 ragged dimension"),
+    ("ragged-dot", "f32[9,5] f32[3,5,7] s32[3]", ragged(ragged=(2,)), (), "ragged dimension below rank 2"),
+    ("ragged-dot", "f32[9,5] f32[3,5,7] f32[3]", ragged(), (), "group sizes of type"),
+    ("ragged-dot", "f32[9,5] f32[3,5,7] s32[]", ragged(), (), "at least 1 dimension"),
+    ("ragged-dot", "f32[9,5] f32[3,5,7] s32[2,3]", ragged(), (), r"dimensions \[3\] or \[3\]"),
+    ("ragged-dot", "f32[4,9,5] f32[3,5,7] s32[5,3]", ragged((2,), (1,), ragged=(1,)), (), r"\[3\] or \[4, 3\]"),
+    ("ragged-dot", "f32[9,5] f32[3,5,7] s32[4]", ragged(), (), "expected 4 groups in dimension 0"),
+    ("ragged-dot", "f32[9,5] f32[3,5,7] s32[3]", ragged(groups=()), (), "1 group dimension"),
+    ("ragged-dot", "f32[9,5] f32[3,5,7] s32[3]", ragged(groups=(1,)), (), "different dimensions in rhs"),
+    ("ragged-dot", "f32[9,5] f32[9,7] s32[3]", ragged((0,), (0,), groups=(1,)), (), "no group dimension"),
+    ("ragged-dot", "f32[9,5] f32[3,6,7] s32[3]", ragged(), (), "of equal size"),
+    ("scaled-dot", "f32[4,8] f32[8,3] bf16[4,3] bf16[4,3]", dot((1,), (0,)), (), "blocks of f32"),
+    ("scaled-dot", "f32[4,8] f32[8,3] bf16[4] bf16[4,3]", dot((1,), (0,)), (), "blocks of f32"),
+    ("scaled-dot", "f32[4,8] f32[8,3] bf16[4,0] bf16[4,3]", dot((1,), (0,)), (), "blocks of f32"),
+    ("scaled-dot", "s8[4,8] s8[8,3] bf16[4,2] bf16[4,3]", dot((1,), (0,)), (), "an operand of type float"),
+    ("scaled-dot", "f32[4,8] f32[8,3] s8[4,2] bf16[4,3]", dot((1,), (0,)), (), "a scale of type float"),
+    ("scaled-dot", "f32[4,8] f32[7,3] bf16[4,2] bf16[7,3]", dot((1,), (0,)), (), "of equal size"),
+    ("scan", "f32[5,2] f32[2]", attr.ScanAttributes(0, 3), (STEP,), "carries up to the 2 operands"),
+    ("scan", "f32[5,2] f32[2]", attr.ScanAttributes(-1, 1), (STEP,), "no negative dimension"),
+    ("scan", "f32[5,2] f32[2]", attr.ScanAttributes(2, 1), (STEP,), "with a dimension 2"),
+    ("scan", "f32[5,3] f32[2]", attr.ScanAttributes(0, 1), (STEP,), "body tuple_function to take"),
+    ("scan", "f32[5,2] f32[4,2]", attr.ScanAttributes(0, 0), (STEP,), "of equal size in all inputs"),
+    ("scan", "f32[5] f32[] f32[]", attr.ScanAttributes(0, 2), (ADD,), "return at least 2 values"),
+    ("scan", "f32[] f32[]", attr.ScanAttributes(0, 2), (FIRST,), "how many steps"),
+    ("scan", "f32[5,2] f32[2]", attr.ScanAttributes(0, 1), (LESS_2,), "body .* to return"),
 ]  # fmt: skip
 
 # opcode, operands, attributes, declared shape, part of the message or None if it may have that shape
@@ -303,6 +335,26 @@ DECLARED = [
     ("dot", "s8[2,3] s8[3,4]", dot((1,), (0,)), "s32[4,2]", r"expected shape s32\[2,4\]"),
     ("rng", "f32[] f32[]", attr.RngAttributes("RNG_UNIFORM"), "f32[2]", None),
     ("rng", "f32[] f32[]", attr.RngAttributes("RNG_UNIFORM"), "s32[2]", "element type f32"),
+    ("rng-get-and-update-state", "", attr.RngStateAttributes(1), "u64[2]", None),
+    ("rng-get-and-update-state", "", attr.RngStateAttributes(1), "u64[3]", r"expected shape u64\[2\]"),
+    ("replica-id", "", NO, "s32[]", r"expected shape u32\[\]"),
+    ("partition-id", "", NO, "u32[1]", r"expected shape u32\[\]"),
+    ("parameter", "", attr.ParameterAttributes(-1), "f32[2]", "no negative parameter number"),
+    ("tuple", "f32[2] s32[3]", NO, "(f32[2],s32[4])", "expected shape"),
+    ("copy", "f32[2]", NO, "f32[3]", r"expected shape f32\[2\]"),
+    ("opt-barrier", "f32[2]", NO, "f32[3]", r"expected shape f32\[2\]"),
+    ("domain", "f32[2]", NO, "f32[3]", r"expected shape f32\[2\]"),
+    ("shuffle", "f32[2]", NO, "f32[3]", r"expected shape f32\[2\]"),
+    ("dynamic-reshape", "f32[2,3] s32[]", NO, "f32[6]", None),
+    ("dynamic-reshape", "f32[2,3] s32[]", NO, "f32[7]", "6 elements"),
+    ("dynamic-reshape", "f32[2,3] s32[]", NO, "f32[3,2]", r"a size s32\[\] for every dimension"),
+    ("dynamic-reshape", "f32[2,3] s64[]", NO, "f32[6]", r"a size s32\[\] for every dimension"),
+    ("scaled-dot", "bf16[4,8] bf16[8,3] bf16[] bf16[]", dot((1,), (0,)), "f32[4,3]", None),
+    ("scaled-dot", "bf16[4,8] bf16[8,3] bf16[] bf16[]", dot((1,), (0,)), "f32[3,4]", "expected shape"),
+    ("ragged-dot", "s8[9,5] s8[3,5,7] s32[3]", ragged(), "s32[9,7]", None),
+    ("ragged-dot", "s8[9,5] s8[9,7] s32[3]", SUMMED, "s32[5,7]", r"expected shape s32\[3,5,7\]"),
+    ("custom-call", "f32[2,3]", LAYOUT, "f32[2]", None),
+    ("custom-call", "f32[3,2]", LAYOUT, "f32[2]", "layouts for the operands as they are"),
     ("rng-bit-generator", "u64[2]", attr.RngBitGeneratorAttributes("RNG_DEFAULT"), "(u64[2], u32[5])", None),
     ("rng-bit-generator", "u64[2]", attr.RngBitGeneratorAttributes("RNG_DEFAULT"), "u32[5]", "tuple of state and bits"),
     ("rng-bit-generator", "u64[3]", attr.RngBitGeneratorAttributes("RNG_THREE_FRY"), "(u64[3], u32[5])", "elements"),
@@ -335,6 +387,28 @@ def test_declared_shape(opcode, operands, attributes, declared, message):
     else:
         with pytest.raises(HloVerificationError, match=message):
             check_shape(*arguments)
+
+
+def test_every_opcode_has_a_rule_and_a_refused_case():
+    from test_hlo_verifier_collectives import BAD as BAD_COLLECTIVES
+
+    assert set(RULES) == set(OPCODES)
+    refused = {row[0] for row in (*BAD, *BAD_COLLECTIVES)} | {row[0] for row in DECLARED if row[4] is not None}
+    assert set(OPCODES) - ELEMENTWISE - refused == set()
+
+
+def test_rule_91_a_scan_without_inputs_takes_its_steps_from_the_results():
+    double = function("f32[2]", "tuple")
+    step = attr.ScanAttributes(0, 0)
+    with pytest.raises(HloVerificationError, match="how many steps"):
+        infer_shape("scan", [], step, [double])
+    grow = ComputationBuilder("grow")
+    carry = grow.parameter(0, shape("f32[2]"))
+    body = grow.build(grow.add("tuple", [carry, carry]))
+    one = attr.ScanAttributes(0, 1)
+    check_shape("scan", [shape("f32[2]")], one, [body], shape("(f32[7,2],f32[2])"))
+    with pytest.raises(HloVerificationError, match="expected shape"):
+        check_shape("scan", [shape("f32[2]")], one, [body], shape("(f32[7,3],f32[2])"))
 
 
 @pytest.mark.parametrize("opcode", OPCODES)

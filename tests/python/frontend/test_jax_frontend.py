@@ -91,6 +91,20 @@ def test_static_arguments_are_no_inputs():
     assert lowered.input_names == ("x", "y")
 
 
+def test_static_keyword_arguments_are_no_inputs():
+    def f(x, *, scale, mode):
+        return x * scale if mode == "multiply" else x
+
+    lowered = lower_jax(f, X, scale=2.0, mode="multiply", static_argnames=("mode",))
+    assert lowered.input_names == ("x", "scale")
+    assert "multiply" in {instruction.opcode for instruction in read(lowered.hlo).instructions}
+
+
+def test_donated_arguments_are_inputs_like_others():
+    mod, params = from_jax(jax.jit(lambda x, y: x + y, donate_argnums=(0,)), X, X)
+    np.testing.assert_array_equal(tvm_hlo_frontend.build(mod, params)(X, 2 * X), X + 2 * X)
+
+
 def test_jitted_functions_and_varargs():
     assert lower_jax(jax.jit(dense), PARAMS, X).input_names[-1] == "x"
     assert lower_jax(lambda *arrays: arrays[0] + arrays[1], X, X).input_names == ("arg0", "arg1")
@@ -150,6 +164,16 @@ def test_results_are_flat_tuples_of_leaves():
     results = tvm_hlo_frontend.build(mod, params)(X)
     for got, want in zip(results, (X * 2, -X, X + 1), strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+def test_result_structure_unflattens_the_results():
+    def f(x):
+        return {"b": x + 1, "a": [x * 2, {"c": -x}]}
+
+    mod, params = from_jax(f, X)
+    results = jax.tree.unflatten(lower_jax(f, X).result_structure, tvm_hlo_frontend.build(mod, params)(X))
+    assert jax.tree.structure(results) == jax.tree.structure(f(X))
+    np.testing.assert_array_equal(results["a"][1]["c"], -X)
 
 
 def test_custom_converters_reach_the_conversion():

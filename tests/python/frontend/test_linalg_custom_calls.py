@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from compare import compare, run_tvm
+from compare import compare
 from linalg_cases import (
     adjoint,
     assert_close,
@@ -15,14 +15,10 @@ from linalg_cases import (
     positive_definite,
     random_matrix,
     run,
+    run_call,
     wide,
 )
 from oracle import run_xla
-
-from tvm_hlo_frontend.errors import UnsupportedHloError
-from tvm_hlo_frontend.hlo.attributes import CustomCallAttributes, TupleIndexAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import array_shape, element_type_of, tuple_shape
 
 jax = pytest.importorskip("jax")
 jnp, lax = jax.numpy, jax.lax
@@ -120,12 +116,39 @@ def test_rule75_qr_of_other_types(dtype):
     assert np.abs(wide(q) @ np.triu(wide(packed)[:4]) - wide(a)).max() < 50 * epsilon(dtype)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+@pytest.mark.parametrize("place", [(2, 1), (4, 4), (1, 3)])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_rule75_qr_of_a_matrix_that_is_not_finite_has_nan_where_lapack_has(value, place, dtype):
+    a = random_matrix((5, 5), dtype)
+    a[place] = value
+
+    def raw(x):
+        return tuple(jnp.linalg.qr(x, mode="raw"))
+
+    for ours, theirs in zip(run(raw, a), run_xla(lower(raw, a), [a])):
+        np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
+
+
 def test_rule75_qr_with_pivoting():
     a = random_matrix((6, 5))
     q, r, order = run(lambda x: tuple(lax.linalg.qr(x, pivoting=True, full_matrices=False)), a)
     assert_close(q @ r, a[:, order], 50)
     lengths = np.abs(np.diag(r))
     assert (lengths[:-1] >= lengths[1:]).all()
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_rule75_products_with_the_q_of_qr_are_xlas(dtype, left, transpose):
+    a, c = random_matrix((2, 5, 3), dtype), random_matrix((2, 5, 7) if left else (2, 7, 5), dtype)
+
+    def multiply(a, c):
+        h, taus = jnp.linalg.qr(a, mode="raw")
+        return lax.linalg.ormqr(h.mT, taus, c, left=left, transpose=transpose)
+
+    compare(run(multiply, a, c), run_xla(lower(multiply, a, c), [a, c]), rtol=1e-5)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -195,6 +218,13 @@ def test_rule75_svd_of_deficient_matrices_of_any_scale(scale):
     assert_orthonormal_columns(adjoint(vt))
 
 
+def test_rule75_svd_by_qr_iterations():
+    a = random_matrix((5, 3))
+    u, s, vt = run(lambda x: tuple(lax.linalg.svd(x, algorithm=lax.linalg.SvdAlgorithm.QR, full_matrices=False)), a)
+    assert_orthonormal_columns(u)
+    assert_close((u * s) @ vt, a, 50)
+
+
 def test_rule75_singular_values_alone():
     a = random_matrix((2, 4, 7))
     (s,) = run(lambda x: jnp.linalg.svd(x, compute_uv=False), a)
@@ -221,33 +251,6 @@ def test_rule75_gradients_through_a_cholesky_factor():
 
 
 # what TensorFlow lowers to, without TensorFlow
-
-
-def custom_call(target: str, arguments, results, config: bytes = b""):
-    """Module of one custom-call; leading Python ints are constant s32 scalars."""
-    builder = ComputationBuilder("main")
-    operands, arrays = [], []
-    for argument in arguments:
-        if isinstance(argument, int):
-            operands.append(builder.constant(argument, "s32"))
-        else:
-            operands.append(
-                builder.parameter(len(arrays), array_shape(element_type_of(argument.dtype), argument.shape))
-            )
-            arrays.append(argument)
-    shapes = [array_shape(element_type_of(np.dtype(dtype)), shape) for shape, dtype in results]
-    shape = tuple_shape(*shapes) if len(shapes) > 1 else shapes[0]
-    call = builder.add("custom-call", operands, shape, CustomCallAttributes(target, backend_config=config))
-    parts = [call]
-    if len(shapes) > 1:
-        parts = [
-            builder.add("get-tuple-element", [call], part, TupleIndexAttributes(i)) for i, part in enumerate(shapes)
-        ]
-    return module("call", builder.build(builder.add("tuple", parts))), arrays
-
-
-def run_call(target, arguments, results, config=b""):
-    return run_tvm(*custom_call(target, arguments, results, config))
 
 
 def test_portable_lu_counts_from_zero():
@@ -336,30 +339,19 @@ def test_tridiagonal_solve_needs_pivoting():
     assert info[0] > 0
 
 
-REFUSED = [
-    "lapack_sgeev_ffi", "lapack_dgeev_ffi", "lapack_cgeev_ffi", "lapack_zgeev_ffi",
-    "lapack_sgees_ffi", "lapack_dgees_ffi", "lapack_cgees_ffi", "lapack_zgees_ffi",
-    "lapack_sgehrd_ffi", "lapack_dgehrd_ffi", "lapack_cgehrd_ffi", "lapack_zgehrd_ffi",
-    "lapack_ssytrd_ffi", "lapack_dsytrd_ffi", "lapack_chetrd_ffi", "lapack_zhetrd_ffi",
-]  # fmt: skip
-
-
-def test_routines_without_a_kernel_are_refused_by_what_they_compute():
-    from tvm_hlo_frontend.registry import registered
-
-    assert all("custom-call:" + target in registered() for target in REFUSED)
-    with pytest.raises(UnsupportedHloError, match=r"the Schur form.*custom_call_converter"):
-        run(lax.linalg.schur, random_matrix((3, 3)))
-
-
 # target, parameters, operands, results, int32 results
 KERNELS = [
     ("tvm_hlo.lu", {"one_based": True}, [(2, 5, 4)], [(2, 5, 4)], [(2, 4), (2,), (2, 5)]),
     ("tvm_hlo.qr", {"pivoted": True}, [(2, 5, 4)], [(2, 5, 4), (2, 4)], [(2, 4)]),
     ("tvm_hlo.householder_product", {}, [(2, 5, 5), (2, 4)], [(2, 5, 5)], []),
+    ("tvm_hlo.householder_multiply", {"adjoint": True}, [(2, 5, 4), (2, 4), (2, 5, 3)], [(2, 5, 3)], []),
     ("tvm_hlo.eigh", {"lower": True}, [(2, 5, 5)], [(2, 5, 5), (2, 5)], [(2,)]),
     ("tvm_hlo.svd", {"compute_uv": True}, [(2, 5, 3)], [(2, 3), (2, 5, 5), (2, 3, 3)], [(2,)]),
     ("tvm_hlo.tridiagonal_solve", {}, [(2, 5)] * 3 + [(2, 5, 3)], [(2, 5)] * 3 + [(2, 5, 3)], [(2,)]),
+    ("tvm_hlo.tridiagonal_form", {"lower": False}, [(2, 5, 5)], [(2, 5, 5), (2, 5), (2, 4), (2, 4)], []),
+    ("tvm_hlo.hessenberg", {"low": 1, "high": 5}, [(2, 5, 5)], [(2, 5, 5), (2, 4)], []),
+    ("tvm_hlo.geev", {"left": False, "right": True}, [(2, 5, 5)], [(2, 5)] * 2 + [(2, 5, 5)] * 2, [(2,)]),
+    ("tvm_hlo.gees", {"vectors": True}, [(2, 5, 5)], [(2, 5, 5)] * 2 + [(2, 5)] * 2, [(2,)]),
 ]
 
 

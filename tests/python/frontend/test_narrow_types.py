@@ -75,19 +75,19 @@ def assert_equal(hlo, args):
 
 # one of each kind: with infinities, without, without a negative zero, with another split of the bits
 @pytest.mark.parametrize(
-    "element_type", ["bf16", "f8e5m2", "f8e4m3fn", "f8e4m3b11fnuz", "f8e3m4"], ids=lambda name: f"rule25-{name}"
+    "element_type", ["bf16", "f8e5m2", "f8e4m3fn", "f8e4m3b11fnuz", "f8e3m4"], ids=lambda name: f"rule_25-{name}"
 )
 def test_every_value_of_floats_through_elementwise_opcodes(element_type):
     """f8 is computed in f16 by XLA:CPU, bf16 in f32; both are rounded afterwards."""
     assert_equal(*elementwise(element_type, UNARY, BINARY, CONVERTED))
 
 
-def test_f4_through_elementwise_opcodes_rule25():
+def test_f4_through_elementwise_opcodes_rule_25():
     # XLA's f4 to integer saturates 6 already: it compares with the integer's limit rounded to f4
     assert_equal(*elementwise("f4e2m1fn", UNARY, BINARY, ["f32", "f16", "f64", "bf16", "pred"]))
 
 
-def test_powers_of_two_through_elementwise_opcodes_rule25():
+def test_powers_of_two_through_elementwise_opcodes_rule_25():
     """f8e8m0fnu: its least value is a denormal of f32, which XLA:CPU flushes here and there."""
     hlo, args = elementwise("f8e8m0fnu", ["abs", "negate", "exponential"], ["maximum"], ["f32", "bf16"])
     got, wanted = run_both(hlo, args, widen_narrow_types)
@@ -96,14 +96,14 @@ def test_powers_of_two_through_elementwise_opcodes_rule25():
         assert not different(ours, theirs)[normal].any()
 
 
-@pytest.mark.parametrize("element_type", INTEGERS, ids=lambda name: f"rule7-{name}")
+@pytest.mark.parametrize("element_type", INTEGERS, ids=lambda name: f"rule_7-{name}")
 def test_every_value_of_integers_through_elementwise_opcodes(element_type):
     """Wrap in their own width; shifts beyond it (rule 6); division by 0 (rule 1)."""
     unary = INTEGER_UNARY + (["abs", "sign"] if element_type[0] == "s" else ["popcnt"])
     assert_equal(*elementwise(element_type, unary, INTEGER_BINARY, "f32 s32 u8 pred bf16 s8".split()))
 
 
-def test_popcnt_counts_the_bits_of_the_type_rule10():
+def test_popcnt_counts_the_bits_of_the_type_rule_10():
     """XLA:CPU 0.10.2 counts those of s8: popcnt of the s4 -8 is 5 there."""
     hlo, _ = elementwise("s4", ["popcnt"], [], [])
     left = np.repeat(every_value("s4"), 16)
@@ -124,7 +124,7 @@ def float_samples():
     return np.concatenate([bits, dense, ties, ties + np.uint32(1), np.array(special, np.uint32)]).view(np.float32)
 
 
-@pytest.mark.parametrize("source", ["f32", "f64", "f16"], ids=lambda name: f"rule30-from-{name}")
+@pytest.mark.parametrize("source", ["f32", "f64", "f16"], ids=lambda name: f"rule_30-from-{name}")
 def test_convert_to_narrow_floats(source):
     """Rounds once, also from f64: values just beside a tie."""
     values = float_samples()
@@ -139,7 +139,7 @@ def test_convert_to_narrow_floats(source):
     assert_equal(module("convert", builder.build(builder.add("tuple", results))), [values])
 
 
-@pytest.mark.parametrize("source", ["f32", "s32", "u8", "bf16"], ids=lambda name: f"rule26-from-{name}")
+@pytest.mark.parametrize("source", ["f32", "s32", "u8", "bf16"], ids=lambda name: f"rule_26-from-{name}")
 def test_convert_to_narrow_integers_and_floats(source):
     """Floats saturate and NaN is 0 (rule 26), integers wrap (rule 27)."""
     rng = np.random.default_rng(2)
@@ -153,7 +153,7 @@ def test_convert_to_narrow_integers_and_floats(source):
     assert_equal(module("convert", builder.build(builder.add("tuple", results))), [values])
 
 
-@pytest.mark.parametrize("element_type", FLOATS, ids=lambda name: f"rule30-{name}")
+@pytest.mark.parametrize("element_type", FLOATS, ids=lambda name: f"rule_30-{name}")
 def test_bits_to_values_and_back_agree_with_ml_dtypes(element_type):
     """Independent of XLA: every value, and rounding of a dense sample."""
     values, samples = every_value(element_type), float_samples()
@@ -182,7 +182,7 @@ def test_bits_to_values_and_back_agree_with_ml_dtypes(element_type):
         ("u4[6,2]", "u8[6]"), ("u8[6]", "u4[6,2]"), ("s8[6]", "s4[6,2]"), ("u4[3,4]", "u16[3]"), ("u32[3]", "u4[3,8]"),
         ("bf16[6]", "f16[6]"),
     ],
-    ids=lambda text: f"rule32-{text}",
+    ids=lambda text: f"rule_32-{text}",
 )  # fmt: skip
 def test_bitcast_convert(source, target):
     """The last dimension appears or disappears, the lowest bits first."""
@@ -211,7 +211,7 @@ def random(dtype, *shape, seed=0):
     return values.astype(dtype)
 
 
-def test_movement_and_control_flow_keep_values_rule78():
+def test_movement_and_control_flow_keep_values_rule_78():
     """while and conditional carry narrow tensors; gather, sort, scatter, pad, select, concatenate move them."""
 
     def f(x, i):
@@ -226,7 +226,7 @@ def test_movement_and_control_flow_keep_values_rule78():
         assert not any(different(a, b).any() for a, b in zip(got, wanted))
 
 
-def test_reductions_dots_and_convolutions_rule64():
+def test_reductions_dots_and_convolutions_rule_64():
     """Sums and products differ by the order of the additions alone: one rounding step."""
 
     def f(x, k):
@@ -256,7 +256,7 @@ def test_plain_reductions_keep_a_body_that_patterns_know():
     assert [i.opcode for i in reduce.called_computations[0].instructions] == ["parameter", "parameter", "add"]
 
 
-def test_tuple_parameters_large_constants_and_iota_rule46():
+def test_tuple_parameters_large_constants_and_iota_rule_46():
     state = tuple_shape(array_shape("bf16", (100,)), array_shape("s32", (2,)))
     builder = ComputationBuilder("main")
     parameter = builder.parameter(0, state)
@@ -276,7 +276,7 @@ def test_tuple_parameters_large_constants_and_iota_rule46():
 # through TVM
 
 
-def test_bf16_network_in_tvm_rule25():
+def test_bf16_network_in_tvm_rule_25():
     def f(x, w, v):
         h = jax.nn.gelu(x @ w)
         return jax.nn.softmax(h @ v), (h * h - x.sum()).astype(jnp.float32), jnp.exp(x) + x * x
@@ -286,7 +286,7 @@ def test_bf16_network_in_tvm_rule25():
     assert got[0].dtype == ml_dtypes.bfloat16
 
 
-def test_f8_and_small_integers_in_tvm_rule30():
+def test_f8_and_small_integers_in_tvm_rule_30():
     def f(x, n, u):
         y = x.astype(jnp.float8_e5m2)
         return x * x, y + y, x.astype(jnp.bfloat16), n + n, n.astype(jnp.float32), u >> 1, x.astype(jnp.int4)

@@ -8,10 +8,20 @@ from compare import check, run_tvm
 from oracle import compile_xla, execute, run_xla
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.hlo.attributes import RngAttributes, RngBitGeneratorAttributes, RngStateAttributes
+from tvm_hlo_frontend.hlo.attributes import (
+    CallAttributes,
+    DimensionsAttributes,
+    RngAttributes,
+    RngBitGeneratorAttributes,
+    RngStateAttributes,
+)
 from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.shape import array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.verifier import verify
+from tvm_hlo_frontend.rewrites import Capabilities
+from tvm_hlo_frontend.rewrites.emit import Emitter
 from tvm_hlo_frontend.rewrites.random_bits import expand_random_bits
+from tvm_hlo_frontend.rewrites.stateful_random import seed_stateful_random
 
 SIZES = [(), (1,), (4,), (3, 5), (3, 4, 5)]
 CASES = [
@@ -45,7 +55,7 @@ def bits_module(algorithm, words, element_type):
 
 
 @pytest.mark.parametrize(("algorithm", "words", "element_type"), CASES)
-def test_rules_86_and_87_bits_on_xla(algorithm, words, element_type):
+def test_rule_86_rule_87_bits_on_xla(algorithm, words, element_type):
     hlo = bits_module(algorithm, words, element_type)
     original, expanded = compile_xla(hlo), compile_xla(expand_random_bits(hlo, None))
     for state in STATES:
@@ -55,7 +65,7 @@ def test_rules_86_and_87_bits_on_xla(algorithm, words, element_type):
 
 
 @pytest.mark.parametrize(("algorithm", "words"), [("RNG_THREE_FRY", 2), ("RNG_PHILOX", 3)])
-def test_rules_86_and_87_bits_on_tvm(algorithm, words):
+def test_rule_86_rule_87_bits_on_tvm(algorithm, words):
     builder = ComputationBuilder("main")
     state = builder.parameter(0, array_shape("u64", (words,)))
     shape = tuple_shape(state.shape, array_shape("u32", (5, 2)))
@@ -111,6 +121,124 @@ def test_rule_88_uniform_is_half_open_and_seeded(element_type):
 def test_rule_88_normal_has_mean_and_deviation(element_type):
     values = run_tvm(stateful(element_type, "RNG_NORMAL", 3, 2), [], rng_seed=7)[0]
     assert np.isfinite(values).all() and abs(values.mean() - 3) < 0.2 and abs(values.std() - 2) < 0.15
+
+
+def draw(builder, distribution="RNG_UNIFORM", element_type="f32", sizes=(100,)):
+    bounds = [builder.constant(value, element_type) for value in (0, 1 if element_type == "f32" else 1000)]
+    return builder.add("rng", bounds, array_shape(element_type, sizes), RngAttributes(distribution))
+
+
+ROWS = array_shape("f32", (6, 100))
+STEP = array_shape("s32")
+# step, rows, number of trips: known at run time alone, so that loops stay loops
+STATE = tuple_shape(STEP, ROWS, STEP)
+
+
+def loop(name, row, is_first=True):
+    """Computations of a while that puts ``row(builder, step)`` into one row of an array after the other; `is_first` if
+    they stand in front of the parameter."""
+    condition = ComputationBuilder(f"{name}_condition")
+    emit = Emitter(condition)
+    state = condition.parameter(0, STATE)
+    test = condition.build(emit.compare("LT", emit.element(state, 0), emit.element(state, 2)))
+    body = ComputationBuilder(f"{name}_body")
+    emit = Emitter(body)
+    drawn = row(body, None) if is_first else None
+    state = body.parameter(0, STATE)
+    step, rows, trips = (emit.element(state, index) for index in range(3))
+    drawn = row(body, step) if drawn is None else drawn
+    place = [step, body.constant(0, "s32")]
+    rows = emit("dynamic-update-slice", rows, emit.reshape(drawn, (1, 100)), *place)
+    return [body.build(emit.tuple([emit("add", step, 1), rows, trips])), test]
+
+
+def run_loop(builder, trips, computations):
+    """The rows that a loop of so many trips has made."""
+    emit = Emitter(builder)
+    state = emit.tuple([builder.constant(0, "s32"), emit.full(0, ROWS), trips])
+    return emit.element(emit("while", state, called=computations), 1)
+
+
+def rows_of(row, is_first):
+    builder = ComputationBuilder("main")
+    return module("loop", builder.build(run_loop(builder, builder.parameter(0, STEP), loop("outer", row, is_first))))
+
+
+def branch(opcode):
+    builder = ComputationBuilder(f"{opcode}_branch")
+    x = builder.parameter(0, array_shape("f32", (100,)))
+    return builder.build(builder.add(opcode, [draw(builder), x]))
+
+
+def chosen(builder, step):
+    emit = Emitter(builder)
+    zero = emit.full(0, array_shape("f32", (100,)))
+    return emit("conditional", emit.compare("LT", step, 3), zero, zero, shape=zero.shape,
+                called=[branch("add"), branch("subtract")])  # fmt: skip
+
+
+def last_of_inner_loop(builder, step):
+    emit = Emitter(builder)
+    trips = emit("minimum", emit("add", step, 2), 2)
+    rows = run_loop(builder, trips, loop("inner", lambda b, _: draw(b)))
+    return emit.reshape(emit.slice(rows, 0, 1, 2), (100,))
+
+
+def called_function(builder, step):
+    function = ComputationBuilder("function")
+    body = function.build(draw(function))
+    return builder.add("call", [], array_shape("f32", (100,)), CallAttributes(), [body])
+
+
+LOOPS = {
+    "before the parameter": (lambda b, _: draw(b), True),
+    "in the body": (lambda b, _: draw(b), False),
+    "in a branch": (chosen, False),
+    "in a loop": (last_of_inner_loop, False),
+    "in a function": (called_function, False),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_rule_88_every_trip_draws_other_numbers(name):
+    mod, params = tvm_hlo_frontend.from_hlo(rows_of(*LOOPS[name]), rng_seed=3)
+    executable = tvm_hlo_frontend.build(mod, params)
+    rows = executable(np.int32(6))
+    assert len({row.tobytes() for row in rows}) == 6 and abs(np.abs(rows).mean() - 0.5) < 0.1
+    assert np.abs(np.corrcoef(np.abs(rows)) - np.eye(6)).max() < 0.5
+    np.testing.assert_array_equal(executable(np.int32(6)), rows)
+    np.testing.assert_array_equal(executable(np.int32(4))[:4], rows[:4])
+
+
+def test_rule_88_seeded_loops_are_modules_that_verify():
+    for case in LOOPS.values():
+        seeded = seed_stateful_random(rows_of(*case), Capabilities(frozenset(), 5))
+        verify(seeded)
+        assert not any(instruction.opcode == "rng" for instruction in seeded.instructions)
+
+
+def test_rule_88_two_loops_and_the_entry_draw_other_numbers():
+    builder = ComputationBuilder("main")
+    trips, shared = builder.parameter(0, STEP), loop("shared", lambda b, _: draw(b))
+    loops = [run_loop(builder, trips, shared) for _ in range(2)]
+    hlo = module("two", builder.build(builder.add("tuple", [*loops, draw(builder)])))
+    one, two, three = run_tvm(hlo, [np.int32(3)], rng_seed=3)
+    assert len({row.tobytes() for row in (*one[:3], *two[:3], three)}) == 7
+
+
+@pytest.mark.parametrize("place", ["map", "narrow"])
+def test_rule_88_where_nothing_can_be_drawn_it_is_refused(place):
+    builder = ComputationBuilder("main")
+    if place == "map":
+        body = ComputationBuilder("body")
+        mapped = body.build(body.add("add", [body.parameter(0, array_shape("f32")), draw(body, sizes=())]))
+        x = builder.parameter(0, array_shape("f32", (4,)))
+        root = builder.add("map", [x], x.shape, DimensionsAttributes((0,)), [mapped])
+    else:
+        bounds = [builder.constant(value, "f8e5m2") for value in (0, 1)]
+        root = builder.add("rng", bounds, array_shape("f8e5m2", (4,)), RngAttributes("RNG_UNIFORM"))
+    with pytest.raises(tvm_hlo_frontend.UnsupportedHloError):
+        tvm_hlo_frontend.from_hlo(module("refused", builder.build(root)), rng_seed=1)
 
 
 def test_rule_88_without_a_seed_it_is_refused():

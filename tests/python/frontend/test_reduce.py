@@ -61,10 +61,10 @@ def layouts() -> list[Case]:
     cases = []
     for shape, dimensions in rows:
         name = f"{'x'.join(map(str, shape))}-over-{''.join(map(str, dimensions))}"
-        cases.append(Case(f"64-sum-f32-{name}", "add", (floats(*shape),), (0.0,), dimensions))
-        cases.append(Case(f"64-max-f32-nan-{name}", "maximum", (with_nan(floats(*shape)),), (-INF,), dimensions))
-        cases.append(Case(f"64-sum-s32-wraps-{name}", "add", (integers(*shape),), (0,), dimensions))
-        cases.append(Case(f"64-fold-s32-{name}", "horner", (integers(*shape),), (2,), dimensions))
+        cases.append(Case(f"rule_64-sum-f32-{name}", "add", (floats(*shape),), (0.0,), dimensions))
+        cases.append(Case(f"rule_64-max-f32-nan-{name}", "maximum", (with_nan(floats(*shape)),), (-INF,), dimensions))
+        cases.append(Case(f"rule_64-sum-s32-wraps-{name}", "add", (integers(*shape),), (0,), dimensions))
+        cases.append(Case(f"rule_64-fold-s32-{name}", "horner", (integers(*shape),), (2,), dimensions))
     return cases
 
 
@@ -82,16 +82,16 @@ def dtypes() -> list[Case]:
             ("or", 5),
             ("xor", 9),
         ):
-            cases.append(Case(f"67-{name}-{dtype}", name, (x,), (init,), (1,)))
-        cases.append(Case(f"64-selected-max-{dtype}", "selected_max", (x,), (np.iinfo(dtype).min,), (1,)))
+            cases.append(Case(f"rule_67-{name}-{dtype}", name, (x,), (init,), (1,)))
+        cases.append(Case(f"rule_64-selected-max-{dtype}", "selected_max", (x,), (np.iinfo(dtype).min,), (1,)))
     for dtype in ("float16", "float32", "float64"):
         x = floats(6, 90, dtype=dtype)
         for name, init in (("add", 10.0), ("multiply", 1.5), ("maximum", 0.5), ("minimum", -0.5), ("subtract", 1.0)):
             rtol = 4e-3 if dtype == "float16" else 1e-5
             scaled = x / 2 + 1 if name == "multiply" else x
-            cases.append(Case(f"64-{name}-{dtype}", name, (scaled,), (init,), (1,), rtol=rtol))
-        cases.append(Case(f"64-nan-minimum-{dtype}", "minimum", (with_nan(x),), (INF,), (1,)))
-        cases.append(Case(f"64-nan-minimum-columns-{dtype}", "minimum", (with_nan(x),), (INF,), (0,)))
+            cases.append(Case(f"rule_64-{name}-{dtype}", name, (scaled,), (init,), (1,), rtol=rtol))
+        cases.append(Case(f"rule_64-nan-minimum-{dtype}", "minimum", (with_nan(x),), (INF,), (1,)))
+        cases.append(Case(f"rule_64-nan-minimum-columns-{dtype}", "minimum", (with_nan(x),), (INF,), (0,)))
     truth = RANDOM.rand(6, 900) > 0.001
     for name, init in (
         ("and", True),
@@ -102,7 +102,7 @@ def dtypes() -> list[Case]:
         ("and", False),
     ):
         for axis in (0, 1):
-            cases.append(Case(f"67-pred-{name}-{init}-{axis}", name, (truth,), (init,), (axis,)))
+            cases.append(Case(f"rule_67-pred-{name}-{init}-{axis}", name, (truth,), (init,), (axis,)))
     return cases
 
 
@@ -113,24 +113,26 @@ def bodies() -> list[Case]:
     whole = RANDOM.randint(-3, 3, (9, 300)).astype("int32")
     index = np.tile(np.arange(300, dtype="int32"), (9, 1))[:, ::-1].copy()
     return [
-        Case("64-init-sum-is-applied-once", "add", (np.ones((4, 6), "float32"),), (10.0,), (1,)),
-        Case("64-init-at-run-time", "add", (x,), (10.0,), (1,), runtime_init=True),
-        Case("64-init-nan", "maximum", (x,), (NAN,), (1,)),
-        Case("64-init-nan-sum", "add", (x,), (NAN,), (0,)),
-        Case("64-init-zero-product-of-nan", "multiply", (with_nan(x),), (0.0,), (1,)),
-        Case("64-init-infinite", "maximum", (x,), (INF,), (1,), runtime_init=True),
-        Case("64-swapped-operands", "swapped_maximum", (with_nan(x),), (-INF,), (1,)),
-        Case("64-nested-call", "nested_call", (x,), (0.0,), (0,)),
-        Case("64-converts-around-f16", "widened_sum", (floats(8, 200, dtype="float16"),), (0.0,), (1,), rtol=4e-3),
-        Case("64-not-commutative-rows", "subtract", (x,), (1.0,), (1,)),
-        Case("64-not-commutative-columns", "subtract", (x,), (1.0,), (0,)),
-        Case("64-last-element", "last", (whole,), (7,), (1,)),
-        Case("64-variadic-rows", "sum_and_product", (x, y), (0.5, 1.5), (1,), rtol=1e-4),
-        Case("64-variadic-columns", "sum_and_product", (x, y), (0.5, 1.5), (0,), rtol=1e-4),
-        Case("64-variadic-all", "sum_and_product", (whole, whole), (1, 2), (0, 1)),
-        Case("64-variadic-elementwise", "sum_and_product", (x[:, :1], y[:, :1]), (0.5, 1.5), (1,)),
+        Case("rule_64-init-sum-is-applied-once", "add", (np.ones((4, 6), "float32"),), (10.0,), (1,)),
+        Case("rule_64-init-at-run-time", "add", (x,), (10.0,), (1,), runtime_init=True),
+        Case("rule_64-init-nan", "maximum", (x,), (NAN,), (1,)),
+        Case("rule_64-init-nan-sum", "add", (x,), (NAN,), (0,)),
+        Case("rule_64-init-zero-product-of-nan", "multiply", (with_nan(x),), (0.0,), (1,)),
+        Case("rule_64-init-infinite", "maximum", (x,), (INF,), (1,), runtime_init=True),
+        Case("rule_64-swapped-operands", "swapped_maximum", (with_nan(x),), (-INF,), (1,)),
+        Case("rule_64-nested-call", "nested_call", (x,), (0.0,), (0,)),
+        Case("rule_64-converts-around-f16", "widened_sum", (floats(8, 200, dtype="float16"),), (0.0,), (1,), rtol=4e-3),
+        Case("rule_64-rounds-to-f16", "log_sum_exp", (floats(8, 9, dtype="float16"),), (-INF,), (1,), rtol=4e-3),
+        Case("rule_65-sum-of-halves", "add", (np.ones((1, 3000), "float16"),), (0.0,), (1,)),
+        Case("rule_64-not-commutative-rows", "subtract", (x,), (1.0,), (1,)),
+        Case("rule_64-not-commutative-columns", "subtract", (x,), (1.0,), (0,)),
+        Case("rule_64-last-element", "last", (whole,), (7,), (1,)),
+        Case("rule_64-variadic-rows", "sum_and_product", (x, y), (0.5, 1.5), (1,), rtol=1e-4),
+        Case("rule_64-variadic-columns", "sum_and_product", (x, y), (0.5, 1.5), (0,), rtol=1e-4),
+        Case("rule_64-variadic-all", "sum_and_product", (whole, whole), (1, 2), (0, 1)),
+        Case("rule_64-variadic-elementwise", "sum_and_product", (x[:, :1], y[:, :1]), (0.5, 1.5), (1,)),
         *(
-            Case(f"66-{name}-{label}-{axis}", name, (data, "iota"), (init, 0), (axis,))
+            Case(f"rule_66-{name}-{label}-{axis}", name, (data, "iota"), (init, 0), (axis,))
             for name, low in (("argmax", -INF), ("argmin", INF))
             for label, data, init in (
                 ("nan", ties, low),
@@ -140,14 +142,14 @@ def bodies() -> list[Case]:
             )
             for axis in (0, 1)
         ),
-        Case("66-argmax-all", "argmax", (ties.reshape(-1), "iota"), (-INF, 0), (0,)),
-        Case("66-argmax-indices-fall", "argmax", (ties, index), (-INF, 0), (1,)),
-        Case("66-tensorflow-argmax", "tf_argmax", (ties, "iota"), (-INF, 0), (1,)),
-        Case("47-empty-dimension-gives-init", "add", (np.zeros((3, 0), "float32"),), (-7.0,), (1,)),
-        Case("47-empty-variadic", "sum_and_product", (np.zeros((3, 0), "float32"),) * 2, (-7.0, 2.0), (1,)),
-        Case("47-empty-result", "add", (np.zeros((0, 3), "float32"),), (1.0,), (1,)),
-        Case("64-no-dimensions", "subtract", (x,), (10.0,), ()),
-        Case("64-scalar", "subtract", (np.array(3, "float32"),), (10.0,), ()),
+        Case("rule_66-argmax-all", "argmax", (ties.reshape(-1), "iota"), (-INF, 0), (0,)),
+        Case("rule_66-argmax-indices-fall", "argmax", (ties, index), (-INF, 0), (1,)),
+        Case("rule_66-tensorflow-argmax", "tf_argmax", (ties, "iota"), (-INF, 0), (1,)),
+        Case("rule_47-empty-dimension-gives-init", "add", (np.zeros((3, 0), "float32"),), (-7.0,), (1,)),
+        Case("rule_47-empty-variadic", "sum_and_product", (np.zeros((3, 0), "float32"),) * 2, (-7.0, 2.0), (1,)),
+        Case("rule_47-empty-result", "add", (np.zeros((0, 3), "float32"),), (1.0,), (1,)),
+        Case("rule_64-no-dimensions", "subtract", (x,), (10.0,), ()),
+        Case("rule_64-scalar", "subtract", (np.array(3, "float32"),), (10.0,), ()),
     ]
 
 
@@ -222,7 +224,7 @@ def test_unmodified_relay_build(plain: bool | str) -> None:
     check(hlo, arguments, rtol=1e-5, plain=plain)
 
 
-def test_64_logsumexp_body_sees_init_once() -> None:
+def test_rule_64_logsumexp_body_sees_init_once() -> None:
     """XLA:CPU splits a large reduction and starts every part with init, so it is no reference for a body to which 0 is
     not neutral; HloEvaluator applies init once."""
     b = ComputationBuilder("logaddexp")
@@ -246,13 +248,13 @@ def map_module(name: str, count: int, sizes: tuple[int, ...]) -> object:
     return module("map", main.build(main.add("map", operands, operands[0].shape, attributes, [body(name, types)])))
 
 
-def test_70_map() -> None:
+def test_rule_70_map() -> None:
     for name in ("subtract", "horner"):
         # XLA contracts a product and a sum
         check(map_module(name, 2, (3, 50)), [floats(3, 50), floats(3, 50)], rtol=1e-6)
 
 
-def test_70_map_of_nothing() -> None:
+def test_rule_70_map_of_nothing() -> None:
     check(map_module("subtract", 2, (0, 5)), [floats(0, 5), floats(0, 5)])
 
 

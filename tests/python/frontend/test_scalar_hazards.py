@@ -143,12 +143,12 @@ def chains_module(kind: str, chains: dict[str, Callable[[Chain], Any]]) -> Any:
 
 @pytest.mark.parametrize("executor", [True, "vm"], ids=["graph", "vm"])
 @pytest.mark.parametrize("kind", ["f16", "f32", "f64"])
-def test_float_chains(kind: str, executor: bool | str) -> None:
+def test_float_chains_keep_rule_16_and_rule_25(kind: str, executor: bool | str) -> None:
     check(chains_module(kind, FLOAT_CHAINS), arguments(kind), plain=executor, ulps=4)
 
 
 @pytest.mark.parametrize("kind", ["f16", "f32", "f64"])
-def test_chains_that_xla_reassociates(kind: str) -> None:
+def test_rule_25_chains_that_xla_reassociates(kind: str) -> None:
     x, y = arguments(kind)
     hlo = chains_module(kind, {name: make for name, (make, _) in IEEE_CHAINS.items()})
     with np.errstate(all="ignore"):

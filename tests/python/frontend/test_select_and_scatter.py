@@ -1,4 +1,4 @@
-"""select-and-scatter against XLA:CPU and numpy (semantics.md rule 69)."""
+"""select-and-scatter against XLA:CPU and numpy (rule 69)."""
 
 from __future__ import annotations
 
@@ -81,18 +81,18 @@ def bundle_of(cases: dict) -> tuple[Bundle, list]:
 
 
 @pytest.mark.parametrize("group", ["CASES", "NANS"])
-def test_69_select_and_scatter(group):
+def test_rule_69_select_and_scatter(group):
     bundle, wanted = bundle_of(globals()[group])
     got = check(bundle.module(), bundle.arguments)
     compare(got, [reference.select_and_scatter(*case) for case in wanted])
 
 
-def test_69_threads_keep_the_order():
+def test_rule_69_threads_keep_the_order():
     bundle, _ = bundle_of(LARGE)
     check(bundle.module(), bundle.arguments)
 
 
-def test_69_any_bodies():
+def test_rule_69_any_bodies():
     """The element of the largest magnitude, and a running average."""
 
     def farther(builder, parameters):
@@ -112,7 +112,7 @@ def test_69_any_bodies():
     check(bundle.module(), bundle.arguments)
 
 
-def test_69_windows_that_see_only_padding_select_nothing():
+def test_rule_69_windows_that_see_only_padding_select_nothing():
     """Undefined in XLA; ours leaves the operand's places alone."""
     bundle = Bundle()
     attributes = WindowAttributes(Window(window((2, 2, 2, 0))))

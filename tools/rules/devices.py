@@ -1,0 +1,154 @@
+"""Rules 86 to 92: random numbers, several devices, run-time shapes, new opcodes, annotations."""
+
+from __future__ import annotations
+
+from .integers import case
+from .model import Break, Rule
+
+RANDOM = "rewrites/random_bits.py"
+STATEFUL = "rewrites/stateful_random.py"
+
+
+def bits(name: str) -> tuple[str, ...]:
+    return (f"test_random.py::test_rule_86_rule_87_bits_on_xla[{name}]",)
+
+
+RULES = (
+    Rule(86, "rng-bit-generator, ThreeFry: halves along the first even dimension; the counter grows by the pairs", (
+        Break(
+            RANDOM,
+            "    axis = even[0] if even else int(np.argmax(sizes))",
+            "    axis = int(np.argmax(sizes))",
+            bits("RNG_THREE_FRY-2-u32"),
+        ),
+        Break(
+            RANDOM,
+            'new_state = _vector(emit, key, emit("add", counter, total))',
+            'new_state = _vector(emit, key, emit("add", counter, math.prod(sizes)))',
+            bits("RNG_THREE_FRY-2-u32"),
+        ),
+        Break(
+            RANDOM,
+            'y = emit("add", emit("add", y, schedule[(group + 2) % 3]), group + 1)',
+            'y = emit("add", emit("add", y, schedule[(group + 2) % 3]), group)',
+            ("test_random.py::test_rule_86_known_numbers",),
+        ),
+    )),
+    Rule(87, "rng-bit-generator, Philox: the key is the high half of a short state's counter; carries reach it", (
+        Break(
+            RANDOM,
+            "    high = _word(emit, state, 2) if long else key",
+            '    high = _word(emit, state, 2) if long else emit.constant(0, "u64")',
+            ("test_random.py::test_rule_87_known_numbers",),
+        ),
+        Break(
+            RANDOM,
+            'carried = emit("add", high, emit.convert(emit.compare("LT", total, low), "u64"))',
+            "carried = high",
+            bits("RNG_PHILOX-3-u32"),
+        ),
+        Break(
+            RANDOM,
+            "    blocks = -(-count // 4)",
+            "    blocks = count // 4 + 1",
+            bits("RNG_PHILOX-2-u32"),
+        ),
+        Break(
+            RANDOM,
+            'generate = _threefry_bits if attributes.algorithm == "RNG_THREE_FRY" else _philox_bits',
+            'generate = _philox_bits if attributes.algorithm == "RNG_PHILOX" else _threefry_bits',
+            bits("RNG_DEFAULT-2-u32"),
+        ),
+    )),
+    Rule(88, "rng is stateful, so it needs a seed; uniform numbers lie in a half-open interval", (
+        Break(
+            STATEFUL,
+            'emit("subtract", high, low)',
+            'emit("add", emit("subtract", high, low), 1)',
+            ("test_random.py::test_rule_88_uniform_is_half_open_and_seeded[s64]",),
+        ),
+        Break(
+            STATEFUL,
+            "    if seed is None or not any(",
+            "    seed = seed or 0\n    if not any(",
+            ("test_random.py::test_rule_88_without_a_seed_it_is_refused",),
+        ),
+        Break(
+            STATEFUL,
+            "_normal(emit, shape, generator), second), first)",
+            "_normal(emit, shape, generator), first), second)",
+            ("test_random.py::test_rule_88_normal_has_mean_and_deviation[f32]",),
+        ),
+        Break(
+            STATEFUL,
+            'emit("add", count, 1) if is_body else count',
+            "count",
+            ("test_random.py::test_rule_88_every_trip_draws_other_numbers[in the body]",),
+        ),
+    )),
+    Rule(89, "collectives on one device hand their operands over; from nobody come zeros; several are refused", (
+        Break(
+            "converters/collectives.py",
+            "    if (0, 0) in attributes.source_target_pairs:\n        return operand\n",
+            "    if attributes is not None:\n        return operand\n",
+            ("test_collectives.py::test_rule_89_collective_permute",),
+        ),
+        Break(
+            "converters/collectives.py",
+            "if any(len(group) > 1 for group in attributes.replica_groups) or",
+            "if",
+            ("test_collectives.py::test_rule_89_groups_of_several_devices_are_refused[all-reduce]",),
+        ),
+    )),
+    Rule(90, "a bound is never taken for the size of a dimension", (
+        Break(
+            "patterns/known_sizes.py",
+            "    return _is_constant(size, at_bounds(operand.shape).dimensions[dimension])",
+            "    return True",
+            ("test_refusals.py::test_rule_90_a_bounded_dimension_is_refused_by_name",),
+        ),
+        Break(
+            "patterns/known_sizes.py",
+            "    return isinstance(attributes, ConstantAttributes) and int(np.asarray(attributes.literal)) == wanted",
+            "    return isinstance(attributes, ConstantAttributes)",
+            ("test_structure.py::test_rule_90_a_size_below_the_bound_is_refused",),
+        ),
+    ), refused=True),
+    Rule(91, "new opcodes: mulhi is the high word; erf is exact; scan, ragged-dot and scaled-dot", (
+        Break(
+            "kernels/scalar/integers.py",
+            "            high = wrapping_subtract(scope, high, excess)",
+            "            high = opaque(high)",
+            ("test_elementwise.py::test_rule_91_mulhi_is_the_high_word_of_the_product",),
+        ),
+        Break(
+            "kernels/scalar/transcendental.py",
+            '"erf": polynomials.erf,',
+            '"erf": polynomials.tanh,',
+            case("rule_91-erf-f32-f32"),
+        ),
+        Break(
+            "rewrites/scan.py",
+            "if self.attributes.is_reverse else step",
+            "if self.attributes.is_reverse is None else step",
+            ("test_scan.py::test_rule_91_scans[dot in the body, reverse]",),
+        ),
+        Break(
+            "kernels/ragged_dot.py",
+            "rhs[g, b, k, j + c]",
+            "rhs[0, b, k, j + c]",
+            ("test_ragged_dot.py::test_rule_91_dimensions[rows, batch]",),
+        ),
+        Break(
+            "rewrites/scaled_dot.py",
+            'return emit("multiply", emit.convert(operand, kind), emit.reshape(spread, operand.shape.dimensions))',
+            "return emit.convert(operand, kind)",
+            ("test_scaled_dot.py::test_rule_91_dimensions[matrix]",),
+        ),
+    )),
+    Rule(
+        92,
+        "sharding, frontend attributes and metadata never affect values",
+        nothing="no code reads them but for names and messages",
+    ),
+)  # fmt: skip

@@ -1,0 +1,200 @@
+"""Rules 13 to 25: floats, element by element."""
+
+from __future__ import annotations
+
+from .integers import case
+from .model import Break, Rule
+
+COMPARE = "kernels/scalar/compare.py"
+FLOATS = "kernels/scalar/floats.py"
+PRIMITIVES = "kernels/scalar/primitives.py"
+TRANSCENDENTAL = "kernels/scalar/transcendental.py"
+START = "    dtype = operands[0].dtype\n    if bits_of(dtype) == 32:\n"
+
+RULES = (
+    Rule(13, "maximum and minimum are NaN if either operand is", (
+        Break(
+            PRIMITIVES,
+            "return tir.Select(is_nan(x), x, tir.Select(is_nan(y), y, numbers))",
+            "return numbers",
+            case("rule_13-maximum-f32-f32", "rule_13-minimum-f64-f64"),
+        ),
+        Break(
+            "dialects/relay_map.py",
+            "return operator(x.expr, y.expr)",
+            "return operator(y.expr, x.expr)",
+            ("test_elementwise.py::test_rule_13_rule_14_rule_44_scalars_and_pending_broadcasts",),
+        ),
+    )),
+    Rule(14, "clamp is min(high, max(x, low)): high wins over low, NaN of any operand wins over both", (
+        Break(
+            FLOATS,
+            "return p.minimum(scope, high, p.maximum(scope, low, x))",
+            "return p.maximum(scope, low, p.minimum(scope, high, x))",
+            case("rule_14-clamp-f32-f32"),
+        ),
+        Break(
+            "kernels/scalar/integers.py",
+            "return _smaller(scope, high, _larger(scope, x, low))",
+            "return _larger(scope, low, _smaller(scope, x, high))",
+            case("rule_14-clamp-s32-s32"),
+        ),
+    )),
+    Rule(15, "sign of a zero is that zero, of NaN is NaN", (
+        Break(
+            FLOATS,
+            "return tir.Select(tir.Or(p.is_zero(x), is_nan(x)), x, one)",
+            "return one",
+            case("rule_15-sign-f32-f32"),
+        ),
+        Break(
+            FLOATS,
+            "return tir.Select(tir.Or(p.is_zero(x), is_nan(x)), x, one)",
+            "return tir.Select(is_nan(x), x, tir.Select(p.is_zero(x), real(0.0, x.dtype), one))",
+            case("rule_15-sign-f32-f32"),
+        ),
+    )),
+    Rule(16, "comparisons with NaN are false but for NE; a total order has -NaN below -inf and -0 below 0", (
+        Break(
+            PRIMITIVES,
+            "return tir.And(compare_numbers(direction, a, b), tir.Not(tir.Or(is_nan(a), is_nan(b))))",
+            "return compare_numbers(direction, a, b)",
+            ("test_scalar_hazards.py::test_float_chains_keep_rule_16_and_rule_25[f32-graph]",),
+        ),
+        Break(
+            COMPARE,
+            "flipped = tir.Select(to_signed(bits) < integer(0, str(bits.dtype)[1:]), bits ^ magnitude_mask(x), bits)",
+            "flipped = bits",
+            case("rule_16-compareLT-f32-pred-2"),
+        ),
+        Break(
+            COMPARE,
+            'if order == "TOTALORDER":',
+            'if order == "TOTAL":',
+            case("rule_16-compareLT-f32-pred-2", "rule_16-compareEQ-f32-pred-2"),
+        ),
+    )),
+    Rule(17, "a comparison without a type takes it from its operands", (
+        Break(
+            "hlo/attributes_from_proto.py",
+            'return "SIGNED" if operand.kind == "signed" else "UNSIGNED"',
+            'return "SIGNED"',
+            ("test_hlo_reader.py::test_rule_17_absent_comparison_type",),
+        ),
+    )),
+    Rule(18, "complex numbers: EQ and NE by both components, LT and GT lexicographic, LE and GE by the real parts", (
+        Break(
+            "rewrites/pairs/order.py",
+            '        return emit("and" if direction == "EQ" else "or", real, imaginary)',
+            "        return real",
+            ("test_complex.py::test_opcodes_on_pairs[rule_18-compare]",),
+        ),
+        Break(
+            "rewrites/pairs/order.py",
+            '    return emit("or", real, emit("and", emit.compare("EQ", z.re, w.re), imaginary))',
+            "    return real",
+            ("test_complex_order.py::test_rule_18_comparisons_minimum_maximum_and_clamp",),
+        ),
+    )),
+    Rule(19, "round-nearest-afz takes halves away from zero, round-nearest-even to even; neither adds 0.5", (
+        Break(
+            FLOATS,
+            'is_half = compare_numbers("GE", p.subtract(magnitude, whole), real(0.5, x.dtype))',
+            'is_half = compare_numbers("GT", tir.floor(p.add(magnitude, real(0.5, x.dtype))), whole)',
+            case("rule_19-round-nearest-afz-f32-f32-2"),
+        ),
+        Break(
+            FLOATS,
+            'is_half = compare_numbers("GE", p.subtract(magnitude, whole), real(0.5, x.dtype))',
+            'is_half = compare_numbers("GT", p.subtract(magnitude, whole), real(0.5, x.dtype))',
+            case("rule_19-round-nearest-afz-f32-f32"),
+        ),
+        Break(
+            FLOATS,
+            "rounded = p.subtract(p.add(magnitude, tir.const(limit, x.dtype)), tir.const(limit, x.dtype))",
+            "rounded = tir.floor(p.add(magnitude, real(0.5, x.dtype)))",
+            case("rule_19-round-nearest-even-f32-f32"),
+        ),
+    )),
+    Rule(20, "log-plus-one and exponential-minus-one keep small arguments", (
+        Break(
+            TRANSCENDENTAL,
+            '"log-plus-one": polynomials.logarithm_plus_one,',
+            '"log-plus-one": lambda scope, x: polynomials.logarithm(scope, p.add(x, real(1.0, x.dtype))),',
+            case("rule_20-log-plus-one-f32-f32"),
+        ),
+        Break(
+            TRANSCENDENTAL,
+            '"exponential-minus-one": polynomials.exponential_minus_one,',
+            '"exponential-minus-one": lambda scope, x: p.subtract('
+            "polynomials.exponential(scope, x), real(1.0, x.dtype)),",
+            case("rule_20-exponential-minus-one-f32-f32"),
+        ),
+    )),
+    Rule(21, "x^0 and 1^x are 1 for every x; cbrt of a negative number is negative, its power 1/3 is NaN", (
+        Break(
+            TRANSCENDENTAL,
+            START,
+            '    dtype = operands[0].dtype\n    if node.opcode == "power":\n'
+            '        product = p.multiply(operands[1], tir.call_pure_extern(dtype, "log", operands[0]))\n'
+            '        return tir.call_pure_extern(dtype, "exp", product)\n'
+            "    if bits_of(dtype) == 32:\n",
+            case("rule_21-power-f64-f64"),
+        ),
+        Break(
+            TRANSCENDENTAL,
+            START,
+            '    dtype = operands[0].dtype\n    if node.opcode == "cbrt":\n'
+            '        return tir.call_pure_extern(dtype, "pow", operands[0], tir.const(1 / 3, dtype))\n'
+            "    if bits_of(dtype) == 32:\n",
+            case("rule_21-cbrt-f64-f64"),
+        ),
+    )),
+    Rule(22, "logistic is 0 and 1 at the ends, never NaN", (
+        Break(
+            TRANSCENDENTAL,
+            'return p.divide(one, p.add(one, tir.call_pure_extern(x.dtype, "exp", p.negate(x))))',
+            'grown = scope.bind(tir.call_pure_extern(x.dtype, "exp", x))\n'
+            "    return p.divide(grown, p.add(one, grown))",
+            case("rule_22-logistic-f64-f64"),
+        ),
+        Break(
+            "kernels/scalar/polynomials.py",
+            "return p.divide(real(1.0, F32), p.add(exponential(scope, p.negate(x)), _constant(1.0)))",
+            "grown = scope.bind(exponential(scope, x))\n    return p.divide(grown, p.add(grown, _constant(1.0)))",
+            case("rule_22-logistic-f32-f32"),
+        ),
+    )),
+    Rule(23, "atan2 knows the quadrant, of zeros by their signs", (
+        Break(
+            TRANSCENDENTAL,
+            START,
+            '    dtype = operands[0].dtype\n    if node.opcode == "atan2":\n'
+            '        return tir.call_pure_extern(dtype, "atanf", p.divide(*operands))\n'
+            "    if bits_of(dtype) == 32:\n",
+            case("rule_23-atan2-f32-f32"),
+        ),
+    )),
+    Rule(24, "is-finite is false for infinities and NaN", (
+        Break(
+            COMPARE,
+            "return tir.Not(equal(to_bits(x) & mask, mask))",
+            "return tir.Not(equal(to_bits(x) & magnitude_mask(x), mask))",
+            case("rule_24-is-finite-f32-pred"),
+        ),
+    )),
+    Rule(25, "16-bit floats are computed in f32, and every result is rounded", (
+        Break(
+            "kernels/scalar/evaluate.py",
+            "return to_half(scope, result) if is_float(result) else result",
+            'return tir.Cast("float16", result) if is_float(result) else result',
+            ("test_scalar_hazards.py::test_rule_25_chains_that_xla_reassociates[f16]",),
+        ),
+        Break(
+            "rewrites/narrow_types.py",
+            "        return after_arithmetic(emit, value, element_type)",
+            "        return value",
+            ("test_narrow_types.py::test_every_value_of_floats_through_elementwise_opcodes[rule_25-bf16]",),
+        ),
+    )),
+)  # fmt: skip

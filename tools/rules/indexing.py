@@ -1,0 +1,154 @@
+"""Rules 54 to 63: gather and scatter."""
+
+from __future__ import annotations
+
+from .model import Break, Rule
+
+CONVERTER = "converters/indexing.py"
+GATHER = "kernels/indexing.py"
+SCATTER = "kernels/scatter.py"
+
+# what dynamic-update-slice would do
+CLAMPED = (
+    SCATTER,
+    '        origin: dict[int, Any] = {axis: tir.Cast("int32", start) for axis, start in zip(mapped, starts)}',
+    "        extents = {axis: self.sizes[dim] for axis, dim in self.window_of.items()}\n"
+    "        last = {axis: self.operand[axis] - extents.get(axis, 1) for axis in mapped}\n"
+    "        origin: dict[int, Any] = {axis: clamped(start, last[axis]) for axis, start in zip(mapped, starts)}\n"
+    "        inside = []",
+)
+CLAMPED_IMPORT = (("from .indexing import within", "from .indexing import clamped, within"),)
+
+
+def gather(name: str) -> tuple[str, ...]:
+    return (f"test_gather_scatter.py::test_gather[{name}]",)
+
+
+def scatter(name: str) -> tuple[str, ...]:
+    return (f"test_gather_scatter.py::test_scatter[{name}]",)
+
+
+RULES = (
+    Rule(54, "gather: starts are clamped so that the slice fits, negative ones never count from the end", (
+        Break(
+            GATHER,
+            "        value = tir.max(value, tir.const(0, value.dtype))",
+            "        zero = tir.const(0, value.dtype)\n"
+            "        value = tir.max(tir.Select(value < zero, value + highest, value), zero)",
+            gather("rule_54 clamped, never wrapped"),
+        ),
+        Break(
+            CONVERTER,
+            '    return ctx.map("clamp", indices.element_type, [low, indices, high])',
+            '    positive = ctx.map("abs", indices.element_type, [indices])\n'
+            '    return ctx.map("clamp", indices.element_type, [low, positive, high])',
+            gather("rule_54 clamped, never wrapped"),
+        ),
+    )),
+    Rule(55, "an index_vector_dim beyond the indices' dimensions is a last one of size 1", (
+        Break(
+            CONVERTER,
+            "return ctx.dialect.reshape(indices, (*indices.dimensions, 1))",
+            "indices = ctx.dialect.transpose(indices, range(indices.rank)[::-1])\n"
+            "        return ctx.dialect.reshape(indices, (*indices.dimensions, 1))",
+            gather("rule_55 index_vector_dim is the rank"),
+        ),
+    )),
+    Rule(56, "gather: any order of start_index_map; batching dimensions skip the index vector's", (
+        Break(
+            CONVERTER,
+            '"batch_positions": [batch_dims.index(axis) for axis in numbers.start_indices_batching_dims],',
+            '"batch_positions": list(numbers.start_indices_batching_dims),',
+            gather("rule_56 dimension numbers"),
+        ),
+        Break(
+            GATHER,
+            'start = inputs[1](*batch, numbers["start_index_map"].index(axis))',
+            'start = inputs[1](*batch, sorted(numbers["start_index_map"]).index(axis))',
+            gather("rule_56 dimension numbers"),
+        ),
+    )),
+    Rule(57, "gather of nothing, or from nothing", (
+        Break(
+            CONVERTER,
+            "    if 0 in operand.shape.sizes or 0 in numbers.slice_sizes:\n",
+            "    if False:\n",
+            ("test_gather_scatter.py::test_rule_57_slices_without_elements_that_collapse",),
+        ),
+    )),
+    Rule(58, "indices of every integer type are compared as they are, not in a narrower type", (
+        Break(
+            GATHER,
+            "    highest = tir.const(min(limit, np.iinfo(value.dtype).max), value.dtype)\n    value = tir.min",
+            '    value = tir.Cast("int32", value)\n'
+            "    highest = tir.const(min(limit, np.iinfo(value.dtype).max), value.dtype)\n    value = tir.min",
+            gather("rule_58 index types"),
+        ),
+        Break(
+            GATHER,
+            "    highest = tir.const(min(limit, np.iinfo(value.dtype).max), value.dtype)\n    lower = ",
+            '    value = tir.Cast("int32", value) if value.dtype == "int64" else value\n'
+            "    highest = tir.const(min(limit, np.iinfo(value.dtype).max), value.dtype)\n    lower = ",
+            ("test_gather_scatter.py::test_rule_58_scatter_with_any_index_type",),
+        ),
+    )),
+    Rule(59, "JAX's modes of indexing are arithmetic around gather and scatter; mode drop is what scatter does", (
+        Break(*CLAMPED, ("test_gather_scatter.py::test_rule_59_jax_modes_are_around_the_operations",), CLAMPED_IMPORT),
+    )),
+    Rule(60, "scatter drops the whole window if any part of it is outside", (
+        Break(
+            SCATTER,
+            "        with loops.when(tir.all(*inside)):\n"
+            "            self._over_window(loops, place, part, origin, updates, outs)",
+            "        self._over_window(loops, place, part, origin, updates, outs)",
+            scatter("rule_60 a window is dropped whole"),
+            (
+                (
+                    "        for out, value in zip(outs, values):\n            out[target] = value\n\n    def _target",
+                    "        inside = [tir.all(t >= 0, t < size) for t, size in zip(target, self.operand)]\n"
+                    "        with loops.when(tir.all(*inside)):\n"
+                    "            for out, value in zip(outs, values):\n"
+                    "                out[target] = value\n\n    def _target",
+                ),
+            ),
+        ),
+    )),
+    Rule(61, "scatter: body(current, update), duplicates in row-major order of the updates", (
+        Break(
+            SCATTER,
+            "                place = {**place, remaining[0]: position}\n                self._over_scatter",
+            "                place = {**place, remaining[0]: self.sizes[remaining[0]] - 1 - position}\n"
+            "                self._over_scatter",
+            scatter("rule_61 duplicates in order"),
+        ),
+        Break(
+            SCATTER,
+            "[*current, *(update[source] for update in updates)]",
+            "[*(update[source] for update in updates), *current]",
+            scatter("rule_61 duplicates in order"),
+        ),
+        Break(
+            SCATTER,
+            "safe = [dim for axis, dim in self.window_of.items() if axis not in indexed and self.sizes[dim] > 1]",
+            "safe = [dim for dim in self.scatter_dims if self.sizes[dim] > 1]",
+            ("test_gather_scatter.py::test_rule_61_threads_keep_the_order_of_duplicates",),
+        ),
+    )),
+    Rule(62, "scatter: several operands, batching dimensions, scalars; uniqueness and order are hints", (
+        Break(
+            CONVERTER,
+            '"batch_positions": [scatter_dims.index(axis) for axis in numbers.scatter_indices_batching_dims],',
+            '"batch_positions": list(numbers.scatter_indices_batching_dims),',
+            scatter("rule_62 forms"),
+        ),
+        Break(
+            SCATTER,
+            "[*current, *(update[source] for update in updates)]",
+            "[x for pair in zip(current, (update[source] for update in updates)) for x in pair]",
+            ("test_gather_scatter.py::test_rule_62_variadic_scatter",),
+        ),
+    )),
+    Rule(63, "a scatter of one window is no dynamic-update-slice, which would move it inside", (
+        Break(*CLAMPED, scatter("rule_63 dropped where a dynamic-update-slice would move"), CLAMPED_IMPORT),
+    )),
+)  # fmt: skip

@@ -1,0 +1,159 @@
+"""Rules 35 to 47: movement, selection, sizes, constants."""
+
+from __future__ import annotations
+
+from .model import Break, Rule
+
+MOVEMENT = "converters/movement.py"
+LITERAL = "hlo/literal.py"
+
+
+def case(name: str) -> tuple[str, ...]:
+    return (f"test_movement.py::test_movement[{name}]",)
+
+
+RULES = (
+    Rule(35, "broadcast: operand dimension i becomes dimension dimensions[i]", (
+        Break(
+            MOVEMENT,
+            "    operand = ctx.dialect.transpose(operand, order)\n    carried",
+            "    carried",
+            case("rule_35 broadcast"),
+        ),
+    )),
+    Rule(36, "reshape keeps the row-major order of the elements, whatever the layouts", (
+        Break(
+            MOVEMENT,
+            "    return ctx.dialect.reshape(operand, instruction.shape.sizes)",
+            "    layout = instruction.operands[0].shape.minor_to_major\n"
+            "    operand = ctx.dialect.transpose(operand, layout[::-1]) if layout else operand\n"
+            "    return ctx.dialect.reshape(operand, instruction.shape.sizes)",
+            ("test_movement.py::test_rule_36_layouts_play_no_part",),
+        ),
+    )),
+    Rule(37, "transpose: result dimension i is operand dimension permutation[i], not the other way round", (
+        Break(
+            MOVEMENT,
+            "return ctx.dialect.transpose(operand, instruction.attributes.dimensions)",
+            "return ctx.dialect.transpose(operand, np.argsort(instruction.attributes.dimensions).tolist())",
+            case("rule_37 transpose of a cube"),
+        ),
+    )),
+    Rule(38, "pad: holes first, then the edges; negative edges crop what the holes have made", (
+        Break(
+            "kernels/movement.py",
+            "offset, step = position - low[axis], interior[axis] + 1",
+            "offset, step = position - low[axis] * (interior[axis] + 1 if low[axis] < 0 else 1), interior[axis] + 1",
+            case("rule_38 pad"),
+        ),
+    )),
+    Rule(39, "slice: the limit is exclusive, steps are counted from the start", (
+        Break(
+            MOVEMENT,
+            "    return ctx.dialect.slice(operand, attributes.starts, attributes.limits, attributes.strides)",
+            "    parts = zip(attributes.limits, attributes.strides, instruction.shape.sizes)\n"
+            "    starts = [limit - 1 - stride * (size - 1) for limit, stride, size in parts]\n"
+            "    return ctx.dialect.slice(operand, starts, attributes.limits, attributes.strides)",
+            case("rule_39 slice"),
+        ),
+    )),
+    Rule(40, "starts of dynamic slices are clamped so that the slice fits, of any integer type", (
+        Break(
+            "kernels/indexing.py",
+            "        value = tir.max(value, tir.const(0, value.dtype))",
+            "        zero = tir.const(0, value.dtype)\n"
+            "        value = tir.max(tir.Select(value < zero, value + highest, value), zero)",
+            ("test_dynamic_slices.py::test_rule_40_starts_are_clamped[signed]",),
+        ),
+        Break(
+            "kernels/indexing.py",
+            "    highest = tir.const(min(limit, np.iinfo(value.dtype).max), value.dtype)\n    value = tir.min",
+            '    value = tir.Cast("int32", value)\n'
+            "    highest = tir.const(min(limit, np.iinfo(value.dtype).max), value.dtype)\n    value = tir.min",
+            ("test_dynamic_slices.py::test_rule_40_starts_are_clamped[extreme]",),
+        ),
+        Break(
+            "converters/indexing.py",
+            "begin = [min(max(0, start), extent - size) for",
+            "begin = [min(start % extent, extent - size) for",
+            ("test_dynamic_slices.py::test_rule_40_constant_starts_are_a_plain_slice",),
+        ),
+    )),
+    Rule(41, "reverse takes several dimensions", (
+        Break(
+            MOVEMENT,
+            "return ctx.dialect.reverse(operand, instruction.attributes.dimensions)",
+            "return ctx.dialect.reverse(operand, instruction.attributes.dimensions[:1])",
+            case("rule_41 reverse"),
+        ),
+    )),
+    Rule(42, "iota counts along its dimension, in any type", (
+        Break(
+            MOVEMENT,
+            "    dimensions[dimension] = size\n",
+            "    dimensions[-1 - dimension] = size\n",
+            case("rule_42 iota of a square"),
+        ),
+        Break(
+            "rewrites/complex.py",
+            'return Pair(emit("iota", shape=shape, attributes=old.attributes), emit.full(0, shape))',
+            'return Pair(*[emit("iota", shape=shape, attributes=old.attributes)] * 2)',
+            ("test_movement.py::test_rule_42_iota_of_types_that_tvm_lacks[c64]",),
+        ),
+    )),
+    Rule(43, "concatenate: one operand after the other; those without elements add nothing", (
+        Break(
+            MOVEMENT,
+            "parts = [operand for operand in operands if 0 not in operand.dimensions]",
+            "parts = [operand for operand in operands if 0 not in operand.dimensions][::-1]",
+            case("rule_43 concatenate"),
+        ),
+    )),
+    Rule(44, "select: a scalar pred chooses the whole tensor", (
+        Break(
+            "kernels/scalar/logical.py",
+            "    return tir.Select(condition, on_true, on_false)",
+            "    return tir.Select(condition, on_false, on_true)",
+            ("test_elementwise.py::test_rule_13_rule_14_rule_44_scalars_and_pending_broadcasts",),
+        ),
+    )),
+    Rule(45, "get-dimension-size is the size of one dimension", (
+        Break(
+            "converters/structure.py",
+            'return ctx.scalar(instruction.operands[0].shape.sizes[dimension], "s32")',
+            'return ctx.scalar(instruction.operands[0].shape.sizes[-1 - dimension], "s32")',
+            ("test_refusals.py::test_rule_45_size_of_a_static_dimension",),
+        ),
+    )),
+    Rule(46, "a constant's elements are in the order of its layout; narrow ones are the low bits of a byte each", (
+        Break(
+            LITERAL,
+            "return np.ascontiguousarray(stored.transpose(np.argsort(major_to_minor)))",
+            "return flat.reshape(dimensions)",
+            ("test_hlo_literal.py::test_rule_46_layout_of_three_dimensions",),
+        ),
+        Break(
+            LITERAL,
+            "low = raw & np.uint8((1 << row.bits) - 1)",
+            "low = raw >> np.uint8(8 - row.bits)",
+            ("test_hlo_literal.py::test_rule_46_round_trip_of_every_element_type[s4]",),
+        ),
+    )),
+    Rule(47, "a reduction of nothing is its init value; tensors without elements are everywhere", (
+        Break(
+            "converters/reduce.py",
+            "    if any(sizes[axis] == 0 for axis in dimensions):\n"
+            "        return _unwrap(instruction, [_filled(ctx, init, shape) for init, shape in zip(inits, results)])",
+            "    if any(sizes[axis] == 0 for axis in dimensions):\n"
+            "        return _unwrap(instruction, [_filled(ctx, ctx.scalar(0, s.element_type), s) for s in results])",
+            ("test_reduce.py::test_reduce[rule_47-empty-dimension-gives-init]",),
+        ),
+        Break(
+            "converters/dot.py",
+            "    if 0 in shape.sizes or 0 in lhs.shape.sizes:\n        return zeros(ctx, shape)",
+            "    if 0 in shape.sizes or 0 in lhs.shape.sizes:\n"
+            "        return ctx.dialect.broadcast_to(ctx.scalar(1, shape.element_type), shape.sizes)",
+            ("test_dot.py::test_rule_47_no_products",),
+        ),
+    )),
+)  # fmt: skip
