@@ -11,6 +11,8 @@ import numpy as np
 from .frontend import from_hlo
 from .hlo.extract import alone, array_leaves, computing, cut, flat_parameters, needed, open_operands
 from .hlo.module import HloInstruction, HloModule
+from .rewrites.capabilities import Capabilities
+from .rewrites.inline_calls import inline_calls
 from .runtime import build
 from .tolerance import Difference, difference
 from .xla_cpu import compile_xla
@@ -132,11 +134,12 @@ def flat_arrays(value: Any) -> Arrays:
 def first_difference(
     module: HloModule, arrays: Sequence[Any], side: Side, tell: Callable[[str], Any] = lambda text: None
 ) -> WrongInstruction | None:
-    """The first instruction of the entry computation whose value differs, and matters for the result.
+    """The first instruction of the entry computation, calls inlined, whose value differs.
 
     Lines are drawn through the entry computation, and a module that computes what crosses them is run on both sides;
     then again between the last line that nothing wrong crosses and the first one that something wrong does. What comes
-    before a line that nothing wrong crosses plays no part in the difference.
+    before a line that nothing wrong crosses plays no part in the difference of the results; a wrong value that is
+    masked before the next line may be passed over.
 
     Parameters
     ----------
@@ -150,6 +153,7 @@ def first_difference(
     WrongInstruction or None
         None if no result differs.
     """
+    module = inline_calls(module, Capabilities(frozenset()))
     order = needed(module.entry)
     good, bad = 0, len(order)
     found = _compare_values(module, cut(module.entry, bad), arrays, side)

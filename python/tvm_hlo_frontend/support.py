@@ -10,10 +10,12 @@ from .hlo.attributes import CustomCallAttributes
 from .hlo.module import HloInstruction, HloModule
 from .hlo.opcodes import OPCODES
 from .kernels.dtypes import TVM_DTYPES
-from .refusals import REFUSED_OPCODES
-from .registry import ConvertFunction, custom_call_targets, registered, with_custom
+from .refusals import REFUSED_OPCODES, REFUSED_TARGETS
+from .registry import CUSTOM_CALL_PREFIX, ConvertFunction, custom_call_targets, registered, with_custom
 from .report import dynamic_instructions, missing_converters
 from .rewrites import Capabilities, decompose, settle_known_dimensions
+from .rewrites.linalg.lapack import ROUTINES
+from .rewrites.linalg_custom_calls import PORTABLE_TARGETS, expands_target
 from .rewrites.pipeline import REWRITTEN_OPCODES, SEEDED_OPCODES
 
 # how an opcode is converted -> what that means
@@ -72,6 +74,23 @@ def verdict_on(opcode: str) -> Verdict:
 def public_targets() -> list[str]:
     """Targets of custom-calls that have a converter, without those that only rewrites make."""
     return sorted(target for target in custom_call_targets(registered()) if not target.startswith(_INTERNAL))
+
+
+def rewritten_targets() -> list[str]:
+    """Targets of custom-calls that rewrites know; of LAPACK's routines, which have four names each, the pattern."""
+    return sorted([*PORTABLE_TARGETS, *(f"lapack_?{routine}_ffi" for routine in ROUTINES)])
+
+
+def verdict_on_target(target: str) -> Verdict | None:
+    """The verdict on custom-calls to a target; None if nothing is known of it."""
+    entry = registered().get(CUSTOM_CALL_PREFIX + target)
+    if entry is not None:
+        return Verdict(entry.how, entry.summary)
+    if expands_target(target):
+        return Verdict("rewrite", f"{target}: opcodes and kernels that mean the same (rule 75)")
+    if target in REFUSED_TARGETS:
+        return Verdict(REFUSED, REFUSED_TARGETS[target])
+    return None
 
 
 def kind_of(instruction: HloInstruction) -> str:

@@ -21,7 +21,8 @@ def up_to_signs(results: list[np.ndarray]) -> list[np.ndarray]:
 def reductions() -> list[Case]:
     names = ["Max", "Mean", "Min", "Prod", "Sum"]
     cases = [op_case(name, f(3, 4, 5), ints(0, 2), keep_dims=True) for name in names]
-    cases += [op_case(name, b(3, 4), ints(1)) for name in ("All", "Any")]
+    rows = array([[True, True], [True, False], [False, False]], np.bool_)
+    cases += [op_case(name, rows, ints(1)) for name in ("All", "Any")]
     cases += [op_case(name, f(3, 7), scalar(1)) for name in ("ArgMax", "ArgMin")]
     cases += [
         op_case(name, f(3, 5), scalar(1), exclusive=True, reverse=True)
@@ -74,7 +75,9 @@ def linear_algebra() -> list[Case]:
 
 def comparisons() -> list[Case]:
     few = i(3, 4).astype(np.float32)
+    special = array([np.nan, np.inf, -np.inf, 0, 1], np.float32)
     return [
+        *(op_case(name, special) for name in ("IsFinite", "IsInf", "IsNan")),
         op_case("Equal", few, few[::-1].copy()),
         op_case("NotEqual", few, few[::-1].copy()),
         op_case("ApproximateEqual", few, few + f(3, 4, low=-0.2, high=0.2), tolerance=0.1),

@@ -116,7 +116,8 @@ def verdict(
     from_xla = faults(by_xla)
     if from_xla:
         return WRONG, shorten(from_xla)
-    return AS_XLA, shorten(f"TensorFlow's own kernel: {from_kernel}")
+    # the judge calls the other side XLA
+    return AS_XLA, shorten(f"TensorFlow's own kernel: {from_kernel.replace(', XLA ', ', it ')}")
 
 
 def traced(case: Case, variables: Sequence[Any]) -> Any:

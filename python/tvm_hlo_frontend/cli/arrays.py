@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from .command import Unusable
 LARGEST_INTEGER = 8
 
 
-def given_inputs(inputs: Sequence[Parameter], path: Path | None, seed: int | None) -> list[np.ndarray]:
+def given_inputs(
+    inputs: Sequence[Parameter], path: Path | None, seed: int | None, weights: Mapping[int, int] | None = None
+) -> list[np.ndarray]:
     """An array for each input, from an npz file or drawn.
 
     Parameters
@@ -27,6 +30,8 @@ def given_inputs(inputs: Sequence[Parameter], path: Path | None, seed: int | Non
         An .npz file with arrays by name.
     seed : int, optional
         Of the generator for what the file does not give; None if everything has to be given.
+    weights : mapping of int to int, optional
+        What is known of the inputs, by position: see `patterns.weights.products_per_sum`.
 
     Raises
     ------
@@ -44,17 +49,20 @@ def given_inputs(inputs: Sequence[Parameter], path: Path | None, seed: int | Non
     if missing and seed is None:
         raise Unusable(f"give --inputs X.npz, or --random SEED to draw them; not given: {listed(missing)}")
     generator = np.random.default_rng(seed)
-    drawn = {parameter.name: random_array(parameter, generator) for parameter in missing}
+    products = {parameter.name: None if weights is None else weights.get(i, 1) for i, parameter in enumerate(inputs)}
+    drawn = {parameter.name: random_array(parameter, generator, products[parameter.name]) for parameter in missing}
     return [drawn[name] if name in drawn else with_dtype(given[name], known[name]) for name in known]
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Arrays of an .npz file by name."""
+    if not zipfile.is_zipfile(path):
+        raise SignatureError(f"{path} is no .npz file: numpy.savez writes them")
     try:
         with np.load(path) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, AttributeError) as error:
-        raise SignatureError(f"{path} is no .npz file of arrays: {error}") from error
+    except (OSError, ValueError) as error:
+        raise SignatureError(f"{path} cannot be read as an .npz file of arrays: {error}") from error
 
 
 def with_dtype(array: np.ndarray, parameter: Parameter) -> np.ndarray:
@@ -66,9 +74,12 @@ def with_dtype(array: np.ndarray, parameter: Parameter) -> np.ndarray:
     return array
 
 
-def random_array(parameter: Parameter, generator: np.random.Generator) -> np.ndarray:
-    """Numbers for an input: integers from 0 to 7, either predicate; floats of up to one dimension from 0.5 to 1.5, as
-    they are often scales or variances, others normal with a variance of one over the rows that a product would add up.
+def random_array(parameter: Parameter, generator: np.random.Generator, products: int | None = None) -> np.ndarray:
+    """Numbers for an input.
+
+    Integers from 0 to 7, and either predicate. Floats of up to one dimension from 0.5 to 1.5, as they are often scales
+    or variances; others normal, with a variance of one over `products`, so that sums of products of them are about one.
+    Where that is None it is guessed from the dimensions.
     """
     dimensions = tuple(int(size) for size in parameter.dimensions)
     row = BY_NAME[parameter.element_type]
@@ -79,17 +90,19 @@ def random_array(parameter: Parameter, generator: np.random.Generator) -> np.nda
     if row.kind in ("signed", "unsigned"):
         limit = min(LARGEST_INTEGER, 1 << (row.bits - (row.kind == "signed")))
         return np.asarray(generator.integers(0, limit, dimensions)).astype(row.numpy_dtype)
-    values = _floats(dimensions, generator)
+    if products is None:
+        features = max(dimensions[0], dimensions[-1], 1) if dimensions else 1
+        products = max(1, math.prod(dimensions) // features)
+    values = _floats(dimensions, generator, products)
     if row.kind == "complex":
-        values = values + 1j * _floats(dimensions, generator)
+        values = values + 1j * _floats(dimensions, generator, products)
     return np.asarray(values).astype(row.numpy_dtype)
 
 
-def _floats(dimensions: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+def _floats(dimensions: tuple[int, ...], generator: np.random.Generator, products: int) -> np.ndarray:
     if len(dimensions) < 2:
         return np.asarray(generator.uniform(0.5, 1.5, dimensions))
-    features = max(dimensions[0], dimensions[-1], 1)
-    return generator.normal(size=dimensions) / math.sqrt(max(1, math.prod(dimensions) // features))
+    return generator.normal(size=dimensions) / math.sqrt(products)
 
 
 def listed(inputs: Sequence[Parameter]) -> str:

@@ -88,32 +88,30 @@ def measured(
 ) -> dict[str, Any]:
     """Seconds of building and milliseconds of running, on both sides."""
     from ..comparison import compared, flat_arrays
-    from ..hlo.extract import flat_parameters
-    from ..hlo.module import HloModule
     from ..timing import alternate, prepared
     from ..xla_cpu import compile_xla
     from .arrays import given_inputs
-    from .program import build_with_original
+    from .program import build_for_both
 
     start = time.perf_counter()
-    _, original, executable = build_with_original(file, options, target)
+    both = build_for_both(file, options, target)
     tvm_build = time.perf_counter() - start
-    arrays = given_inputs(executable.inputs, inputs, seed)
+    arrays = given_inputs(both.executable.inputs, inputs, seed, both.weights)
     tell("compiling for XLA")
     start = time.perf_counter()
-    program = compile_xla(flat_parameters(original) if isinstance(original, HloModule) else original)
+    program = compile_xla(both.original)
     xla_build = time.perf_counter() - start
-    found = compared(flat_arrays(executable(*arrays)), program(*arrays), None)
+    found = compared(flat_arrays(both.executable(*arrays)), program(*arrays), None)
     tell("timing")
     placed = program.put(arrays)
-    seconds = alternate({"tvm": prepared(executable, arrays), "xla": lambda: program.run(placed)})
+    seconds = alternate({"tvm": prepared(both.executable, arrays), "xla": lambda: program.run(placed)})
     return {
         "tvm_ms": seconds["tvm"] * 1e3,
         "xla_ms": seconds["xla"] * 1e3,
         "ratio": seconds["tvm"] / seconds["xla"],
         "tvm_build_s": tvm_build,
         "xla_build_s": xla_build,
-        "executor": executable.executor,
+        "executor": both.executable.executor,
         "wrong_results": [index for index, part in enumerate(found.differences) if part.wrong],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -51,21 +52,22 @@ def compare(
     from ..comparison import Side, compared, first_difference, flat_arrays, run_on_xla
     from .arrays import given_inputs
     from .output import console, progress, quiet_tvm
-    from .program import build_with_original
+    from .program import build_for_both
 
     quiet_tvm()
     side = Side(from_hlo_options(custom, rng_seed), target, rtol)
     out = console()
     with progress(f"building {file}") as tell:
-        module, original, executable = build_with_original(file, side.options, target)
-        arrays = given_inputs(executable.inputs, inputs, 0 if inputs is None and seed is None else seed)
+        both = build_for_both(file, side.options, target)
+        seed = 0 if inputs is None and seed is None else seed
+        arrays = given_inputs(both.executable.inputs, inputs, seed, both.weights)
         tell("running on TVM and on XLA")
-        found = compared(flat_arrays(executable(*arrays)), run_on_xla(original, arrays), rtol)
+        found = compared(flat_arrays(both.executable(*arrays)), run_on_xla(both.original, arrays), rtol)
     print_comparison(out, found)
     if found.same:
         return
     with progress("looking for the first instruction that differs") as tell:
-        wrong = first_difference(module, arrays, side, tell)
+        wrong = first_difference(both.module, arrays, side, tell)
     print_wrong(out, wrong)
     ctx.exit(DIFFERS)
 
@@ -77,7 +79,8 @@ def print_comparison(out: Any, found: Any) -> None:
     rows = []
     for index, (array, part) in enumerate(zip(found.xla, found.differences)):
         verdict = "differs" if part.wrong else "same" if part.finite else "same, but nothing in it is finite"
-        rows.append((index, f"{array.dtype}{list(array.shape)}", part.wrong, f"{part.error:.2g}", verdict))
+        error = f"{part.error:.2g}" if math.isfinite(part.error) else ""
+        rows.append((index, f"{array.dtype}{list(array.shape)}", part.wrong, error, verdict))
     out.print(table("", [">result", "shape", ">wrong elements", ">largest error", ""], rows))
 
 
@@ -95,10 +98,11 @@ def print_wrong(out: Any, wrong: Any) -> None:
         lines.append(f"from {wrong.instruction.metadata}")
     if wrong.path:
         lines.append(f"element {'.'.join(map(str, wrong.path))} of its result")
-    lines.append(f"{found.wrong} of {found.size} elements differ, by up to {found.error:.2g}; first at {list(where)}")
-    lines.append(f"TVM {wrong.tvm[where]}   XLA {wrong.xla[where]}")
+    size = f", by up to {found.error:.2g}" if math.isfinite(found.error) else ""
+    lines.append(f"{found.wrong} of {found.size} elements differ{size}; first at {list(where)}")
+    lines.append(f"TVM {wrong.tvm[where]!s}   XLA {wrong.xla[where]!s}")
     lines.append(by_itself(wrong))
-    out.print("\n".join(f"  {line}" for line in lines), markup=False)
+    out.print("\n".join(f"  {line}" for line in lines), markup=False, soft_wrap=True)
 
 
 def by_itself(wrong: Any) -> str:

@@ -142,7 +142,7 @@ def print_facts(facts: dict[str, Any], limit: int | None) -> None:
 
 def opcode_rows(facts: dict[str, Any]) -> list[tuple[Any, ...]]:
     """A row per opcode, custom-calls by target; the most frequent first."""
-    from ..support import verdict_on
+    from ..support import verdict_on, verdict_on_target
     from .output import quantity
 
     refused = Counter(refusal["opcode"] for refusal in facts["unsupported"])
@@ -150,7 +150,8 @@ def opcode_rows(facts: dict[str, Any]) -> list[tuple[Any, ...]]:
     for name, count in facts["opcodes"].items():
         part = facts["cost"].get(name, {"flops": 0, "transcendentals": 0})
         number = part["flops"] + part["transcendentals"]
-        how = verdict_on(name.partition("(")[0]).how
+        opcode, _, target = name.rstrip(")").partition("(")
+        how = (verdict_on_target(target) or verdict_on(opcode)).how
         if refused[name]:
             how = "not supported" if refused[name] >= count else f"{how}; {refused[name]} not supported"
         rows.append((name, count, quantity(number) if number else "", how))

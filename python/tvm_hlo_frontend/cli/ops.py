@@ -41,20 +41,18 @@ def all_rows() -> list[dict[str, Any]]:
 def one_row(name: str) -> dict[str, Any]:
     """What is known of an opcode or a custom-call target."""
     from ..hlo.opcodes import OPCODES
-    from ..refusals import REFUSED_TARGETS
     from ..registry import CUSTOM_CALL_PREFIX, registered
-    from ..support import REFUSED, public_targets, verdict_on
+    from ..support import public_targets, rewritten_targets, verdict_on, verdict_on_target
 
     if name in OPCODES:
         how, summary = verdict_on(name)
         row = {"opcode": name, "how": how, "summary": summary, "converter": place_of(registered().get(name))}
-        return row | ({"targets": public_targets()} if name == "custom-call" else {})
-    entry = registered().get(CUSTOM_CALL_PREFIX + name)
-    if entry is not None:
-        return {"target": name, "how": entry.how, "summary": entry.summary, "converter": place_of(entry)}
-    if name in REFUSED_TARGETS:
-        return {"target": name, "how": REFUSED, "summary": REFUSED_TARGETS[name], "converter": None}
-    raise Unusable(f"{name} is neither an opcode of HLO nor a target of custom-calls.{guess(name)}")
+        return row | ({"targets": public_targets() + rewritten_targets()} if name == "custom-call" else {})
+    verdict = verdict_on_target(name)
+    if verdict is None:
+        raise Unusable(f"{name} is neither an opcode of HLO nor a known target of custom-calls.{guess(name)}")
+    converter = place_of(registered().get(CUSTOM_CALL_PREFIX + name))
+    return {"target": name, "how": verdict.how, "summary": verdict.summary, "converter": converter}
 
 
 def guess(name: str) -> str:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..hlo.module import HloModule
+    from ..runtime import Executable
 
 LIBRARIES = (".so", ".dylib", ".dll")
 
@@ -32,15 +37,36 @@ def load_executable(file: Path, options: dict[str, Any], target: str | None = No
     return build(mod, params, target)
 
 
-def build_with_original(file: Path, options: Mapping[str, Any], target: str | None = None) -> tuple[Any, Any, Any]:
-    """The module of an HLO file, what XLA shall run of it, and its Executable.
+@dataclass(frozen=True)
+class BothSides:
+    """A module for TVM and for XLA.
 
-    XLA gets the bytes that the module was read from, not what this package understood of them, unless XLA's client
-    cannot run them as they are.
+    Attributes
+    ----------
+    module : HloModule
+    original : HloModule or bytes
+        What XLA runs: the bytes that the module was read from, not what this package understood of them, unless XLA's
+        client cannot run them as they are.
+    executable : Executable
+    weights : dict of int to int
+        See `patterns.weights.products_per_sum`, by position among the inputs.
     """
+
+    module: HloModule
+    original: HloModule | bytes
+    executable: Executable
+    weights: dict[int, int]
+
+
+def build_for_both(file: Path, options: Mapping[str, Any], target: str | None = None) -> BothSides:
+    """Read, convert and build an HLO file that XLA shall run as well."""
     from ..frontend import from_hlo
+    from ..hlo.extract import flat_parameters
     from ..hlo.reader import module_from_proto, parse_module_proto
     from ..hlo.sources import to_bytes
+    from ..patterns.weights import products_per_sum
+    from ..rewrites import Capabilities
+    from ..rewrites.inline_calls import inline_calls
     from ..runtime import build
 
     proto = parse_module_proto(to_bytes(file))
@@ -48,5 +74,6 @@ def build_with_original(file: Path, options: Mapping[str, Any], target: str | No
     module = module_from_proto(proto)
     mod, params = from_hlo(module, **options)
     executable = build(mod, params, target)
-    tuples = any(parameter.shape.is_tuple for parameter in module.entry.parameters)
-    return module, module if tuples else original, executable
+    flat = flat_parameters(module)
+    weights = products_per_sum(inline_calls(flat, Capabilities(frozenset())))
+    return BothSides(module, original if flat is module else flat, executable, weights)

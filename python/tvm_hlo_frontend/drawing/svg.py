@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
@@ -17,6 +18,7 @@ MARGIN = 20.0
 HEAD = 42.0
 LEGEND = 34.0
 MIN_COLUMN = 900.0
+_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 STYLE = """
 text { font: 11px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #212529; }
 .title { font-weight: bold; }
@@ -66,7 +68,11 @@ def svg_text(title: str, clusters: Sequence[Cluster]) -> str:
 
 def clean(text: str) -> str:
     """`text` escaped, without characters that XML cannot have."""
-    return escape("".join(c if c in "\n\t" or ord(c) >= 32 else "�" for c in text))
+    return escape(_allowed(text))
+
+
+def _allowed(text: str) -> str:
+    return _FORBIDDEN.sub("�", text)
 
 
 def node_size(node: Node) -> Point:
@@ -117,7 +123,7 @@ def cluster_svg(cluster: Cluster, layout: Layout, x: float, y: float, width: flo
     """One computation."""
     kind = "cluster entry" if cluster.is_entry else "cluster"
     parts = [
-        f'<g class="{kind}" data-name={quoteattr(clean(cluster.name))} transform="translate({x:.1f} {y:.1f})">',
+        f'<g class="{kind}" data-name={quoteattr(_allowed(cluster.name))} transform="translate({x:.1f} {y:.1f})">',
         f'<rect width="{width:.1f}" height="{height:.1f}" rx="8"/>',
         f'<text class="head" x="{MARGIN:.0f}" y="22">{clean(cluster.name)}</text>',
         f'<text class="caption" x="{MARGIN:.0f}" y="38">{clean(cluster.caption)}</text>',

@@ -37,8 +37,13 @@ def _is_known(instruction: HloInstruction, converted: frozenset[str]) -> bool:
         return False
     if attributes.target in converted:
         return False
-    found = routine_of(attributes.target)
-    return attributes.target in PORTABLE_TARGETS or (found is not None and found[0] in ROUTINES)
+    return expands_target(attributes.target)
+
+
+def expands_target(target: str) -> bool:
+    """Whether custom-calls to `target` are known here."""
+    found = routine_of(target)
+    return target in PORTABLE_TARGETS or (found is not None and found[0] in ROUTINES)
 
 
 def _expand(

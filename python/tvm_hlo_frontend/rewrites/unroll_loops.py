@@ -11,6 +11,7 @@ import numpy as np
 from ..hlo.attributes import CompareAttributes, ConstantAttributes, ParameterAttributes, TupleIndexAttributes
 from ..hlo.builder import RewriteBuilder, transform
 from ..hlo.module import HloComputation, HloInstruction, HloModule
+from ..hlo.opcodes import ELEMENTWISE
 from ..hlo.shape import Shape
 from ..patterns.loops import match_elementwise_loop
 from .capabilities import Capabilities
@@ -19,6 +20,10 @@ from .capabilities import Capabilities
 MAX_INSTRUCTIONS = 2500
 # beyond, what a trip costs on the virtual machine is a small part
 MAX_BODY_INSTRUCTIONS = 200
+# bodies of nothing else, such as the rounds of random number generators, fuse into kernels that compile long
+LIGHT = ELEMENTWISE | frozenset(
+    "parameter constant tuple get-tuple-element broadcast reshape slice dynamic-slice concatenate iota copy".split()
+)
 
 Value = Union[HloInstruction, "tuple[Value, ...]"]
 
@@ -70,10 +75,12 @@ def unroll_loops(module: HloModule, capabilities: Capabilities) -> HloModule:
 
 
 def unrolled(builder: RewriteBuilder, loop: HloInstruction, state: Value, budget: Budget) -> Value | None:
-    """State after the last trip; None if the loop stays: its condition depends on data, it is too long, or one kernel
-    can run it as it is."""
+    """State after the last trip; None if the loop stays: its condition depends on data, it is too long, its body is
+    light, or one kernel can run it as it is."""
     body, condition = (builder.rewritten(called) for called in loop.called_computations)
     if len(body.instructions) > MAX_BODY_INSTRUCTIONS or match_elementwise_loop(loop) is not None:
+        return None
+    if all(instruction.opcode in LIGHT for instruction in body.instructions):
         return None
     before = budget.left
     while budget.left >= 0:

@@ -209,7 +209,9 @@ def test_signature_and_frozen_values():
     assert got.dtype == np.complex64 and not different(np.round(got, 3), np.round(z @ w, 3)).any()
 
 
-@pytest.mark.parametrize("name", ["rule_48-dot", "rule_64-reduce", "rule_61-scatter", "rule_78-while", "rule_38-movement"])
+@pytest.mark.parametrize(
+    "name", ["rule_48-dot", "rule_64-reduce", "rule_61-scatter", "rule_78-while", "rule_38-movement"]
+)
 def test_pairs_in_tvm(name):
     function, args = CASES[name]
     check(lowered(function, *args), args, rtol=2e-6)

@@ -26,7 +26,9 @@ LAYOUTS = {
     "rule_49-channels-first": dict(labels=FIRST, features=3, outputs=8, sizes=(9, 9), window=SAME),
     "rule_49-channels-last": dict(features=3, outputs=8, sizes=(9, 10), window=UNEVEN),
     "rule_49-mixed": dict(labels=("01bf", "1o0i", "f0b1"), features=3, outputs=4, sizes=(7, 8), window=UNEVEN),
-    "rule_49-spatial-crossed": dict(labels=("b10f", "01io", "bf01"), features=3, outputs=4, sizes=(7, 8), window=UNEVEN),
+    "rule_49-spatial-crossed": dict(
+        labels=("b10f", "01io", "bf01"), features=3, outputs=4, sizes=(7, 8), window=UNEVEN
+    ),
     "rule_49-1d": dict(
         labels=("b0f", "0io", "b0f"), features=4, outputs=8, sizes=(9,), window=[W(3, 2, 1, 1)]
     ),

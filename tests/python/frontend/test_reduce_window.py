@@ -43,7 +43,11 @@ def pooling() -> list[Case]:
         Case("rule_68-max-pool-nhwc", "maximum", (last,), (-INF,), window=(point, wide, wide, point)),
         Case("rule_68-sum-pool-nchw", "add", (image,), (0.0,), window=(point, point, W(2, 2), W(3, 3))),
         Case(
-            "rule_68-sum-pool-nhwc-asymmetric", "add", (last,), (0.0,), window=(point, W(3, 2, 0, 1), W(4, 2, 2, 1), point)
+            "rule_68-sum-pool-nhwc-asymmetric",
+            "add",
+            (last,),
+            (0.0,),
+            window=(point, W(3, 2, 0, 1), W(4, 2, 2, 1), point),
         ),
         Case("rule_68-global", "add", (image,), (0.0,), window=(point, point, W(13), W(17))),
         Case("rule_68-global-with-stride", "maximum", (image,), (-INF,), window=(point, point, W(13, 2), W(17, 5))),
@@ -59,7 +63,13 @@ def pooling() -> list[Case]:
             rtol=4e-3,
         ),
         Case("rule_68-one-dimension", "minimum", (floats(50),), (INF,), window=(W(5, 1, 2, 2),)),
-        Case("rule_68-same-size-window-padded", "maximum", (floats(6, 6),), (-INF,), window=(W(6, 1, 3, 2), W(6, 1, 2, 3))),
+        Case(
+            "rule_68-same-size-window-padded",
+            "maximum",
+            (floats(6, 6),),
+            (-INF,),
+            window=(W(6, 1, 3, 2), W(6, 1, 2, 3)),
+        ),
     ]
 
 
@@ -72,13 +82,27 @@ def semantics() -> list[Case]:
         Case("rule_68-init-at-run-time", "maximum", (x,), (0.5,), window=(W(2), W(2)), runtime_init=True),
         Case("rule_68-subtract-init", "subtract", (x,), (0.5,), window=(W(2, 1, 1, 0), W(3, 2, 1, 1))),
         Case("rule_68-any-body-in-order", "horner", (whole,), (2,), window=(W(2, 1, 1, 0), W(3, 2, 1, 1))),
-        Case("rule_68-variadic", "sum_and_product", (whole, integers(7, 9)), (1, 2), window=(W(2, 1, 1, 0), W(3, 2, 1, 1))),
+        Case(
+            "rule_68-variadic",
+            "sum_and_product",
+            (whole, integers(7, 9)),
+            (1, 2),
+            window=(W(2, 1, 1, 0), W(3, 2, 1, 1)),
+        ),
         Case("rule_68-window-dilation", "add", (x,), (0.0,), window=(W(2, 1, 1, 1, 3), W(3, 2, 0, 0, 2))),
         Case("rule_68-window-dilation-any-body", "horner", (whole,), (0,), window=(W(2, 1, 1, 1, 3), W(3, 2, 0, 0, 2))),
         Case("rule_68-base-dilation", "add", (x,), (0.0,), window=(W(2, 1, 0, 0, 1, 2), W(3, 1, 1, 1, 1, 3))),
-        Case("rule_68-base-dilation-any-body", "horner", (whole,), (5,), window=(W(2, 1, 0, 0, 1, 2), W(3, 1, 1, 1, 1, 3))),
+        Case(
+            "rule_68-base-dilation-any-body",
+            "horner",
+            (whole,),
+            (5,),
+            window=(W(2, 1, 0, 0, 1, 2), W(3, 1, 1, 1, 1, 3)),
+        ),
         Case("rule_68-both-dilations", "maximum", (x,), (-INF,), window=(W(3, 2, 2, 1, 2, 3), W(2, 1, 0, 2, 3, 2))),
-        Case("rule_68-base-dilation-one-window", "add", (x,), (3.0,), window=(W(1, 1, 0, 0, 1, 2), W(1, 1, 1, 1, 1, 3))),
+        Case(
+            "rule_68-base-dilation-one-window", "add", (x,), (3.0,), window=(W(1, 1, 0, 0, 1, 2), W(1, 1, 1, 1, 1, 3))
+        ),
         Case("rule_68-negative-padding", "add", (x,), (0.0,), window=(W(2, 1, -1, -2), W(3, 2, -2, 1))),
         Case("rule_68-negative-padding-any-body", "horner", (whole,), (1,), window=(W(2, 1, -1, -2), W(3, 2, -2, 1))),
         Case(

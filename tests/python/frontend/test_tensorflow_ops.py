@@ -19,9 +19,9 @@ from tensorflow_ops.table import load_cases
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 # one of each kind of case; XlaSetBound makes a custom-call to "SetBound"
 SAMPLE = [
-    *("BatchMatMulV3", "ConcatOffset", "FusedBatchNormV3", "MaxPoolGradGrad", "MirrorPadGrad", "Polygamma"),
+    *("BatchMatMulV3", "ConcatOffset", "FusedBatchNormV3", "MaxPoolGradGrad", "MirrorPadGrad", "Cumprod"),
     *("ResourceApplyAdam", "ResourceScatterNdUpdate", "StackPopV2", "SymbolicGradient", "TensorListPopBack"),
-    *("UniformQuantizedDot", "XlaSetBound", "XlaVariadicReduceV2"),
+    *("StatefulUniformInt", "UniformQuantizedDot", "XlaSetBound", "XlaVariadicReduceV2"),
 ]
 
 

@@ -63,6 +63,15 @@ def element_by_element(x):
     return lax.fori_loop(0, 5, lambda i, s: s * 0.5 + i, x)
 
 
+def rounds_of_bits(x):
+    def body(i, state):
+        key, bits = state
+        return key + jnp.uint32(1), (bits << 3 ^ bits >> 5) + jnp.broadcast_to(key[:1], bits.shape)
+
+    bits = lax.bitcast_convert_type(x, "uint32")
+    return lax.fori_loop(0, 5, body, (jnp.arange(2, dtype="uint32"), bits))[1]
+
+
 def inlined(function):
     hlo = jax.jit(function, keep_unused=True).lower(X).compiler_ir("hlo").as_serialized_hlo_module_proto()
     return inline_calls(read(hlo), CARRIED)
@@ -84,7 +93,7 @@ def test_rule_78_trips_give_what_the_loop_gives(function):
 
 
 @pytest.mark.parametrize(
-    "function", [until_small, many_trips, element_by_element], ids=lambda function: function.__name__
+    "function", [until_small, many_trips, element_by_element, rounds_of_bits], ids=lambda function: function.__name__
 )
 def test_other_loops_stay(function):
     before = inlined(function)

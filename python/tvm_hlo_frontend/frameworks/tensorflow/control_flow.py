@@ -60,11 +60,11 @@ def _rewritten(function: Any) -> tuple[str, list[Any]]:
     graph = function.graph.as_graph_def()
     library = function_pb2.FunctionDefLibrary()
     library.function.add().CopyFrom(function.function_def)
+    library.function.extend(graph.library.function)
     dropped = sum(_drop_dead_placeholders(definition) for definition in library.function)
     if not loops and not dropped:
         return function.name, []
     if loops:
-        library.function.extend(graph.library.function)
         library = run_pass(library, function.name, graph.versions.producer)
         if library.function[0].signature.name == function.name:
             raise LoweringError(IMPOSSIBLE)
@@ -88,9 +88,12 @@ def run_pass(library: Any, name: str, producer: int) -> Any:
             "TF_DUMP_GRAPH_PREFIX": folder,
         }
         command = [sys.executable, "-m", f"{__package__}.functionalize", folder, name, str(producer)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, timeout=TIMEOUT, check=False, errors="replace"
-        )
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=environment, timeout=TIMEOUT, check=False, errors="replace"
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LoweringError(f"{IMPOSSIBLE} within {TIMEOUT:g} s") from error
         result = Path(folder) / "rewritten.pb"
         if not result.exists():
             said = [line for line in done.stderr.splitlines() if line.strip()]
