@@ -24,6 +24,8 @@ FORBIDDEN = {
     "schedules": {"tvm.relay", "tvm.relax", "google.protobuf", ".dialects", ".converters", *FRAMEWORKS},
     "dialects": {"google.protobuf", ".converters", *FRAMEWORKS},
     "frameworks": {".converters", ".kernels", "tensorflow.compiler.xla"},
+    "drawing": {"tvm", "google.protobuf", ".converters", ".kernels", ".dialects", ".rewrites", *FRAMEWORKS},
+    "cli": {"tvm", "google.protobuf", ".converters", ".kernels", ".dialects", *FRAMEWORKS},
 }
 PARTS = sorted(FORBIDDEN)
 SOURCES = sorted(PACKAGE.rglob("*.py"))

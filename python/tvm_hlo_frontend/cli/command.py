@@ -147,7 +147,7 @@ def input_options(function: Decorated) -> Decorated:
         "seed",
         type=click.IntRange(min=0),
         metavar="SEED",
-        help="Draw the inputs that are not given: integers from 0 to 7, floats around 0 or 1 at which models stay finite.",
+        help="Draw the inputs that are not given: integers from 0 to 7, and floats at which models stay finite.",
     )
     return inputs(random(function))
 

@@ -137,7 +137,7 @@ def print_facts(facts: dict[str, Any], limit: int | None) -> None:
     types = ", ".join(f"{name} {count}" for name, count in facts["element_types"].items())
     out.print(f"element types: {types}", markup=False)
     out.print(f"cost of a run: {cost_text(facts)}", markup=False)
-    print_support(out, facts, limit)
+    print_support(out, facts)
 
 
 def opcode_rows(facts: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -170,16 +170,14 @@ def cost_text(facts: dict[str, Any]) -> str:
     return text
 
 
-def print_support(out: Any, facts: dict[str, Any], limit: int | None) -> None:
-    """What is not supported, by instruction, with its source."""
-    from .output import plural, table
+def print_support(out: Any, facts: dict[str, Any]) -> None:
+    """What is not supported, as the error of a conversion lists it."""
+    from ..errors import Refusal, describe_refusals
 
-    refusals = facts["unsupported"]
-    if not refusals:
-        certain = "every instruction is supported"
-        likely = "every instruction has a converter (--convert finds what a converter refuses when it sees attributes)"
-        out.print(certain if facts["converted"] else likely, style="green")
+    if facts["unsupported"]:
+        listing = describe_refusals(tuple(Refusal(**refusal) for refusal in facts["unsupported"]))
+        out.print(f"\n{listing}", markup=False, soft_wrap=True)
         return
-    rows = [(f"%{r['instruction']}", r["opcode"], r["source"] or "?", r["reason"]) for r in refusals]
-    title = f"\nnot supported: {plural(len(refusals), 'instruction')}"
-    out.print(table(title, ["instruction", "opcode", "from", "why"], rows, limit))
+    certain = "every instruction is supported"
+    likely = "every instruction has a converter (--convert finds what a converter refuses when it sees attributes)"
+    out.print(certain if facts["converted"] else likely, style="green")

@@ -69,13 +69,14 @@ def plural(count: int, word: str) -> str:
 def progress(text: str) -> Iterator[Callable[[str], Any]]:
     """Says on a terminal what is going on, and nothing elsewhere; yields a function that changes the text."""
     from rich.console import Console
+    from rich.markup import escape
 
     errors = Console(stderr=True)
     if not errors.is_terminal:
         yield lambda text: None
         return
-    with errors.status(text) as status:
-        yield status.update
+    with errors.status(escape(text)) as status:
+        yield lambda text: status.update(escape(text))
 
 
 def quiet_tvm() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -23,6 +26,7 @@ from tvm_hlo_frontend.hlo.opcodes import OPCODES
 from tvm_hlo_frontend.hlo.shape import array_shape
 from tvm_hlo_frontend.hlo.writer import to_proto
 
+ROOT = Path(__file__).resolve().parents[3]
 SHAPE = array_shape("f32", (2, 3))
 X = np.array([[0.5, -1.0, 2.0], [0.25, 0.0, -3.0]], "float32")
 Y = np.full((2, 3), 2.0, "float32")
@@ -115,10 +119,18 @@ def test_the_list_of_commands_is_whole():
 
 
 def test_the_entry_point_is_declared():
-    lines = Path(__file__).parents[3].joinpath("pyproject.toml").read_text().splitlines()
+    lines = (ROOT / "pyproject.toml").read_text().splitlines()
     declared = next(line for line in lines if line.startswith("tvm-hlo = "))
     point = importlib.metadata.EntryPoint("tvm-hlo", declared.split('"')[1], "console_scripts")
     assert point.load() is main
+
+
+def test_the_installed_script_runs(file):
+    script = shutil.which("tvm-hlo", path=os.path.dirname(sys.executable))
+    if script is None:
+        pytest.skip("this environment is older than the script: `make env`")
+    done = subprocess.run([script, "inspect", str(file)], capture_output=True, text=True, check=True)
+    assert "jit_f" in done.stdout
 
 
 def test_starting_imports_neither_tvm_nor_a_framework_nor_rich():
@@ -404,6 +416,30 @@ def test_bench_of_wrong_results_fails(file, converters, monkeypatch):
     monkeypatch.setattr(os, "sched_setaffinity", lambda process, processors: None)
     text = invoke("bench", file, "--custom", f"tanh={converters}:wrong_tanh", code=1).stdout
     assert "results [0] differ" in text
+
+
+# ---- the page in the documentation
+
+SHOWN_EXACTLY = {"inspect", "ops", "graph", "convert", "build"}  # others print floats or times
+
+
+def test_the_page_shows_what_the_commands_print(tmp_path, monkeypatch):
+    pytest.importorskip("jax")
+    page = (ROOT / "docs" / "command_line.md").read_text()
+    (tmp_path / "page.py").write_text("\n".join(re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)))
+    subprocess.run([sys.executable, "page.py"], cwd=tmp_path, check=True, env={**os.environ, "JAX_PLATFORMS": "cpu"})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr("tvm_hlo_frontend.timing.SECONDS", 0.01)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda process, processors: None)
+    blocks = re.findall(r"^```console\n\$ tvm-hlo (.*?)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert {shlex.split(line)[0] for line, _ in blocks} == {command.name for command in COMMANDS}
+    for line, shown in blocks:
+        words = shlex.split(line)
+        code = 1 if "differs" in shown or "not supported" in shown else 0
+        printed = invoke(*words, code=code).stdout.replace(f"{tmp_path}/", "")
+        if words[0] in SHOWN_EXACTLY:
+            assert [text.rstrip() for text in printed.splitlines()] == shown.splitlines(), line
 
 
 # ---- errors
