@@ -29,7 +29,7 @@ def from_hlo(
     dialect: str | None = None,
     input_names: Sequence[str] | None = None,
     parameter_values: Mapping[int, np.ndarray] | None = None,
-    freeze_params: bool = False,
+    freeze_params: bool | None = None,
     custom_converters: Mapping[str, ConvertFunction] | None = None,
     rng_seed: int | None = None,
     source: str = "",
@@ -45,14 +45,15 @@ def from_hlo(
         with one of these (``.pb``, ``.hlo``, ``.txt``, ``.mlir``, ``.mlirbc``), or of a folder that XLA dumped one
         module into (``--xla_dump_to``), which is read as it was before XLA's optimizations.
     dialect : str, optional
-        ``"relay"``; by default what the installed TVM has.
+        ``"relay"`` (TVM <= 0.19) or ``"relax"`` (TVM >= 0.25); by default what the installed TVM has.
     input_names : sequence of str, optional
         One name per HLO entry parameter, in order. By default the framework's own names from the metadata where they
         are unique, else HLO's.
     parameter_values : mapping of int to numpy.ndarray, optional
         Values of entry parameters by number (weights); they come back in `params`.
-    freeze_params : bool
-        Put weights and large constants into the module as constants instead of `params`.
+    freeze_params : bool, optional
+        Whether weights and large constants are constants of the module instead of parameters with values in `params`;
+        by default they are for Relax, whose frontends do so, and are not for Relay.
     custom_converters : mapping of str to callable, optional
         Converters of this call alone, by opcode or custom-call target; they win over registered ones.
     rng_seed : int, optional
@@ -65,8 +66,9 @@ def from_hlo(
 
     Returns
     -------
-    (tvm.IRModule, dict of str to tvm.nd.NDArray)
-        The module and the values of those parameters of `main` that are not inputs.
+    (tvm.IRModule, dict of str to tvm.nd.NDArray) or tvm.IRModule
+        Relay: the module and the values of those parameters of `main` that are not inputs. Relax: the module, with
+        those values in the attribute ``params`` of `main` (`relax.frontend.detach_params` takes them off).
 
     Raises
     ------
@@ -87,7 +89,8 @@ def from_hlo(
     module = read(proto)
     verify(module)
     language = load_dialect(dialect)
-    ctx = ConversionContext(language, with_custom(custom_converters), freeze_params)
+    freeze = language.freezes_params if freeze_params is None else freeze_params
+    ctx = ConversionContext(language, with_custom(custom_converters), freeze)
     capabilities = Capabilities.of(language, rng_seed, custom_call_targets(ctx.converters))
     module = settle_known_dimensions(module, capabilities)
     ctx.refusals += dynamic_instructions(module)
@@ -161,7 +164,7 @@ def finish(
     signature = Signature(tuple(parameters), result_tree(root), source)
     attributes = {"hlo.signature": signature.to_json(), "hlo.report": report_text(ctx, module, notes)}
     mod = ctx.dialect.main(list(variables.values()), flatten(result), flat=not root.is_tuple, attributes=attributes)
-    return mod, ctx.dialect.params(ctx.params)
+    return ctx.dialect.finished(mod, ctx.params)
 
 
 def signature_parameter(name: str, declared: Shape, carrier: str, bound: bool) -> Parameter:

@@ -147,5 +147,7 @@ def _lapack(routine: str) -> Any:
     return lapack
 
 
-tvm.register_func(PREFIX + "geev", geev, override=True)
-tvm.register_func(PREFIX + "gees", gees, override=True)
+# its name until TVM 0.20
+_register = getattr(tvm, "register_global_func", None) or tvm.register_func
+_register(PREFIX + "geev", geev, override=True)
+_register(PREFIX + "gees", gees, override=True)

@@ -3,17 +3,18 @@ in the emitted IR."""
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from .dialects import compile_module, mod_and_params, parameter_names
+from .dialects.interface import RunFlat
 from .errors import SignatureError
 from .hlo.shape import BY_NAME
 from .hlo.storage import from_storage, to_storage
@@ -23,13 +24,8 @@ from .targets import cpu_target
 
 # TVM's passes recurse on the depth of the graph; a chain of 20,000 operators needs about 400 MB
 BUILD_STACK_BYTES = 1 << 30
-FUSE_MAX_DEPTH = 64
-# loops are still loops there, not vectors
-LOWER_PHASE = 1
 
 Result = TypeVar("Result")
-# arrays as main takes and gives them
-RunFlat = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -40,9 +36,9 @@ class Executable:
     ----------
     signature : Signature
     executor : str
-        ``"graph"`` or ``"vm"``.
+        ``"graph"`` or ``"vm"`` for Relay, ``"relax"``.
     library : object
-        What `relay.build` or `relay.vm.compile` returned.
+        What `relay.build`, `relay.vm.compile` or `tvm.compile` returned.
     host_functions : tuple of str
         Functions of the host's LAPACK that it calls, see `host_lapack`; none for all but a few modules.
     """
@@ -114,18 +110,16 @@ def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None)
         If a parameter that holds a weight has no value in `params`.
     """
     signature = signature_of(mod)
-    missing = [p.name for p in signature.parameters if p.bound and p.name not in (params or {})]
+    values = dict(mod_and_params(mod)[1] if params is None else params)
+    taken = set(parameter_names(mod))  # fewer once `bind_params_by_name` has run
+    missing = [p.name for p in signature.parameters if p.bound and p.name in taken and p.name not in values]
     if missing:
         raise SignatureError(f"params has no value for {', '.join(missing)}; pass the params that from_hlo returned")
     target = cpu_target() if target is None else target
     use_all_cores()
 
-    def compile_module() -> Executable:
-        choose = compile_vm if needs_vm(mod) or not is_static(signature) else compile_graph
-        executable = choose(mod, dict(params or {}), target, signature)
-        return replace(executable, host_functions=report_of(mod).host_functions)
-
-    return with_deep_stack(compile_module)
+    made = with_deep_stack(lambda: compile_module(mod, values, target, signature))
+    return Executable(signature, made.executor, made.library, made.run_flat, report_of(mod).host_functions)
 
 
 def use_all_cores() -> None:
@@ -156,102 +150,6 @@ def with_deep_stack(function: Callable[[], Result]) -> Result:
     if error is not None:
         raise error
     return result
-
-
-def needs_vm(mod: Any) -> bool:
-    """Whether main calls other functions or branches, which the graph executor cannot."""
-    from tvm import relay
-
-    branches: list[Any] = []
-
-    def visit(node: Any) -> None:
-        if isinstance(node, relay.If):
-            branches.append(node)
-
-    relay.analysis.post_order_visit(mod["main"], visit)
-    return bool(branches) or len(mod.get_global_vars()) > 1
-
-
-def is_static(signature: Signature) -> bool:
-    """Whether all dimensions of the parameters are numbers."""
-    return all(isinstance(size, int) for parameter in signature.parameters for size in parameter.dimensions)
-
-
-def pass_context() -> Any:
-    """opt_level 3 with what keeps compile times low; the numbers do not depend on it."""
-    import tvm
-
-    from .schedules.small_loops import small_loops_run_serially
-
-    config = {
-        "relay.FuseOps.max_depth": FUSE_MAX_DEPTH,
-        "tir.add_lower_pass": [(LOWER_PHASE, small_loops_run_serially())],
-    }
-    return tvm.transform.PassContext(opt_level=3, disabled_pass=["SimplifyExpr"], config=config)
-
-
-def compile_graph(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Executable:
-    """Compile for the graph executor."""
-    from tvm import relay
-
-    from .dialects.relay_weights import fold_weights
-
-    folded = fold_weights(mod, params, target)
-    with pass_context():
-        library = relay.build(folded, target=target, params=params if folded is mod else None)
-    return Executable(signature, "graph", library, run_on_graph_executor(library, signature))
-
-
-def compile_vm(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Executable:
-    """Compile for Relay's virtual machine."""
-    from tvm import relay
-
-    with pass_context():
-        library = relay.vm.compile(mod, target=target, params=params)
-    return Executable(signature, "vm", library, run_on_virtual_machine(library))
-
-
-def run_on_graph_executor(library: Any, signature: Signature) -> RunFlat:
-    """`run_flat` of an Executable, for what `relay.build` returned or a library that was exported from it."""
-    import tvm
-    from tvm.contrib import graph_executor
-
-    @functools.cache  # made at the first run: code for another machine can be exported, but not loaded
-    def loaded() -> Any:
-        return graph_executor.GraphModule(library["default"](tvm.cpu()))
-
-    names = [parameter.name for parameter in signature.parameters if not parameter.bound]
-
-    def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
-        module = loaded()
-        for name, array in zip(names, arrays):
-            module.set_input(name, tvm.nd.array(array))
-        module.run()
-        return [module.get_output(index).numpy() for index in range(module.get_num_outputs())]
-
-    return run
-
-
-def run_on_virtual_machine(library: Any) -> RunFlat:
-    """`run_flat` of an Executable, for what `relay.vm.compile` returned or a library that was exported from it."""
-    import tvm
-    from tvm.runtime.vm import VirtualMachine
-
-    @functools.cache
-    def machine() -> Any:
-        return VirtualMachine(library, tvm.cpu())
-
-    def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
-        return flat_results(machine().invoke("main", *[tvm.nd.array(array) for array in arrays]))
-
-    return run
-
-
-def flat_results(value: Any) -> list[np.ndarray]:
-    """numpy arrays of an NDArray or a nested ADT, depth first."""
-    if hasattr(value, "numpy"):
-        return [value.numpy()]
-    return [array for part in value for array in flat_results(part)]
 
 
 def check_arguments(inputs: tuple[Parameter, ...], arrays: tuple[Any, ...]) -> list[np.ndarray]:

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .dialects import load_dialect
+from .dialects import load_dialect, run_library
 from .errors import HloParseError
 from .report import report_of
-from .runtime import Executable, run_on_graph_executor, run_on_virtual_machine
+from .runtime import Executable
 from .signature import Signature, signature_of
 
 MODULE = "module.json"
@@ -61,7 +61,7 @@ def load_module(folder: Path) -> tuple[Any, dict[str, Any]]:
     HloParseError
         If the files do not hold them.
     """
-    load_dialect("relay")  # registers the operators that the module calls
+    load_dialect()  # registers the operators that the module calls
     import tvm
 
     try:
@@ -132,8 +132,7 @@ def load_library(path: Path) -> Executable:
         raise HloParseError(f"{path} cannot be loaded as a library: {str(error).splitlines()[-1]}") from error
     if host_functions:
         from . import host_lapack  # noqa: F401  registers them
-    run = run_on_virtual_machine(library) if executor == "vm" else run_on_graph_executor(library, signature)
-    return Executable(signature, executor, library, run, host_functions)
+    return Executable(signature, executor, library, run_library(library, executor, signature), host_functions)
 
 
 def versions() -> dict[str, str]:

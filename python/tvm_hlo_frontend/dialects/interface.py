@@ -4,6 +4,7 @@ driver's check of results against HLO's shapes is a real one."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,11 +13,33 @@ from ..hlo.shape import Dimension, Shape
 from ..kernels.spec import KernelSpec
 from ..values import Tensor
 
+# arrays as main takes and gives them
+RunFlat = Callable[[list[np.ndarray]], list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled module: which executor runs it, what TVM made of it, and how to run that."""
+
+    executor: str
+    library: Any
+    run_flat: RunFlat
+
 
 class Dialect(Protocol):
-    """A TVM graph language. Dimensions are those of tensors, element types HLO's names."""
+    """A TVM graph language. Dimensions are those of tensors, element types HLO's names.
+
+    Attributes
+    ----------
+    name : str
+    freezes_params : bool
+        Whether its frontends put weights into the module unless told otherwise.
+    not_implemented_error : type
+        What its frontends raise for operators that they do not know.
+    """
 
     name: str
+    freezes_params: bool
     not_implemented_error: type[Exception]
 
     def carries(self, element_type: str) -> bool:
@@ -126,6 +149,6 @@ class Dialect(Protocol):
         """The finished IRModule; `flat` returns a lone result bare instead of in a tuple."""
         ...
 
-    def params(self, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """TVM's arrays of `arrays`."""
+    def finished(self, mod: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+        """What `from_hlo` returns, as the language's own frontends do; `arrays` are values of parameters by name."""
         ...

@@ -25,6 +25,7 @@ class RelayDialect:
     """
 
     name = "relay"
+    freezes_params = False
     not_implemented_error = tvm.error.OpNotImplemented
 
     def __init__(self) -> None:
@@ -215,8 +216,9 @@ class RelayDialect:
         # from_expr would walk free variables recursively; every variable is a parameter here
         return tvm.IRModule({**self._functions, relay.GlobalVar("main"): function})
 
-    def params(self, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        return {name: tvm.nd.array(array) for name, array in arrays.items()}
+    def finished(self, mod: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+        """The module and its params, as Relay's frontends return them."""
+        return mod, {name: tvm.nd.array(array) for name, array in arrays.items()}
 
 
 def _parts(expr: Any, like: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -15,7 +15,9 @@ from typing import Any
 import tvm
 from tvm import relay, te
 from tvm.relay.op import op as relay_op
+from tvm.relay.transform.mixed_precision import MIXED_PRECISION_NEVER
 
+from ..errors import ConversionError
 from ..kernels.definitions import definition
 from ..kernels.scalar import check_supported
 from ..kernels.spec import KernelSpec
@@ -166,6 +168,19 @@ def _layout_of(shape: Sequence[Any], layout: Any) -> Any:
     )
 
 
+def _full_precision(call: Any, mixed_type: str) -> list[Any]:
+    """ToMixedPrecision leaves the operator in its types. It would cast all its floats to f32: others are refused."""
+    for argument in call.args:
+        kind = relay.transform.InferTypeLocal(argument)
+        for field in getattr(kind, "fields", [kind]):
+            if str(field.dtype).startswith("float") and field.dtype != "float32":
+                raise ConversionError(
+                    f"ToMixedPrecision casts {field.dtype} operands to float32, but {call.op.name} is exact for the "
+                    "types it was converted for; apply the pass to modules whose floats are float32"
+                )
+    return [MIXED_PRECISION_NEVER, "float32", "float32"]
+
+
 def _is_undefined(layout: Any) -> bool:
     return layout is None or not hasattr(layout, "name") or layout.name in ("__undef__", "")
 
@@ -197,6 +212,7 @@ def _register_operator(name: str, summary: str, relation: Any, pattern: int, sep
     operator.set_support_level(10)
     operator.add_type_rel(name.replace(".", "_") + "_relation", relation)
     relay_op.register_pattern(name, pattern)
+    relay_op.register_mixed_precision_conversion(name, _full_precision)
 
 
 @cache

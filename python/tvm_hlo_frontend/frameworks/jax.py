@@ -21,7 +21,7 @@ def from_jax(
     static_argnames: Sequence[str] = (),
     lowering_platforms: Sequence[str] | None = None,
     dialect: str | None = None,
-    freeze_params: bool = False,
+    freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> Any:

@@ -50,7 +50,7 @@ def convert_lowered(
     lowered: LoweredModule,
     *,
     dialect: str | None = None,
-    freeze_params: bool = False,
+    freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
     rng_seed: int | None = None,
 ) -> Any:

@@ -19,7 +19,7 @@ def from_pytorch(
     example_kwargs: Mapping[str, Any] | None = None,
     via: str = "torchax",
     dialect: str | None = None,
-    freeze_params: bool = False,
+    freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
 ) -> Any:
     """Convert a PyTorch module (inference mode) to a TVM module.

@@ -30,7 +30,7 @@ def from_stablehlo(
     dialect: str | None = None,
     input_names: Sequence[str] | None = None,
     parameter_values: Mapping[int, np.ndarray] | None = None,
-    freeze_params: bool = False,
+    freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
 ) -> Any:
     """Convert a StableHLO module to a TVM module.

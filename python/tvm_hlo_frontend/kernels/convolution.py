@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tvm import te, tir
+from tvm import te
 
 from ..schedules.convolution import schedule_convolution
 from .definitions import kernel
 from .dot import convert_sum
 from .spec import KernelSpec
+from .tensor_ir import tir
 
 
 @kernel("convolution", "extern", schedule=schedule_convolution)

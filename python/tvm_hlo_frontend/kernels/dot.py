@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tvm import te, tir
+from tvm import te
 
 from ..schedules.dot import THIN_ROWS, choose_tiles, columns_step, lanes_of, schedule_dot
 from .definitions import kernel
 from .spec import KernelSpec
+from .tensor_ir import dtype_of, tir
 
 Access = Callable[[Any, Any, Any], Any]
 
@@ -38,14 +39,14 @@ def dot(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[i
         make = _columns if rhs_is_kn else _rows
         summed = make(left, right, sizes, accumulator)
     else:
-        copied = not lhs_is_mk or lhs.dtype != accumulator
+        copied = not lhs_is_mk or dtype_of(lhs) != accumulator
         summed = _packed(left, right, sizes, accumulator, copied)
     return [te.compute((batch, m, n), lambda b, i, j: convert_sum(summed(b, i, j), dtype), name="dot_out")]
 
 
 def convert_sum(value: Any, dtype: str) -> Any:
     """A finished sum in the result's type: floats round, integers wrap, pred is whether any product was true."""
-    return value != tir.const(0, value.dtype) if dtype == "bool" else value.astype(dtype)
+    return value != tir.const(0, dtype_of(value)) if dtype == "bool" else value.astype(dtype)
 
 
 def _columns(left: Access, right: Access, sizes: tuple[int, ...], accumulator: str) -> Access:

@@ -6,15 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tvm import tir
-
 from ..hlo.scalar_expression import ScalarExpression, ScalarNode
 from ..patterns.scalar_body import canonical, single_result
 from .definitions import kernel
-from .loops import PARALLEL_WORK, Loops, extern, holds_lets, static
+from .loops import PARALLEL_WORK, Loops, extern, static
 from .reduce import is_nan
 from .scalar import evaluate
 from .spec import KernelSpec
+from .tensor_ir import dtype_of, holds_lets, tir
 
 # outputs folded side by side where the last dimension is kept: the inner loop runs over them
 TILE = 512
@@ -218,7 +217,7 @@ def _wins(direction: str, candidate: list[Any], best: list[Any]) -> Any:
     best_value, best_index = best
     better = value > best_value if direction == "argmax" else value < best_value
     tie = value == best_value
-    if value.dtype.startswith("float"):
+    if dtype_of(value).startswith("float"):
         nan, best_nan = is_nan(value), is_nan(best_value)
         better = tir.any(tir.all(better, tir.Not(nan), tir.Not(best_nan)), tir.all(nan, tir.Not(best_nan)))
         tie = tir.any(tir.all(tie, tir.Not(nan), tir.Not(best_nan)), tir.all(nan, best_nan))

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tvm import te, tir, topi
+from tvm import te, topi
 
 from .definitions import kernel
 from .spec import KernelSpec
+from .tensor_ir import dtype_of, tir
 
 Results = Sequence[tuple[tuple[int, ...], str]]
 
@@ -19,17 +20,17 @@ def clamped(value: Any, limit: int) -> Any:
 
     Limits beyond a narrow type's range are cut to the range, which no index of that type exceeds (rule 58).
     """
-    highest = tir.const(min(limit, np.iinfo(value.dtype).max), value.dtype)
+    highest = tir.const(min(limit, np.iinfo(dtype_of(value)).max), dtype_of(value))
     value = tir.min(value, highest)
-    if value.dtype.startswith("int"):
-        value = tir.max(value, tir.const(0, value.dtype))
-    return tir.Cast("int32", value) if value.dtype != "int32" else value
+    if dtype_of(value).startswith("int"):
+        value = tir.max(value, tir.const(0, dtype_of(value)))
+    return tir.Cast("int32", value) if dtype_of(value) != "int32" else value
 
 
 def within(value: Any, limit: int) -> list[Any]:
     """Conditions of 0 <= value <= limit for an index of any integer type (rule 58)."""
-    highest = tir.const(min(limit, np.iinfo(value.dtype).max), value.dtype)
-    lower = [value >= tir.const(0, value.dtype)] if value.dtype.startswith("int") else []
+    highest = tir.const(min(limit, np.iinfo(dtype_of(value)).max), dtype_of(value))
+    lower = [value >= tir.const(0, dtype_of(value))] if dtype_of(value).startswith("int") else []
     return [*lower, value <= highest]
 
 

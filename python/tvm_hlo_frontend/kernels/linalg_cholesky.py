@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tvm import tir
-
 from . import linalg_numbers as num
 from .definitions import kernel
 from .linalg_numbers import Matrix
@@ -14,6 +12,7 @@ from .linalg_tiles import TILE_ROWS, Sums, Tile, choose_tile, for_row, is_parall
 from .loops import Loops, extern, static
 from .scalar.primitives import is_nan
 from .spec import KernelSpec
+from .tensor_ir import tir
 
 
 @kernel("cholesky", "extern")

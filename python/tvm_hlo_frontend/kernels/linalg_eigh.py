@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tvm import tir
-
 from . import linalg_numbers as num
 from .definitions import kernel
 from .linalg_numbers import Matrix
@@ -16,6 +14,7 @@ from .linalg_tridiagonal_form import TridiagonalForm
 from .linalg_tridiagonal_ql import TridiagonalQL
 from .loops import Loops, extern, static
 from .spec import KernelSpec
+from .tensor_ir import tir
 
 
 @kernel("eigh", "extern")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tvm import tir
-
 from . import linalg_numbers as num
 from .definitions import kernel
 from .linalg_numbers import Matrix
@@ -15,6 +13,7 @@ from .linalg_reflectors import Reflectors
 from .linalg_tiles import Tile, choose_tile, is_parallel, round_up
 from .loops import Loops, extern, static
 from .spec import KernelSpec
+from .tensor_ir import tir
 
 
 @kernel("hessenberg", "extern")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tvm import te, tir
+from tvm import te
 
 from ..host_lapack import PREFIX
 from .definitions import kernel
 from .spec import KernelSpec
+from .tensor_ir import tir
 
 Results = Sequence[tuple[tuple[int, ...], str]]
 

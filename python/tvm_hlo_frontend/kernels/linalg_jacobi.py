@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvm import tir
-
 from . import linalg_numbers as num
 from .linalg_numbers import Number
 from .linalg_qr import set_identity
 from .linalg_tiles import LaneSums, choose_tile, for_row, round_up
 from .linalg_tridiagonal_ql import EPSILON
 from .loops import Loops
+from .tensor_ir import tir
 
 MAX_SWEEPS = 40
 # magnitudes below TINY are not divided by

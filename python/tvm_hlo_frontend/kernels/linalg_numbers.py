@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tvm import tir
-
 from .loops import Loops
+from .tensor_ir import dtype_of, tir
 
 Number = tuple[Any, ...]
 
@@ -47,13 +46,13 @@ def square(x: Number) -> Any:
 
 def magnitude(x: Any) -> Any:
     """Magnitude of a real value (the C code generator has no fabs)."""
-    zero = tir.const(0, x.dtype)
+    zero = tir.const(0, dtype_of(x))
     return tir.Select(x < zero, zero - x, x)
 
 
 def real_number(value: Any, parts: int) -> Number:
     """A real value as a number of `parts` parts."""
-    return (value, *(tir.const(0, value.dtype) for _ in range(parts - 1)))
+    return (value, *(tir.const(0, dtype_of(value)) for _ in range(parts - 1)))
 
 
 def divide(loops: Loops, x: Number, y: Number) -> Number:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tvm import tir
-
 from . import linalg_numbers as num
 from .linalg_numbers import Matrix, Number
 from .linalg_tiles import LaneSums, Tile, for_row, round_up
 from .loops import Loops
 from .scalar.primitives import is_zero, ordered
+from .tensor_ir import tir
 
 Vector = Callable[[Any], Number]
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tvm import tir
-
 from . import linalg_numbers as num
 from .linalg_numbers import Matrix
 from .loops import Loops
 from .scalar.primitives import is_nan
+from .tensor_ir import tir
 
 # largest power of two that scales; the largest element then lies between 2^-4 and 1 unless it is a denormal
 LARGEST_SCALE = {"float32": 2.0**120, "float64": 2.0**1000}

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tvm import tir
-
 from . import linalg_numbers as num
 from .linalg_numbers import Matrix, Number
 from .loops import PARALLEL_WORK, Loops
+from .tensor_ir import tir
 
 VECTOR_BITS = 512
 MAX_TILE_VECTORS = 4

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tvm import tir
-
 from . import linalg_numbers as num
 from .definitions import kernel
 from .linalg_numbers import Matrix
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .spec import KernelSpec
+from .tensor_ir import tir
 
 
 @kernel("tridiagonal_solve", "extern")

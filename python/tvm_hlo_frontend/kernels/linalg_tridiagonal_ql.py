@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvm import tir
-
 from . import linalg_numbers as num
 from .linalg_numbers import Matrix
 from .linalg_tiles import for_row
 from .loops import Loops
+from .tensor_ir import tir
 
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
 MAX_SWEEPS = 60

@@ -1,4 +1,4 @@
-"""Loop nests of extern kernels: the one module that knows which of TVM's imperative builders is used."""
+"""Loop nests of extern kernels: what the kernels write their statements with."""
 
 from __future__ import annotations
 
@@ -7,24 +7,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import tvm
-from tvm import te, tir
+from tvm import te
 
 from .scalar.primitives import STORED_VALUE
+from .tensor_ir import LEAVES, call_intrinsic, dtype_of, statement_builder, tir
 
 # fewer scalar operations than this are not worth a thread
 PARALLEL_WORK = 16_384
 
 
 class Loops:
-    """Builds one statement.
-
-    Notes
-    -----
-    A thin layer over ``tvm.tir.ir_builder``. Newer TVMs have another builder; the kernels would not notice.
-    """
+    """Builds one statement."""
 
     def __init__(self) -> None:
-        self._builder = tir.ir_builder.create()
+        self._builder = statement_builder()
         self._numbers = itertools.count()
 
     def array(self, buffer: Any) -> Any:
@@ -70,7 +66,7 @@ class Loops:
         bound to an expression with Lets, they bind those a second time: to something else if common subexpressions
         were taken out of them, which they refuse.
         """
-        dtype = str(expression.dtype)
+        dtype = dtype_of(expression)
         memory = self.scratch(1, "int8" if dtype == "bool" else dtype, name)
         memory[0] = expression.astype("int8") if dtype == "bool" else expression
         (loaded,) = self.values([memory[0]], name)
@@ -109,16 +105,9 @@ def extern(inputs: Sequence[Any], results: Sequence[tuple[tuple, str]], generate
 def stored(expression: Any) -> Any:
     """`expression` such that TVM's simplifier does not follow a Let of it into every use, which takes exponential time
     along a chain; loads are left alone as they are."""
-    if isinstance(expression, (tir.BufferLoad, tir.Var, tir.IntImm, tir.FloatImm)):
+    if isinstance(expression, LEAVES):
         return expression
-    return tir.call_intrin(expression.dtype, STORED_VALUE, expression)
-
-
-def holds_lets(expression: Any) -> bool:
-    """Whether there is a Let anywhere in `expression`."""
-    kinds: set[type] = set()
-    tir.stmt_functor.post_order_visit(expression, lambda node: kinds.add(type(node)))
-    return tir.Let in kinds
+    return call_intrinsic(dtype_of(expression), STORED_VALUE, expression)
 
 
 def static(dimensions: Sequence[Any]) -> tuple[int, ...]:

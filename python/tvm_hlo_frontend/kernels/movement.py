@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tvm import te, tir, topi
+from tvm import te, topi
 
 from .definitions import kernel
 from .spec import KernelSpec
+from .tensor_ir import tir
 
 
 @kernel("pad", "injective")

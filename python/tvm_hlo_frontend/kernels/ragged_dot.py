@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tvm import tir
-
 from .definitions import kernel
 from .dot import convert_sum
 from .linalg_tiles import MAX_TILE_VECTORS, TILE_ROWS, VECTOR_BITS
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .spec import KernelSpec
+from .tensor_ir import tir
 
 # rows of the result that one thread takes at a time: the columns of rhs that they need stay in the cache
 BLOCK_ROWS = 64

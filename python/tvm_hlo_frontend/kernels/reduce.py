@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from tvm import te, tir, topi
+from tvm import te, topi
 
 from ..patterns.reducers import identity_element
 from .definitions import kernel
 from .dtypes import ELEMENT_TYPES
 from .loops import PARALLEL_WORK, static
 from .spec import KernelSpec
+from .tensor_ir import call_intrinsic, dtype_of, tir
 
 # partial results side by side in one row: the loop over them is one or a few vector instructions
 LANE_BYTES = 128
@@ -33,20 +34,20 @@ Combine = Callable[[Any, Any], Any]
 
 def combine(kind: str, left: Any, right: Any) -> Any:
     """`kind` of two TIR scalars; the right one is written as often as the kind reads it."""
-    if kind in ("max", "min") and left.dtype.startswith("float"):
+    if kind in ("max", "min") and dtype_of(left).startswith("float"):
         return tir.Select(tir.any(is_nan(left), is_nan(right)), left + right, plain(kind, left, right))
     return plain(kind, left, right)
 
 
 def magnitude_bits(value: Any) -> Any:
     """The bits of a float's absolute value as a signed integer of the same width."""
-    integer, _ = _INFINITY_BITS[value.dtype]
-    return tir.call_intrin(integer, "tir.reinterpret", value) & tir.const((1 << (int(integer[3:]) - 1)) - 1, integer)
+    integer, _ = _INFINITY_BITS[dtype_of(value)]
+    return call_intrinsic(integer, "reinterpret", value) & tir.const((1 << (int(integer[3:]) - 1)) - 1, integer)
 
 
 def is_nan(value: Any) -> Any:
     """Whether a float is NaN, by its bits: TVM lets LLVM assume that no comparison of floats meets one."""
-    integer, infinity = _INFINITY_BITS[value.dtype]
+    integer, infinity = _INFINITY_BITS[dtype_of(value)]
     return magnitude_bits(value) > tir.const(infinity, integer)
 
 
@@ -61,7 +62,7 @@ def plain(kind: str, left: Any, right: Any) -> Any:
         "all": tir.And,
         "and": lambda a, b: a & b,
         "or": lambda a, b: a | b,
-        "xor": lambda a, b: a != b if a.dtype == "bool" else a ^ b,
+        "xor": lambda a, b: a != b if dtype_of(a) == "bool" else a ^ b,
     }
     return operations[kind](left, right)
 
@@ -95,7 +96,7 @@ def reduce_kernel(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tup
     if lanes == 0:
         name = "hlo_reduce_short" if rank - 1 in dimensions else "hlo_reduce"
         return [_reduction(kind, shape, operand, dimensions, name)]
-    if kind in ("max", "min") and operand.dtype.startswith("float"):
+    if kind in ("max", "min") and dtype_of(operand).startswith("float"):
         return [_extreme_rows(kind, operand, shape, dimensions, lanes)]
     return [_rows(kind, combine, operand, shape, dimensions, lanes, "hlo_reduce")]
 
@@ -103,7 +104,7 @@ def reduce_kernel(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tup
 def lane_count(operand: Any) -> int:
     """Lanes for a reduction over the last dimension; 0 if it is too short for any."""
     length = static(operand.shape)[-1]
-    lanes = LANE_BYTES // np.dtype(operand.dtype).itemsize
+    lanes = LANE_BYTES // np.dtype(dtype_of(operand)).itemsize
     while lanes >= MIN_LANES and lanes * 2 > length:
         lanes //= 2
     return lanes if lanes >= MIN_LANES else 0
@@ -186,7 +187,7 @@ def _extreme_rows(kind: str, operand: Any, shape: tuple, dimensions: tuple[int, 
     Reading the row twice out of the cache is faster than a NaN-propagating maximum, whose element is used several times
     and therefore not loaded as a vector by TVM. A NaN is an absolute value, as an integer, above that of infinity.
     """
-    dtype = operand.dtype
+    dtype = dtype_of(operand)
     integer, infinity = _INFINITY_BITS[dtype]
     extreme = _rows(kind, plain, operand, shape, dimensions, lanes, "hlo_extreme")
     largest = _rows(

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tvm import tir
-
 from .definitions import kernel
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .spec import KernelSpec
 from .statements import statement_values
+from .tensor_ir import dtype_of, tir
 
 # elements carried side by side: the inner loop runs over them
 TILE = 512
@@ -60,7 +59,7 @@ def scan(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[
 
 
 def _as_memory(value: Any) -> Any:
-    return value.astype("int8") if value.dtype == "bool" else value
+    return value.astype("int8") if dtype_of(value) == "bool" else value
 
 
 def _as_value(stored: Any, kind: str) -> Any:

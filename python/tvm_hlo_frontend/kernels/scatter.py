@@ -7,8 +7,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tvm import tir
-
 from ..hlo.scalar_expression import ScalarExpression, elementwise_expression
 from .definitions import kernel
 from .dtypes import ELEMENT_TYPES
@@ -17,6 +15,7 @@ from .indexing import within
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .scalar import evaluate
 from .spec import KernelSpec
+from .tensor_ir import dtype_of, tir
 from .window import window_source
 
 Results = Sequence[tuple[tuple[int, ...], str]]
@@ -27,7 +26,7 @@ LEAST_TILE = 16
 
 def converted(value: Any, element_type: str) -> Any:
     """`value` in another HLO element type, if it is not of that type."""
-    own = ELEMENT_TYPES[str(value.dtype)]
+    own = ELEMENT_TYPES[dtype_of(value)]
     if own == element_type:
         return value
     return evaluate(elementwise_expression("convert", element_type, (own,)), [value])[0]
@@ -236,7 +235,7 @@ class _SelectAndScatter:
                 flat = tir.indexdiv(flat, self.source[axis])
             chosen = loops.scratch(self.rank, "int32", "chosen")
             found = loops.scratch(1, "int32", "found")
-            best = loops.scratch(1, str(operand.dtype), "best")
+            best = loops.scratch(1, dtype_of(operand), "best")
             self._over_source(loops, place, part, (operand, source, out), (chosen, found, best))
 
     def _over_source(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tvm import tir
-
 from ..hlo.scalar_expression import ScalarExpression
 from ..patterns.comparators import SortKey, match_comparator, operands_read
 from .definitions import kernel
@@ -15,6 +13,7 @@ from .fold import evaluate_body
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .scalar.primitives import bits_of, from_bits, opaque, same_sign_as, sign_mask, to_bits, to_unsigned
 from .spec import KernelSpec
+from .tensor_ir import dtype_of, tir
 
 Results = Sequence[tuple[tuple[int, ...], str]]
 Before = Callable[[Sequence[Any], Sequence[Any]], Any]
@@ -64,7 +63,7 @@ class Line:
 
     def __init__(self, array: Any, row: Any, column: Any) -> None:
         self.array, self.row, self.column = array, row, column
-        self.dtype = str(array.dtype)
+        self.dtype = dtype_of(array)
 
     def __getitem__(self, position: Any) -> Any:
         return self.array[[self.row, position, self.column]]
@@ -127,7 +126,7 @@ def _sort_runs(loops: Loops, arrays: Sequence[Any], length: int, size: int, befo
     with loops.loop(-(-length // size), "run") as run:
         base = run * size
         extent = size if length % size == 0 else tir.min(size, length - base)
-        carried = [loops.scratch(1, array.dtype, "carried") for array in arrays]
+        carried = [loops.scratch(1, dtype_of(array), "carried") for array in arrays]
         with loops.loop(extent - 1, "insert") as insert:
             for slot, array in zip(carried, arrays):
                 slot[0] = array[base + insert + 1]
@@ -204,12 +203,12 @@ def sort_by_comparing(
     """Merge sort of the operands that the comparator reads, and of positions if there are others."""
     read = operands_read(body)
     rest = [number for number in range(len(operands)) if number not in read]
-    arrays = [loops.scratch(2 * length, operands[number].dtype, "sorted") for number in read]
+    arrays = [loops.scratch(2 * length, dtype_of(operands[number]), "sorted") for number in read]
     if rest:
         arrays.append(loops.scratch(2 * length, "int32", "positions"))
 
     def before(one: Sequence[Any], other: Sequence[Any]) -> Any:
-        arguments = [tir.const(0, operand.dtype) for operand in operands for _ in range(2)]
+        arguments = [tir.const(0, dtype_of(operand)) for operand in operands for _ in range(2)]
         for number, left, right in zip(read, one, other):
             arguments[2 * number], arguments[2 * number + 1] = left, right
         return evaluate_body(loops, body, arguments)[0]
@@ -239,18 +238,18 @@ def key_bits(key: SortKey) -> int:
 
 def ordered_bits(loops: Loops, value: Any, order: str, descending: bool) -> Any:
     """Unsigned integer of the value's width that orders as the value does (XLA comparison_util.h ToSignMagnitude)."""
-    if value.dtype == "bool":
+    if dtype_of(value) == "bool":
         bits = tir.Cast("uint8", value)
-    elif value.dtype.startswith("float"):
+    elif dtype_of(value).startswith("float"):
         (bits,) = loops.values([to_bits(value)], "bits")
         sign = sign_mask(value)
         if order != "TOTALORDER":
-            (bits,) = loops.values([tir.Select(bits == sign, tir.const(0, bits.dtype), bits)], "bits")
-        bits = tir.Select((bits & sign) != tir.const(0, bits.dtype), ~bits, bits | sign)
+            (bits,) = loops.values([tir.Select(bits == sign, tir.const(0, dtype_of(bits)), bits)], "bits")
+        bits = tir.Select((bits & sign) != tir.const(0, dtype_of(bits)), ~bits, bits | sign)
     else:
         (bits,) = loops.values([to_unsigned(value)], "bits")
         if order == "SIGNED":
-            bits = bits ^ tir.const(1 << (bits_of(bits.dtype) - 1), bits.dtype)
+            bits = bits ^ tir.const(1 << (bits_of(dtype_of(bits)) - 1), dtype_of(bits))
     return opaque(~bits) if descending else opaque(bits)
 
 
@@ -270,7 +269,8 @@ def key_of(loops: Loops, key: SortKey, operands: Sequence[Line], position: Any) 
     body = key.expression
     read = {int(node.attributes[0]) for node in body.nodes if node.opcode == "parameter"}
     arguments = [
-        operand[position] if number in read else tir.const(0, operand.dtype) for number, operand in enumerate(operands)
+        operand[position] if number in read else tir.const(0, dtype_of(operand))
+        for number, operand in enumerate(operands)
     ]
     (value,) = evaluate_body(loops, body, arguments)
     return ordered_bits(loops, value, key.order, key.descending)
@@ -294,7 +294,7 @@ def sort_by_digits(
     """Least-significant-digit radix sort, the least important key first: every pass is stable."""
     digits = _Digits(loops, length, max(key_bits(key) for key in keys))
     # one operand of 32 bits travels with its key, so nothing has to be looked up afterwards
-    carries = len(operands) == len(keys) == 1 and not digits.wide and bits_of(operands[0].dtype) <= 32
+    carries = len(operands) == len(keys) == 1 and not digits.wide and bits_of(dtype_of(operands[0])) <= 32
     for number, key in enumerate(reversed(keys)):
         with loops.loop(length, "element") as element:
             (position,) = loops.values([element if number == 0 else digits.position(element)], "position")
@@ -303,7 +303,7 @@ def sort_by_digits(
         digits.sort(key_bits(key))
     with loops.loop(length, "element") as element:
         if carries:
-            targets[0][element] = _from_bits(digits.low(element), operands[0].dtype)
+            targets[0][element] = _from_bits(digits.low(element), dtype_of(operands[0]))
             return
         (position,) = loops.values([digits.position(element)], "position")
         for operand, target in zip(operands, targets):
@@ -311,14 +311,14 @@ def sort_by_digits(
 
 
 def _as_bits(value: Any) -> Any:
-    if value.dtype == "bool":
+    if dtype_of(value) == "bool":
         return tir.Cast("uint8", value)
-    return to_bits(value) if value.dtype.startswith("float") else to_unsigned(value)
+    return to_bits(value) if dtype_of(value).startswith("float") else to_unsigned(value)
 
 
 def _from_bits(value: Any, dtype: str) -> Any:
     if dtype == "bool":
-        return value != tir.const(0, value.dtype)
+        return value != tir.const(0, dtype_of(value))
     bits = tir.Cast(f"uint{bits_of(dtype)}", value)
     return from_bits(bits) if dtype.startswith("float") else same_sign_as(bits, dtype)
 
@@ -411,7 +411,7 @@ def topk(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]
     k = static(results[0][0])[1]
     # at least so many that sorting them is a small part of the work
     size = min(max(4 * k, k + 128), length)
-    kind = inputs[0].dtype
+    kind = dtype_of(inputs[0])
     order = "TOTALORDER" if kind.startswith("float") else ("SIGNED" if kind.startswith("int") else "UNSIGNED")
 
     def generate(loops: Loops, ins: list[Any], outs: list[Any]) -> None:

@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tvm import tir
-
 from .definitions import kernel
 from .fold import TILE, evaluate_body
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .reduce import combine, identity
 from .spec import KernelSpec
+from .tensor_ir import dtype_of, tir
 
 # windows of at most so many elements are written out instead of looped over
 MAX_UNROLLED = 16
@@ -64,7 +63,7 @@ def cumulative(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> lis
 
 
 def _running_row(loops: Loops, kind: str, length: int, position: Any, operand: Any, out: Any) -> None:
-    total = loops.scratch(1, operand.dtype, "total")
+    total = loops.scratch(1, dtype_of(operand), "total")
     total[0] = operand[position(0)]
     out[position(0)] = total[0]
     with loops.loop(length - 1, "step") as step:
@@ -108,7 +107,7 @@ class _Line:
 
     def wide(self, loops: Loops, operand: Any, out: Any) -> None:
         """Several columns: the inner loop runs over them, the guard is outside."""
-        start = identity(self.kind, operand.dtype)
+        start = identity(self.kind, dtype_of(operand))
         with loops.loop(self.rows * self.outputs, "output", self.parallel) as index:
             row, output = tir.indexdiv(index, self.outputs), tir.indexmod(index, self.outputs)
             with loops.loop(self.columns, "column") as column:
@@ -122,7 +121,7 @@ class _Line:
     def narrow(self, loops: Loops, operand: Any, out: Any) -> None:
         """One column: the row goes into scratch memory with padding and holes filled by the identity, so that what
         follows needs no guard and runs over neighbouring elements."""
-        dtype = operand.dtype
+        dtype = dtype_of(operand)
         span = (self.outputs - 1) * self.stride + 1
         size = span + (self.size - 1) * self.step
         begin, end = self._copied(size)
@@ -149,11 +148,11 @@ class _Line:
         begin = min(max(0, self.low), span)
         end = max(begin, min(span, self.length - (self.size - 1) * self.step + self.low))
         with loops.loop(self.rows, "row", self.parallel) as row:
-            totals = loops.scratch(span, operand.dtype, "totals")
+            totals = loops.scratch(span, dtype_of(operand), "totals")
             for first, last in ((0, begin), (end, span)):
                 if first < last:
                     with loops.loop(last - first, "edge") as edge:
-                        totals[first + edge] = identity(self.kind, operand.dtype)
+                        totals[first + edge] = identity(self.kind, dtype_of(operand))
                         with loops.loop(self.size, "tap") as tap:
                             place = first + edge + tap * self.step - self.low
                             with loops.when(tir.all(place >= 0, place < self.length)):
@@ -161,7 +160,7 @@ class _Line:
             if begin < end:
                 with loops.loop(end - begin, "position") as position:
                     place = begin + position - self.low
-                    total = loops.scratch(1, operand.dtype, "total")
+                    total = loops.scratch(1, dtype_of(operand), "total")
                     total[0] = operand[[row, place, 0]]
                     for tap in range(1, self.size):
                         accumulate(loops, self.kind, total, 0, operand[[row, place + tap * self.step, 0]])
@@ -180,7 +179,7 @@ class _Line:
         if self.size <= MAX_UNROLLED:
             with loops.loop(span, "position") as position:
                 # through memory: TVM's passes take exponential time along a chain of values
-                total = loops.scratch(1, padded.dtype, "total")
+                total = loops.scratch(1, dtype_of(padded), "total")
                 total[0] = padded[position]
                 for tap in range(1, self.size):
                     accumulate(loops, self.kind, total, 0, padded[position + tap * self.step])
@@ -194,7 +193,7 @@ class _Line:
 
     def _one_by_one(self, loops: Loops, padded: Any, out: Any, row: Any) -> None:
         with loops.loop(self.outputs, "output") as output:
-            total = loops.scratch(1, padded.dtype, "total")
+            total = loops.scratch(1, dtype_of(padded), "total")
             total[0] = padded[output * self.stride]
             with loops.loop(self.size - 1, "tap") as tap:
                 accumulate(loops, self.kind, total, 0, padded[output * self.stride + (tap + 1) * self.step])

@@ -24,7 +24,7 @@ def from_tensorflow(
     outputs: Sequence[str] | None = None,
     signature: str | None = None,
     dialect: str | None = None,
-    freeze_params: bool = False,
+    freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
     rng_seed: int | None = None,
 ) -> Any:
@@ -129,7 +129,7 @@ def from_concrete_function(
     *,
     input_specs: Sequence[Any] | None = None,
     dialect: str | None = None,
-    freeze_params: bool = False,
+    freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
     rng_seed: int | None = None,
 ) -> Any:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvm import tir
-
 from ...hlo.scalar_expression import ScalarNode
+from ..tensor_ir import dtype_of, tir
 from .primitives import (
     Scope,
     equal,
@@ -40,7 +39,7 @@ def _total_order_key(scope: Scope, x: Any) -> Any:
     """Signed integer that orders floats as -NaN < -inf < -0 < +0 < inf < NaN."""
     bits = scope.bind(to_bits(x))
     # negative floats order by falling magnitude
-    flipped = tir.Select(to_signed(bits) < integer(0, str(bits.dtype)[1:]), bits ^ magnitude_mask(x), bits)
+    flipped = tir.Select(to_signed(bits) < integer(0, dtype_of(bits)[1:]), bits ^ magnitude_mask(x), bits)
     return to_signed(flipped)
 
 

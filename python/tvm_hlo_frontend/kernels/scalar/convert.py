@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from tvm import tir
 
 from ...errors import UnsupportedInstruction
 from ...hlo.scalar_expression import ScalarNode
 from ..dtypes import TVM_DTYPES
+from ..tensor_ir import dtype_of, tir
 from . import primitives as p
 from .primitives import (
     Scope,
@@ -38,7 +38,7 @@ def convert_integer(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """To pred: x != 0; to an integer: the low bits; to a float: rounded once."""
     dtype = TVM_DTYPES[node.element_type]
     if dtype == "bool":
-        return tir.NE(opaque(x), integer(0, x.dtype))
+        return tir.NE(opaque(x), integer(0, dtype_of(x)))
     if dtype == "float16":
         # beyond f32's integers everything is infinite in f16, so this rounds once
         return tir.Cast("float16", tir.Cast("float32", opaque(x)))
@@ -49,9 +49,9 @@ def convert_integer(scope: Scope, node: ScalarNode, x: Any) -> Any:
 
 def resize(x: Any, dtype: str) -> Any:
     """An integer as another integer type, modulo 2^bits."""
-    source, target = bits_of(x.dtype), bits_of(dtype)
+    source, target = bits_of(dtype_of(x)), bits_of(dtype)
     if target > source:
-        kind = "int" if str(x.dtype).startswith("int") else "uint"
+        kind = "int" if dtype_of(x).startswith("int") else "uint"
         return same_sign_as(to_unsigned(tir.Cast(f"{kind}{target}", x)), dtype)
     # through unsigned: TVM would keep bounds of the wider value over a narrowing cast
     return same_sign_as(tir.Cast(f"uint{target}", to_unsigned(x)), dtype)
@@ -64,14 +64,14 @@ def convert_float(scope: Scope, node: ScalarNode, x: Any) -> Any:
     if dtype == "bool":
         return tir.Not(p.is_zero(x))
     if not dtype.startswith("float"):
-        return _saturate(scope, tir.Cast("float32", x) if x.dtype == "float16" else x, dtype)
-    if dtype == x.dtype:
+        return _saturate(scope, tir.Cast("float32", x) if dtype_of(x) == "float16" else x, dtype)
+    if dtype == dtype_of(x):
         return x
-    if (x.dtype, dtype) == ("float64", "float16"):
+    if (dtype_of(x), dtype) == ("float64", "float16"):
         return p.to_half(scope, _round_to_odd(scope, x))
     if dtype == "float16":
         return p.to_half(scope, x)
-    if (x.dtype, dtype) == ("float16", "float64"):
+    if (dtype_of(x), dtype) == ("float16", "float64"):
         return tir.Cast("float64", tir.Cast("float32", x))
     return tir.Cast(dtype, x)
 
@@ -95,15 +95,17 @@ def _saturate(scope: Scope, x: Any, dtype: str) -> Any:
     bits = bits_of(dtype)
     signed = dtype.startswith("int")
     lowest, highest = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
-    below, above = float(lowest), _largest_not_above(highest, str(x.dtype))
+    below, above = float(lowest), _largest_not_above(highest, dtype_of(x))
     # the cast itself is undefined out of range, so the value is brought into range first
-    low = tir.Select(compare_numbers("GT", x, real(below, x.dtype)), x, real(below, x.dtype))
-    low = scope.bind(tir.Select(is_nan(x), real(0.0, x.dtype), low))
-    inside = tir.Select(compare_numbers("LT", low, real(above, x.dtype)), low, real(above, x.dtype))
+    low = tir.Select(compare_numbers("GT", x, real(below, dtype_of(x))), x, real(below, dtype_of(x)))
+    low = scope.bind(tir.Select(is_nan(x), real(0.0, dtype_of(x)), low))
+    inside = tir.Select(compare_numbers("LT", low, real(above, dtype_of(x))), low, real(above, dtype_of(x)))
     result = _truncate(inside, dtype)
     if int(above) == highest:
         return result
-    return tir.Select(compare_numbers("GE", low, real(float(highest + 1), x.dtype)), integer(highest, dtype), result)
+    return tir.Select(
+        compare_numbers("GE", low, real(float(highest + 1), dtype_of(x))), integer(highest, dtype), result
+    )
 
 
 def _truncate(x: Any, dtype: str) -> Any:
@@ -122,10 +124,10 @@ def _largest_not_above(limit: int, dtype: str) -> float:
 def bitcast_convert(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """The same bits as another type of the same width."""
     dtype = TVM_DTYPES[node.element_type]
-    if dtype == x.dtype:
+    if dtype == dtype_of(x):
         return x
-    if "bool" in (dtype, x.dtype) or bits_of(dtype) != bits_of(x.dtype):
-        raise UnsupportedInstruction(f"a bitcast from {x.dtype} to {dtype} is not element-wise")
+    if "bool" in (dtype, dtype_of(x)) or bits_of(dtype) != bits_of(dtype_of(x)):
+        raise UnsupportedInstruction(f"a bitcast from {dtype_of(x)} to {dtype} is not element-wise")
     word = p.to_bits(x) if p.is_float(x) else opaque(to_unsigned(x))
     if dtype.startswith("float"):
         return p.from_bits(word)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tvm import tir
 
 from ...errors import UnsupportedInstruction
 from ...hlo.scalar_expression import ScalarExpression, ScalarNode
 from ...hlo.shape import BY_NAME
 from ..dtypes import TVM_DTYPES
+from ..tensor_ir import dtype_of, tir
 from . import compare, convert, floats, integers, logical, transcendental
 from .primitives import Scope, is_float, real, to_half
 from .table import SCALAR_FUNCTIONS, operand_kind
@@ -73,11 +73,11 @@ def _value(scope: Scope, node: ScalarNode, arguments: list[Any], operands: Seque
         return operands[int(node.attributes[0])]
     if node.opcode == "constant":
         return _constant(node)
-    kind = operand_kind(str(arguments[-1].dtype))
+    kind = operand_kind(dtype_of(arguments[-1]))
     function = SCALAR_FUNCTIONS.get((node.opcode, kind))
     if function is None:
-        raise UnsupportedInstruction(f"{node.opcode} has no definition for {arguments[-1].dtype} operands")
-    if node.opcode in _OWN_HALF or not any(str(argument.dtype) == "float16" for argument in arguments):
+        raise UnsupportedInstruction(f"{node.opcode} has no definition for {dtype_of(arguments[-1])} operands")
+    if node.opcode in _OWN_HALF or not any(dtype_of(argument) == "float16" for argument in arguments):
         return function(scope, node, *arguments)
     wide = [tir.Cast("float32", argument) if is_float(argument) else argument for argument in arguments]
     result = function(scope, node, *wide)

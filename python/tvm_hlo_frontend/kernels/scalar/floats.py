@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvm import tir
-
 from ...hlo.scalar_expression import ScalarNode
+from ..tensor_ir import dtype_of, tir
 from . import primitives as p
 from .primitives import MANTISSA_BITS, Scope, bits_of, compare_numbers, integer, is_nan, opaque, real
 from .table import scalar
@@ -29,7 +28,7 @@ def subtract(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     if node.operands[0] != node.operands[1]:
         return p.subtract(x, y)
     finite = tir.Not(p.equal(p.to_bits(x) & p.exponent_mask(x), p.exponent_mask(x)))
-    return tir.Select(finite, real(0.0, x.dtype), real(float("nan"), x.dtype))
+    return tir.Select(finite, real(0.0, dtype_of(x)), real(float("nan"), dtype_of(x)))
 
 
 @scalar("multiply", kinds=_FLOAT)
@@ -47,7 +46,7 @@ def divide(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
 @scalar("remainder", kinds=_FLOAT)
 def remainder(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """C's fmod: exact, sign of the dividend; x - y * trunc(x / y) would be wrong for large quotients."""
-    return tir.call_pure_extern(x.dtype, "fmodf" if bits_of(x.dtype) == 32 else "fmod", x, y)
+    return tir.call_pure_extern(dtype_of(x), "fmodf" if bits_of(dtype_of(x)) == 32 else "fmod", x, y)
 
 
 @scalar("negate", kinds=_FLOAT)
@@ -66,7 +65,7 @@ def absolute(scope: Scope, node: ScalarNode, x: Any) -> Any:
 def sign(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """NaN for NaN and the same zero for a zero (HloEvaluator HandleSign)."""
     x = scope.bind(x)
-    one = p.copy_sign(real(1.0, x.dtype), x)
+    one = p.copy_sign(real(1.0, dtype_of(x)), x)
     return tir.Select(tir.Or(p.is_zero(x), is_nan(x)), x, one)
 
 
@@ -109,7 +108,7 @@ def square_root(scope: Scope, node: ScalarNode, x: Any) -> Any:
 @scalar("rsqrt", kinds=_FLOAT)
 def reciprocal_square_root(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """1 / sqrt(x)."""
-    return p.divide(real(1.0, x.dtype), tir.sqrt(p.hide(x)))
+    return p.divide(real(1.0, dtype_of(x)), tir.sqrt(p.hide(x)))
 
 
 @scalar("round-nearest-even", kinds=_FLOAT)
@@ -117,9 +116,9 @@ def round_nearest_even(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """Adding and subtracting 2^mantissa rounds to even; tir.nearbyint does not vectorise."""
     x = scope.bind(x)
     magnitude = scope.bind(p.absolute(x))
-    limit = float(1 << MANTISSA_BITS[bits_of(x.dtype)])
-    rounded = p.subtract(p.add(magnitude, tir.const(limit, x.dtype)), tir.const(limit, x.dtype))
-    is_small = compare_numbers("LT", magnitude, real(limit, x.dtype))
+    limit = float(1 << MANTISSA_BITS[bits_of(dtype_of(x))])
+    rounded = p.subtract(p.add(magnitude, tir.const(limit, dtype_of(x))), tir.const(limit, dtype_of(x)))
+    is_small = compare_numbers("LT", magnitude, real(limit, dtype_of(x)))
     return tir.Select(is_small, p.copy_sign(rounded, x), x)
 
 
@@ -129,8 +128,8 @@ def round_nearest_away(scope: Scope, node: ScalarNode, x: Any) -> Any:
     x = scope.bind(x)
     magnitude = scope.bind(p.absolute(x))
     whole = scope.bind(tir.floor(magnitude))
-    is_half = compare_numbers("GE", p.subtract(magnitude, whole), real(0.5, x.dtype))
-    return p.copy_sign(p.add(whole, tir.Select(is_half, real(1.0, x.dtype), real(0.0, x.dtype))), x)
+    is_half = compare_numbers("GE", p.subtract(magnitude, whole), real(0.5, dtype_of(x)))
+    return p.copy_sign(p.add(whole, tir.Select(is_half, real(1.0, dtype_of(x)), real(0.0, dtype_of(x)))), x)
 
 
 @scalar("reduce-precision", kinds=_FLOAT)
@@ -139,7 +138,7 @@ def reduce_precision(scope: Scope, node: ScalarNode, x: Any) -> Any:
     too small and denormal zero (ElementalIrEmitter EmitReducePrecision)."""
     exponent_bits, mantissa_bits = (int(bits) for bits in node.attributes)
     x = scope.bind(x)
-    width = bits_of(x.dtype)
+    width = bits_of(dtype_of(x))
     source_mantissa = MANTISSA_BITS[width]
     source_exponent = width - 1 - source_mantissa
     word = f"uint{width}"
@@ -165,7 +164,7 @@ def _round_mantissa(bits: Any, dropped: int, word: str) -> Any:
 def _clip_exponent(bits: Any, x: Any, source_mantissa: int, source_exponent: int, exponent_bits: int) -> Any:
     bias = (1 << (source_exponent - 1)) - 1
     reduced_bias = (1 << (exponent_bits - 1)) - 1
-    word = bits.dtype
+    word = dtype_of(bits)
     exponent = bits & p.exponent_mask(x)
     sign = bits & p.sign_mask(x)
     overflows = exponent > integer((bias + reduced_bias) << source_mantissa, word)

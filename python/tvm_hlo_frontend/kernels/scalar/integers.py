@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvm import tir
-
 from ...hlo.scalar_expression import ScalarNode
+from ..tensor_ir import dtype_of, tir
 from .primitives import Scope, bits_of, equal, integer, is_signed, opaque, same_sign_as, to_bits, to_signed, to_unsigned
 from .table import scalar
 
@@ -33,7 +32,7 @@ def _top_bit(bits: int) -> Any:
 
 def wrapping_add(scope: Scope, x: Any, y: Any) -> Any:
     """x + y modulo 2^bits (HloEvaluator ToArithmeticSafeType)."""
-    dtype = str(x.dtype)
+    dtype = dtype_of(x)
     if bits_of(dtype) < 64:
         wide = _wider(dtype)
         return _narrow(tir.Cast(wide, x) + tir.Cast(wide, y), dtype)
@@ -46,7 +45,7 @@ def wrapping_add(scope: Scope, x: Any, y: Any) -> Any:
 
 def wrapping_subtract(scope: Scope, x: Any, y: Any) -> Any:
     """x - y modulo 2^bits."""
-    dtype = str(x.dtype)
+    dtype = dtype_of(x)
     if bits_of(dtype) < 64:
         wide = _wider(dtype)
         return _narrow(tir.Cast(wide, x) - tir.Cast(wide, y), dtype)
@@ -58,7 +57,7 @@ def wrapping_subtract(scope: Scope, x: Any, y: Any) -> Any:
 
 def wrapping_multiply(scope: Scope, x: Any, y: Any) -> Any:
     """x * y modulo 2^bits."""
-    dtype = str(x.dtype)
+    dtype = dtype_of(x)
     if bits_of(dtype) < 64:
         wide = _wider(dtype)
         # as signed: the product of two u32 would not fit int64
@@ -101,7 +100,7 @@ def multiply(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
 @scalar("negate", kinds=_INTEGER)
 def negate(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """Wraps: the negative of the lowest integer is itself."""
-    return wrapping_subtract(scope, integer(0, x.dtype), x)
+    return wrapping_subtract(scope, integer(0, dtype_of(x)), x)
 
 
 @scalar("abs", kinds=_INTEGER)
@@ -110,16 +109,16 @@ def absolute(scope: Scope, node: ScalarNode, x: Any) -> Any:
     if not is_signed(x):
         return x
     x = scope.bind(x)
-    return opaque(tir.Select(opaque(x) < integer(0, x.dtype), negate(scope, node, x), x))
+    return opaque(tir.Select(opaque(x) < integer(0, dtype_of(x)), negate(scope, node, x), x))
 
 
 @scalar("sign", kinds=_INTEGER)
 def sign(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """-1, 0 or 1."""
     x = scope.bind(x)
-    zero, one = integer(0, x.dtype), integer(1, x.dtype)
+    zero, one = integer(0, dtype_of(x)), integer(1, dtype_of(x))
     positive = tir.Select(opaque(x) > zero, one, zero)
-    return tir.Select(opaque(x) < zero, integer(-1, x.dtype), positive) if is_signed(x) else positive
+    return tir.Select(opaque(x) < zero, integer(-1, dtype_of(x)), positive) if is_signed(x) else positive
 
 
 def _larger(scope: Scope, x: Any, y: Any) -> Any:
@@ -157,12 +156,12 @@ def _safe_division(scope: Scope, x: Any, y: Any) -> tuple[Any, Any, Any]:
     drop the guard of the divisor, and a Select evaluates both of its branches.
     """
     x, y = scope.bind(x), scope.bind(opaque(y))
-    is_zero = equal(y, integer(0, y.dtype))
+    is_zero = equal(y, integer(0, dtype_of(y)))
     traps = is_zero
     if is_signed(x):
-        is_lowest = equal(to_unsigned(x), _top_bit(bits_of(x.dtype)))
-        traps = tir.Or(traps, tir.And(is_lowest, equal(y, integer(-1, y.dtype))))
-    divisor = opaque(tir.Select(traps, integer(1, y.dtype), y))
+        is_lowest = equal(to_unsigned(x), _top_bit(bits_of(dtype_of(x))))
+        traps = tir.Or(traps, tir.And(is_lowest, equal(y, integer(-1, dtype_of(y)))))
+    divisor = opaque(tir.Select(traps, integer(1, dtype_of(y)), y))
     return x, divisor, is_zero
 
 
@@ -171,7 +170,7 @@ def divide(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """Truncates; x / 0 has all bits set, the lowest integer / -1 is itself (HloEvaluator HandleDivide)."""
     x, divisor, is_zero = _safe_division(scope, x, y)
     quotient = opaque(tir.truncdiv(opaque(x), divisor))
-    return quotient | tir.Select(is_zero, _all_ones(str(x.dtype)), integer(0, x.dtype))
+    return quotient | tir.Select(is_zero, _all_ones(dtype_of(x)), integer(0, dtype_of(x)))
 
 
 @scalar("remainder", kinds=_INTEGER)
@@ -179,36 +178,36 @@ def remainder(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """Sign of the dividend; x % 0 is x, the lowest integer % -1 is 0."""
     x, divisor, is_zero = _safe_division(scope, x, y)
     rest = opaque(tir.truncmod(opaque(x), divisor))
-    return rest | tir.Select(is_zero, x, integer(0, x.dtype))
+    return rest | tir.Select(is_zero, x, integer(0, dtype_of(x)))
 
 
 def _shift_amount(scope: Scope, x: Any, y: Any) -> tuple[Any, Any]:
     """The amount as unsigned, and whether it is below the width."""
     amount = scope.bind(opaque(to_unsigned(y)))
-    return amount, opaque(amount) < integer(bits_of(x.dtype), amount.dtype)
+    return amount, opaque(amount) < integer(bits_of(dtype_of(x)), dtype_of(amount))
 
 
 @scalar("shift-left", kinds=_INTEGER)
 def shift_left(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """0 for amounts out of range, as unsigned (HloEvaluator IsShiftOutOfBounds)."""
     amount, in_range = _shift_amount(scope, x, y)
-    shifted = opaque(to_unsigned(x)) << (amount & integer(bits_of(x.dtype) - 1, amount.dtype))
-    return same_sign_as(tir.Select(in_range, shifted, integer(0, amount.dtype)), str(x.dtype))
+    shifted = opaque(to_unsigned(x)) << (amount & integer(bits_of(dtype_of(x)) - 1, dtype_of(amount)))
+    return same_sign_as(tir.Select(in_range, shifted, integer(0, dtype_of(amount))), dtype_of(x))
 
 
 @scalar("shift-right-logical", kinds=_INTEGER)
 def shift_right_logical(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """0 for amounts out of range."""
     amount, in_range = _shift_amount(scope, x, y)
-    shifted = opaque(to_unsigned(x)) >> (amount & integer(bits_of(x.dtype) - 1, amount.dtype))
-    return same_sign_as(tir.Select(in_range, shifted, integer(0, amount.dtype)), str(x.dtype))
+    shifted = opaque(to_unsigned(x)) >> (amount & integer(bits_of(dtype_of(x)) - 1, dtype_of(amount)))
+    return same_sign_as(tir.Select(in_range, shifted, integer(0, dtype_of(amount))), dtype_of(x))
 
 
 @scalar("shift-right-arithmetic", kinds=_INTEGER)
 def shift_right_arithmetic(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """Copies of the sign bit for amounts out of range, for unsigned types too."""
     amount, in_range = _shift_amount(scope, x, y)
-    clamped = tir.Select(in_range, amount, integer(bits_of(x.dtype) - 1, amount.dtype))
+    clamped = tir.Select(in_range, amount, integer(bits_of(dtype_of(x)) - 1, dtype_of(amount)))
     shifted = opaque(to_signed(x)) >> to_signed(clamped)
     return shifted if is_signed(x) else to_unsigned(shifted)
 
@@ -216,7 +215,7 @@ def shift_right_arithmetic(scope: Scope, node: ScalarNode, x: Any, y: Any) -> An
 @scalar("mulhi", kinds=_INTEGER)
 def multiply_high(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """The high word of the product."""
-    dtype, bits = str(x.dtype), bits_of(x.dtype)
+    dtype, bits = dtype_of(x), bits_of(dtype_of(x))
     if bits < 64:
         wide = "int64" if is_signed(x) else "uint64"
         product = opaque(tir.Cast(wide, x) * tir.Cast(wide, y))
@@ -244,20 +243,20 @@ def _unsigned_high(scope: Scope, x: Any, y: Any) -> Any:
 @scalar("popcnt", kinds=_INTEGER)
 def population_count(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """Number of set bits."""
-    return _from_count(_count_ones(scope, _widened(x)), str(x.dtype))
+    return _from_count(_count_ones(scope, _widened(x)), dtype_of(x))
 
 
 @scalar("count-leading-zeros", kinds=_INTEGER)
 def count_leading_zeros(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """The width for 0."""
-    value, bits = scope.bind(_widened(x)), bits_of(x.dtype)
+    value, bits = scope.bind(_widened(x)), bits_of(dtype_of(x))
     if bits < 64:
-        return _from_count(_leading_zeros(scope, value) - integer(32 - bits, "uint32"), str(x.dtype))
+        return _from_count(_leading_zeros(scope, value) - integer(32 - bits, "uint32"), dtype_of(x))
     high = scope.bind(tir.Cast("uint32", _shift_down(value)))
     low = tir.Cast("uint32", value & integer((1 << 32) - 1, "uint64"))
     of_low = _leading_zeros(scope, scope.bind(low)) + integer(32, "uint32")
     of_high = _leading_zeros(scope, high)
-    return _from_count(tir.Select(equal(high, integer(0, "uint32")), of_low, of_high), str(x.dtype))
+    return _from_count(tir.Select(equal(high, integer(0, "uint32")), of_low, of_high), dtype_of(x))
 
 
 def _leading_zeros(scope: Scope, word: Any) -> Any:
@@ -271,7 +270,7 @@ def _leading_zeros(scope: Scope, word: Any) -> Any:
 def _widened(x: Any) -> Any:
     """The bits as uint32, or uint64 where they need it."""
     unsigned = opaque(to_unsigned(x))
-    return unsigned if bits_of(x.dtype) >= 32 else opaque(tir.Cast("uint32", unsigned))
+    return unsigned if bits_of(dtype_of(x)) >= 32 else opaque(tir.Cast("uint32", unsigned))
 
 
 def _from_count(count: Any, dtype: str) -> Any:
@@ -280,7 +279,7 @@ def _from_count(count: Any, dtype: str) -> Any:
 
 def _count_ones(scope: Scope, value: Any) -> Any:
     """Set bits by adding neighbouring groups; TVM has popcount on LLVM targets only, and does not vectorise it."""
-    bits, dtype = bits_of(value.dtype), value.dtype
+    bits, dtype = bits_of(dtype_of(value)), dtype_of(value)
     for distance, mask in ((1, 0x55), (2, 0x33), (4, 0x0F)):
         repeated = integer(int.from_bytes(bytes([mask]) * (bits // 8), "little"), dtype)
         value = scope.bind(value)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvm import tir
-
 from ...hlo.scalar_expression import ScalarNode
+from ..tensor_ir import dtype_of, tir
 from .primitives import Scope, bits_of, is_signed, opaque, truth
 from .table import scalar
 
@@ -59,13 +58,13 @@ def bitwise_xor(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
 def bitwise_not(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """Bitwise complement."""
     signed = is_signed(x)
-    return opaque(x) ^ tir.const(-1 if signed else (1 << bits_of(x.dtype)) - 1, x.dtype)
+    return opaque(x) ^ tir.const(-1 if signed else (1 << bits_of(dtype_of(x))) - 1, dtype_of(x))
 
 
 @scalar("select")
 def select(scope: Scope, node: ScalarNode, condition: Any, on_true: Any, on_false: Any) -> Any:
     """on_true where the condition holds (HloEvaluator HandleSelect)."""
-    if on_true.dtype == "bool":
+    if dtype_of(on_true) == "bool":
         # as numbers, and without a variable: LLVM's code generator fails on a variable bound to a vector comparison
         return truth(tir.Select(condition, tir.Cast("uint8", on_true), tir.Cast("uint8", on_false)))
     return tir.Select(condition, on_true, on_false)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvm import tir
-
+from ..tensor_ir import tir
 from . import primitives as p
 from .primitives import Scope, compare_numbers, fma, horner, integer, is_nan, real
 

@@ -13,17 +13,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tvm
-from tvm import tir
+
+from ..tensor_ir import call_intrinsic, dtype_of, free_variables, register_intrinsic, tir, xor
 
 MANTISSA_BITS = {16: 10, 32: 23, 64: 52}
 
 
-FMA = "tir.hlo_fma"
-OPAQUE_VALUE = "tir.hlo_opaque_value"
-STORED_VALUE = "tir.hlo_stored_value"
-# CallEffectKind::kPure and kReadState
-_EFFECTS = {FMA: 1, OPAQUE_VALUE: 1, STORED_VALUE: 2}
+FMA, OPAQUE_VALUE, STORED_VALUE = "hlo_fma", "hlo_opaque_value", "hlo_stored_value"
+# CallEffectKind
+_PURE, _READS_STATE = 1, 2
 
 
 def _argument(call: Any) -> Any:
@@ -35,31 +33,16 @@ def _product_and_sum(call: Any) -> Any:
 
 
 def _llvm_fma(call: Any) -> Any:
-    return tir.call_intrin(call.dtype, "tir.fma", *call.args)
+    return call_intrinsic(dtype_of(call), "fma", *call.args)
 
 
-def _register_intrinsics() -> None:
-    """Intrinsics that are lowered after everything that simplifies: an fma for all targets (tir.fma is LLVM's alone,
-    and a rule for it would make TVM fuse every product and sum on the target), and two identities.
-
-    TVM's passes inline the Lets of pure integers and follow those of other pure values into each use; what claims to
-    read memory is left alone (but for StorageFlatten, whose time grows with the expression as if inlined).
-    """
-    known = set(tvm.ir.Op.list_op_names())
-    for name, effect in _EFFECTS.items():
-        if name in known:
-            continue
-        tvm.ir._ffi_api.RegisterOp(name, "scalar HLO, hidden from TVM's analysis")
-        tvm.ir.register_op_attr(name, "TCallEffectKind", tir.IntImm("int32", effect))
-        tvm.ir.register_op_attr(name, "TVectorizable", True)
-        tvm.ir.register_op_attr(name, "TScriptPrinterName", name.removeprefix("tir."))
-        lower = _product_and_sum if name == FMA else _argument
-        tvm.ir.register_intrin_lowering(name, target="default", f=lower)
-    if FMA not in known:
-        tvm.ir.register_intrin_lowering(FMA, target="llvm", f=_llvm_fma)
-
-
-_register_intrinsics()
+# Intrinsics that are lowered after everything that simplifies: an fma for all targets (TVM's fma is LLVM's alone, and a
+# rule for it would make TVM fuse every product and sum on the target), and two identities. TVM's passes inline the
+# Lets of pure integers and follow those of other pure values into each use; what claims to read memory is left alone
+# (but for StorageFlatten, whose time grows with the expression as if inlined).
+register_intrinsic(FMA, _PURE, {"default": _product_and_sum, "llvm": _llvm_fma})
+register_intrinsic(OPAQUE_VALUE, _PURE, {"default": _argument})
+register_intrinsic(STORED_VALUE, _READS_STATE, {"default": _argument})
 
 
 class Scope:
@@ -72,26 +55,20 @@ class Scope:
         """`value` in a form that may be used several times."""
         if isinstance(value, (tir.Var, tir.IntImm, tir.FloatImm)):
             return value
-        if value.dtype == "bool":  # as a number: C has no vectors of bool
+        if dtype_of(value) == "bool":  # as a number: C has no vectors of bool
             return truth(self.bind(tir.Cast("uint8", value)))
-        variable = tir.Var("t", value.dtype)
-        self._bindings.append((variable, tir.call_intrin(value.dtype, STORED_VALUE, value)))
+        variable = tir.Var("t", dtype_of(value))
+        self._bindings.append((variable, call_intrinsic(dtype_of(value), STORED_VALUE, value)))
         return variable
 
     def close(self, result: Any) -> Any:
         """`result` inside the bindings that it needs."""
-        needed = _free_variables(result)
+        needed = free_variables(result)
         for variable, value in reversed(self._bindings):
             if variable in needed:
                 result = tir.Let(variable, value, result)
-                needed |= _free_variables(value)
+                needed |= free_variables(value)
         return result
-
-
-def _free_variables(expression: Any) -> set[Any]:
-    found: set[Any] = set()
-    tir.stmt_functor.post_order_visit(expression, lambda node: found.add(node) if isinstance(node, tir.Var) else None)
-    return found
 
 
 def bits_of(dtype: str) -> int:
@@ -100,11 +77,11 @@ def bits_of(dtype: str) -> int:
 
 
 def is_float(x: Any) -> bool:
-    return str(x.dtype).startswith("float")
+    return dtype_of(x).startswith("float")
 
 
 def is_signed(x: Any) -> bool:
-    return str(x.dtype).startswith("int")
+    return dtype_of(x).startswith("int")
 
 
 # integers
@@ -112,20 +89,20 @@ def is_signed(x: Any) -> bool:
 
 def opaque(x: Any) -> Any:
     """The same integer, of which TVM knows nothing; free in the generated code."""
-    return tir.call_intrin(x.dtype, OPAQUE_VALUE, x)
+    return call_intrinsic(dtype_of(x), OPAQUE_VALUE, x)
 
 
 def to_unsigned(x: Any) -> Any:
     """The same bits as an unsigned integer."""
     if isinstance(x, tir.IntImm) and is_signed(x):  # TVM refuses to cast a negative constant
-        return integer(int(x) % (1 << bits_of(x.dtype)), "u" + x.dtype)
+        return integer(int(x) % (1 << bits_of(dtype_of(x))), "u" + dtype_of(x))
     # a bare Cast would keep TVM's bounds of the signed value, cut at zero
-    return opaque(tir.Cast("u" + x.dtype, x)) if is_signed(x) else x
+    return opaque(tir.Cast("u" + dtype_of(x), x)) if is_signed(x) else x
 
 
 def to_signed(x: Any) -> Any:
     """The same bits as a signed integer."""
-    return x if is_signed(x) else opaque(tir.Cast(str(x.dtype)[1:], x))
+    return x if is_signed(x) else opaque(tir.Cast(dtype_of(x)[1:], x))
 
 
 def same_sign_as(x: Any, dtype: str) -> Any:
@@ -147,7 +124,7 @@ def integer(value: int, dtype: str) -> Any:
 
 def hide(x: Any) -> Any:
     """The same float, which TVM cannot recognise as a constant; free in the generated code."""
-    return fma(x, tir.const(1.0, x.dtype), tir.const(-0.0, x.dtype))
+    return fma(x, tir.const(1.0, dtype_of(x)), tir.const(-0.0, dtype_of(x)))
 
 
 def real(value: float, dtype: str) -> Any:
@@ -164,22 +141,22 @@ def _bit_pattern(value: float, dtype: str) -> int:
 
 def fma(a: Any, b: Any, c: Any) -> Any:
     """a * b + c, fused or not as the target likes."""
-    return tir.call_intrin(a.dtype, FMA, a, b, c)
+    return call_intrinsic(dtype_of(a), FMA, a, b, c)
 
 
 def add(a: Any, b: Any) -> Any:
     """a + b, rounded once."""
-    return fma(a, tir.const(1.0, a.dtype), b)
+    return fma(a, tir.const(1.0, dtype_of(a)), b)
 
 
 def subtract(a: Any, b: Any) -> Any:
     """a - b, rounded once."""
-    return fma(b, tir.const(-1.0, a.dtype), a)
+    return fma(b, tir.const(-1.0, dtype_of(a)), a)
 
 
 def multiply(a: Any, b: Any) -> Any:
     """a * b, rounded once; -0.0 is the neutral element of addition."""
-    return fma(a, b, tir.const(-0.0, a.dtype))
+    return fma(a, b, tir.const(-0.0, dtype_of(a)))
 
 
 def divide(a: Any, b: Any) -> Any:
@@ -189,39 +166,39 @@ def divide(a: Any, b: Any) -> Any:
 
 def horner(x: Any, coefficients: Sequence[float]) -> Any:
     """Polynomial with the highest coefficient first; `x` must be bound."""
-    result = tir.const(coefficients[0], x.dtype)
+    result = tir.const(coefficients[0], dtype_of(x))
     for coefficient in coefficients[1:]:
-        result = fma(result, x, tir.const(coefficient, x.dtype))
+        result = fma(result, x, tir.const(coefficient, dtype_of(x)))
     return result
 
 
 def to_bits(x: Any) -> Any:
     """The bits of a float as an unsigned integer."""
-    return tir.reinterpret(f"uint{bits_of(x.dtype)}", hide(x) if bits_of(x.dtype) > 16 else x)
+    return tir.reinterpret(f"uint{bits_of(dtype_of(x))}", hide(x) if bits_of(dtype_of(x)) > 16 else x)
 
 
 def from_bits(x: Any) -> Any:
     """The float with the bits of an unsigned integer."""
     # the bare reinterpretation of a constant zero does not compile
-    concealed = tir.call_intrin(x.dtype, "tir.bitwise_xor", opaque(x), tir.const(0, x.dtype))
-    return tir.reinterpret(f"float{bits_of(x.dtype)}", concealed)
+    concealed = xor(opaque(x), tir.const(0, dtype_of(x)))
+    return tir.reinterpret(f"float{bits_of(dtype_of(x))}", concealed)
 
 
 def sign_mask(x: Any) -> Any:
     """The sign bit of a float type, unsigned."""
-    bits = bits_of(x.dtype)
+    bits = bits_of(dtype_of(x))
     return tir.const(1 << (bits - 1), f"uint{bits}")
 
 
 def magnitude_mask(x: Any) -> Any:
     """All bits of a float type but the sign."""
-    bits = bits_of(x.dtype)
+    bits = bits_of(dtype_of(x))
     return tir.const((1 << (bits - 1)) - 1, f"uint{bits}")
 
 
 def exponent_mask(x: Any) -> Any:
     """The exponent bits of a float type: the bits of infinity."""
-    bits = bits_of(x.dtype)
+    bits = bits_of(dtype_of(x))
     mantissa = MANTISSA_BITS[bits]
     return tir.const(((1 << (bits - 1 - mantissa)) - 1) << mantissa, f"uint{bits}")
 
@@ -260,7 +237,7 @@ _ORDERINGS = {"EQ": tir.EQ, "LT": tir.LT, "LE": tir.LE, "GT": tir.GT, "GE": tir.
 def truth(number: Any) -> Any:
     """Whether an integer is not zero."""
     # the call keeps conditions out of TVM's common subexpressions, whose interval analysis fails on vectors of them
-    return tir.NE(opaque(number), tir.const(0, number.dtype))
+    return tir.NE(opaque(number), tir.const(0, dtype_of(number)))
 
 
 def equal(x: Any, y: Any) -> Any:
@@ -291,7 +268,7 @@ def is_nan(x: Any) -> Any:
 def is_zero(x: Any) -> Any:
     """Whether a float is 0 or -0, by its bits."""
     mask = magnitude_mask(x)
-    return equal(to_bits(x) & mask, tir.const(0, mask.dtype))
+    return equal(to_bits(x) & mask, tir.const(0, dtype_of(mask)))
 
 
 def maximum(scope: Scope, x: Any, y: Any) -> Any:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvm import tir
-
 from ...hlo.scalar_expression import ScalarNode
+from ..tensor_ir import dtype_of, tir
 from . import polynomials
 from . import primitives as p
 from .primitives import Scope, bits_of, real
@@ -39,7 +38,7 @@ _WRITTEN_OUT = {
 @scalar(*_LIBM, kinds=_FLOAT)
 def transcendental(scope: Scope, node: ScalarNode, *operands: Any) -> Any:
     """As C's math library has it, special values included."""
-    dtype = operands[0].dtype
+    dtype = dtype_of(operands[0])
     if bits_of(dtype) == 32:
         if node.opcode in _WRITTEN_OUT:
             return _WRITTEN_OUT[node.opcode](scope, *operands)
@@ -50,7 +49,7 @@ def transcendental(scope: Scope, node: ScalarNode, *operands: Any) -> Any:
 @scalar("logistic", kinds=_FLOAT)
 def logistic(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """1 / (1 + exp(-x)): 0 where the exponential overflows."""
-    if bits_of(x.dtype) == 32:
+    if bits_of(dtype_of(x)) == 32:
         return polynomials.logistic(scope, x)
-    one = real(1.0, x.dtype)
-    return p.divide(one, p.add(one, tir.call_pure_extern(x.dtype, "exp", p.negate(x))))
+    one = real(1.0, dtype_of(x))
+    return p.divide(one, p.add(one, tir.call_pure_extern(dtype_of(x), "exp", p.negate(x))))

@@ -1,0 +1,258 @@
+"""Relax behind the dialect interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax, tirx
+
+from ..hlo.shape import Dimension, Shape, Symbol, element_type_of
+from ..kernels.dtypes import TVM_DTYPES
+from ..kernels.spec import KernelSpec
+from ..values import Tensor, broadcast_dimensions
+from .relax_functions import Scope, doubled_loop
+from .relax_kernels import KernelFunctions
+
+# TVM's simplifiers reach these only through their operands, see patterns/arithmetic
+_ARITHMETIC = {"add": relax.op.add, "subtract": relax.op.subtract, "multiply": relax.op.multiply}
+_NATIVE_FLOATS = frozenset({"f32", "f64"})
+
+
+class RelaxDialect:
+    """Today's graph language of TVM. See `dialects.interface.Dialect` for the contract of the methods.
+
+    One object per conversion: it gathers the module's functions. Expressions are variables and constants; what they are
+    bound to is in the scope that was innermost when they were made.
+    """
+
+    name = "relax"
+    freezes_params = True
+    not_implemented_error = tvm.error.OpNotImplemented
+
+    def __init__(self) -> None:
+        self._builder = relax.BlockBuilder()
+        self._scopes = [Scope(self._builder)]
+        self._kernels = KernelFunctions(self._builder)
+        self._symbols: dict[Symbol, Any] = {}
+        self._function_count = 0
+
+    def carries(self, element_type: str) -> bool:
+        return element_type in TVM_DTYPES
+
+    # leaves
+    def parameter(self, name: str, shape: Shape) -> Tensor:
+        return Tensor(relax.Var(name, self._type(shape)), shape.element_type, shape.dimensions)
+
+    def constant(self, array: np.ndarray) -> Tensor:
+        shape = self.constant_shape(array)
+        expr = relax.const(np.asarray(array, order="C"), str(array.dtype))
+        return Tensor(expr, shape.element_type, shape.dimensions)
+
+    def constant_shape(self, array: np.ndarray) -> Shape:
+        return Shape(element_type_of(array.dtype), tuple(int(size) for size in array.shape))
+
+    # movement
+    def reshape(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
+        if tuple(dimensions) == x.dimensions:
+            return x
+        return self._emit(relax.op.reshape(x.expr, self._sizes(dimensions)), x.element_type, dimensions)
+
+    def transpose(self, x: Tensor, permutation: Sequence[int]) -> Tensor:
+        if list(permutation) == sorted(permutation):
+            return x
+        dimensions = tuple(x.dimensions[axis] for axis in permutation)
+        return self._emit(relax.op.permute_dims(x.expr, list(permutation)), x.element_type, dimensions)
+
+    def broadcast_to(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
+        if tuple(dimensions) == x.dimensions:
+            return x
+        return self._emit(relax.op.broadcast_to(x.expr, self._sizes(dimensions)), x.element_type, dimensions)
+
+    def slice(self, x: Tensor, starts: Sequence[int], limits: Sequence[int], strides: Sequence[int]) -> Tensor:
+        dimensions = tuple(
+            max(0, -(-(limit - start) // stride)) for start, limit, stride in zip(starts, limits, strides)
+        )
+        if dimensions == x.dimensions:
+            return x
+        axes = list(range(x.rank))
+        expr = relax.op.strided_slice(x.expr, axes, list(starts), list(limits), list(strides))
+        return self._emit(expr, x.element_type, dimensions)
+
+    def concatenate(self, tensors: Sequence[Tensor], dimension: int) -> Tensor:
+        total = sum(int(tensor.dimensions[dimension]) for tensor in tensors)  # type: ignore[arg-type]
+        first = tensors[0]
+        dimensions = (*first.dimensions[:dimension], total, *first.dimensions[dimension + 1 :])
+        expr = relax.op.concat([tensor.expr for tensor in tensors], axis=dimension)
+        return self._emit(expr, first.element_type, dimensions)
+
+    def reverse(self, x: Tensor, dimensions: Sequence[int]) -> Tensor:
+        for dimension in dimensions:
+            x = self._emit(relax.op.flip(x.expr, axis=dimension), x.element_type, x.dimensions)
+        return x
+
+    def take(self, x: Tensor, indices: Tensor, dimension: int) -> Tensor:
+        dimensions = (*x.dimensions[:dimension], *indices.dimensions, *x.dimensions[dimension + 1 :])
+        return self._emit(relax.op.take(x.expr, indices.expr, dimension), x.element_type, dimensions)
+
+    # element-wise
+    def map(self, opcode: str, result_type: str, operands: Sequence[Tensor], attributes: tuple = ()) -> Tensor | None:
+        if result_type not in _NATIVE_FLOATS or opcode not in _ARITHMETIC:
+            return None
+        dimensions = broadcast_dimensions(*(operand.dimensions for operand in operands))
+        return self._emit(_ARITHMETIC[opcode](*(operand.expr for operand in operands)), result_type, dimensions)
+
+    def cast(self, x: Tensor, element_type: str) -> Tensor:
+        if element_type == x.element_type:
+            return x
+        return self._emit(relax.op.astype(x.expr, TVM_DTYPES[element_type]), element_type, x.dimensions)
+
+    # linear algebra: kernels, because TVM has no schedules of its own operators for a CPU
+    def dense(self, x: Tensor, weight: Tensor, result_type: str) -> Tensor:
+        spec = KernelSpec("dot", {"lhs": "MK", "rhs": "NK", "accumulator": TVM_DTYPES[result_type]})
+        dimensions = (x.dimensions[0], weight.dimensions[0])
+        lhs, rhs = (self.reshape(tensor, (1, *tensor.dimensions)) for tensor in (x, weight))
+        (product,) = self.kernel(spec, [lhs, rhs], [Shape(result_type, (1, *dimensions))])
+        return self.reshape(product, dimensions)
+
+    def convolution(
+        self,
+        data: Tensor,
+        kernel: Tensor,
+        *,
+        strides: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        dilation: Sequence[int],
+        groups: int,
+        result_type: str,
+    ) -> Tensor:
+        parameters = {
+            "stride": list(strides),
+            "low": [low for low, _ in padding],
+            "window_dilation": list(dilation),
+            "base_dilation": [1] * len(strides),
+            "groups": groups,
+            "accumulator": TVM_DTYPES[result_type],
+        }
+        spatial = [
+            (int(size) + low + high - (int(extent) - 1) * gap - 1) // stride + 1  # type: ignore[arg-type]
+            for size, extent, (low, high), gap, stride in zip(
+                data.dimensions[2:], kernel.dimensions[2:], padding, dilation, strides
+            )
+        ]
+        result = Shape(result_type, (data.dimensions[0], kernel.dimensions[0], *spatial))
+        return self.kernel(KernelSpec("convolution", parameters), [data, kernel], [result])[0]
+
+    def reduce(self, kind: str, x: Tensor, dimensions: Sequence[int]) -> Tensor | None:
+        return None
+
+    # kernels
+    def kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> tuple[Tensor, ...]:
+        types = [self._type(shape) for shape in results]
+        call = self._kernels.call(spec, operands, results, types)
+        value = self._scopes[-1].emit(call)
+        if len(results) == 1:
+            return (Tensor(value, results[0].element_type, results[0].dimensions),)
+        return self._parts(value, results)
+
+    def fusion_barrier(self, x: Tensor) -> Tensor:
+        return x  # the passes that fuse keep every operator in a block of its own
+
+    # control flow
+    def conditional(
+        self, predicate: Tensor, on_true: Callable[[], Sequence[Tensor]], on_false: Callable[[], Sequence[Tensor]]
+    ) -> tuple[Tensor, ...]:
+        branches, results = [], []
+        for branch in (on_true, on_false):
+            scope = self._enter()
+            results = list(branch())
+            branches.append(scope.close(scope.emit(relax.Tuple([tensor.expr for tensor in results]))))
+            self._scopes.pop()
+        value = self._scopes[-1].emit(relax.If(predicate.expr, *branches))
+        return self._parts(value, [tensor.shape for tensor in results])
+
+    def call(
+        self, name: str, operands: Sequence[Tensor], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+    ) -> tuple[Tensor, ...]:
+        function, shapes = self._function(name, [tensor.shape for tensor in operands], body)
+        value = self._scopes[-1].emit(relax.Call(function, [tensor.expr for tensor in operands]))
+        return self._parts(value, shapes)
+
+    def while_loop(
+        self,
+        name: str,
+        state: Sequence[Tensor],
+        condition: Callable[[Sequence[Tensor]], Tensor],
+        body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
+    ) -> tuple[Tensor, ...]:
+        shapes = [tensor.shape for tensor in state]
+        test, _ = self._function(f"{name}_condition", shapes, lambda tensors: [condition(tensors)])
+        step, _ = self._function(f"{name}_body", shapes, body)
+        loop = doubled_loop(self._builder, self._name(name), test, step, [self._type(shape) for shape in shapes])
+        start = self._scopes[-1].emit(relax.Tuple([tensor.expr for tensor in state]))
+        return self._parts(self._scopes[-1].emit(relax.Call(loop, [start])), shapes)
+
+    # structure
+    def main(
+        self, parameters: Sequence[Tensor], results: Sequence[Tensor], flat: bool, attributes: dict[str, str]
+    ) -> Any:
+        (scope,) = self._scopes
+        exprs = [result.expr for result in results]
+        # a function must not return its parameter or a constant as such: callers may free both
+        value = scope.emit(exprs[0] if flat else relax.Tuple(exprs))
+        function = relax.Function([parameter.expr for parameter in parameters], scope.close(value), value.ty)
+        self._builder.add_func(function.with_attrs({"global_symbol": "main", **attributes}), "main")
+        # passes fuse operators in dataflow blocks only
+        return relax.transform.ConvertToDataflow()(relax.transform.Normalize()(self._builder.get()))
+
+    def finished(self, mod: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+        """The module alone; values of parameters are in main's attribute `params`, in the order of the last ones."""
+        main = mod["main"]
+        inputs = [variable for variable in main.params if variable.name not in arrays]
+        main = main.with_attr("num_input", len(inputs))
+        if arrays:
+            main = main.with_attr("params", [tvm.runtime.tensor(array) for array in arrays.values()])
+        mod.update_func(mod.get_global_var("main"), main)
+        return mod
+
+    # helpers
+    def _emit(self, expr: Any, element_type: str, dimensions: Sequence[Dimension]) -> Tensor:
+        return Tensor(self._scopes[-1].emit(expr), element_type, tuple(dimensions))
+
+    def _enter(self) -> Scope:
+        self._scopes.append(Scope(self._builder))
+        return self._scopes[-1]
+
+    def _parts(self, value: Any, shapes: Sequence[Shape]) -> tuple[Tensor, ...]:
+        return tuple(
+            self._emit(relax.TupleGetItem(value, index), shape.element_type, shape.dimensions)
+            for index, shape in enumerate(shapes)
+        )
+
+    def _function(
+        self, name: str, shapes: Sequence[Shape], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+    ) -> tuple[Any, list[Shape]]:
+        """A function of its own: its GlobalVar, and the shapes of the tuple that it returns."""
+        variables = [self.parameter(f"x{number}", shape) for number, shape in enumerate(shapes)]
+        scope = self._enter()
+        results = list(body(variables))
+        value = scope.emit(relax.Tuple([tensor.expr for tensor in results]))
+        self._scopes.pop()
+        function = relax.Function([variable.expr for variable in variables], scope.close(value), value.ty)
+        return self._builder.add_func(function, self._name(name)), [tensor.shape for tensor in results]
+
+    def _name(self, name: str) -> str:
+        self._function_count += 1
+        base = "".join(character if character.isalnum() else "_" for character in name)
+        return f"{base}_{self._function_count}"
+
+    def _sizes(self, dimensions: Sequence[Dimension]) -> list[Any]:
+        return [size if isinstance(size, int) else self._variable(size) for size in dimensions]
+
+    def _variable(self, symbol: Symbol) -> Any:
+        return self._symbols.setdefault(symbol, tirx.Var("".join(filter(str.isalnum, symbol.name)) or "n", "int64"))
+
+    def _type(self, shape: Shape) -> Any:
+        return relax.TensorType(self._sizes(shape.dimensions), TVM_DTYPES[shape.element_type])

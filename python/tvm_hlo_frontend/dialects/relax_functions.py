@@ -1,0 +1,68 @@
+"""Bodies of Relax functions, and loops without recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tvm import relax
+
+# a loop runs at most 2 ** DOUBLINGS trips: more than a process could in its life
+DOUBLINGS = 40
+
+
+class Scope:
+    """Bindings of one straight-line piece of a function, in the order in which they were made."""
+
+    def __init__(self, builder: Any) -> None:
+        self._builder = builder
+        self._bindings: list[Any] = []
+
+    def emit(self, expr: Any) -> Any:
+        """A new variable bound to `expr`."""
+        expr = self._builder.normalize(expr)
+        variable = relax.Var("t", expr.ty)
+        self._bindings.append(relax.VarBinding(variable, expr))
+        return variable
+
+    def close(self, result: Any) -> Any:
+        """Everything, with the value of `result`."""
+        return relax.SeqExpr([relax.BindingBlock(self._bindings)], result)
+
+
+def doubled_loop(builder: Any, name: str, condition: Any, body: Any, types: Sequence[Any]) -> Any:
+    """The GlobalVar of a function that takes and returns the state of a while loop as one tuple.
+
+    Step k runs up to 2^k trips as two steps k - 1, the second only if the condition still holds, so the depth of calls
+    is bounded whatever the number of trips; a function that calls itself overflows the stack after a few thousand. The
+    condition is looked at once more per level, which is harmless: HLO's computations have no side effects.
+
+    Parameters
+    ----------
+    builder : relax.BlockBuilder
+    name : str
+    condition, body : GlobalVar
+        Functions of the parts of the state; both return tuples.
+    types : sequence of relax.TensorType
+        Of the parts.
+    """
+    state_type = relax.TupleType(list(types))
+
+    def parts(scope: Scope, state: Any) -> list[Any]:
+        return [scope.emit(relax.TupleGetItem(state, index)) for index in range(len(types))]
+
+    previous: Any = None
+    for level in range(DOUBLINGS + 1):
+        parameter = relax.Var("state", state_type)
+        scope, then, otherwise = Scope(builder), Scope(builder), Scope(builder)
+        state = parameter if previous is None else scope.emit(relax.Call(previous, [parameter]))
+        tests = scope.emit(relax.Call(condition, parts(scope, state)))
+        test = scope.emit(relax.TupleGetItem(tests, 0))
+        if previous is None:
+            advanced = then.emit(relax.Call(body, parts(then, state)))
+        else:
+            advanced = then.emit(relax.Call(previous, [state]))
+        chosen = scope.emit(relax.If(test, then.close(advanced), otherwise.close(otherwise.emit(state))))
+        function = relax.Function([parameter], scope.close(chosen), state_type)
+        previous = builder.add_func(function, f"{name}_{level}")
+    return previous

@@ -1,0 +1,54 @@
+"""Compiling Relax modules, and running what came of it."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax
+
+from ..signature import Signature
+from .interface import Compiled, RunFlat
+
+FUSE_MAX_DEPTH = 64
+
+
+def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
+    """Compile for Relax's virtual machine, with the values of `params` bound."""
+    target = parsed_target(target)
+    if params:
+        mod = relax.transform.BindParams("main", dict(params))(mod)
+    with tvm.transform.PassContext(opt_level=3, config={"relax.FuseOps.max_depth": FUSE_MAX_DEPTH}):
+        library = tvm.compile(mod, target=target)
+    return Compiled("relax", library, run_library(library, "relax", signature))
+
+
+def parsed_target(target: Any) -> Any:
+    """tvm.target.Target of what users write, also of TVM 0.17's ``llvm -mcpu=…``, which today's TVM refuses."""
+    if not isinstance(target, str) or not target.split()[1:]:
+        return tvm.target.Target(target)
+    kind, *options = target.split()
+    attributes = dict(option.lstrip("-").split("=", 1) for option in options)
+    return tvm.target.Target({"kind": kind, **attributes})
+
+
+def run_library(library: Any, executor: str, signature: Signature) -> RunFlat:
+    """`run_flat` of an Executable, for what `tvm.compile` returned or a library that was exported from it."""
+
+    @functools.cache  # made at the first run: code for another machine can be exported, but not loaded
+    def machine() -> Any:
+        return relax.VirtualMachine(library, tvm.cpu())
+
+    def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
+        return flat_results(machine()["main"](*[tvm.runtime.tensor(array) for array in arrays]))
+
+    return run
+
+
+def flat_results(value: Any) -> list[np.ndarray]:
+    """numpy arrays of a tensor or a nested tuple, depth first."""
+    if hasattr(value, "numpy"):
+        return [value.numpy()]
+    return [array for part in value for array in flat_results(part)]

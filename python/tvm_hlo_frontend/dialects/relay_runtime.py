@@ -1,0 +1,113 @@
+"""Compiling Relay modules, and running what came of it."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relay
+from tvm.contrib import graph_executor
+from tvm.runtime.vm import VirtualMachine
+
+from ..schedules.small_loops import small_loops_run_serially
+from ..signature import Signature
+from .interface import Compiled, RunFlat
+from .relay_weights import fold_weights
+
+FUSE_MAX_DEPTH = 64
+# loops are still loops there, not vectors
+LOWER_PHASE = 1
+
+
+def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
+    """Compile for the executor that the module needs."""
+    if needs_vm(mod) or not is_static(signature):
+        return compile_vm(mod, params, target)
+    return compile_graph(mod, params, target, signature)
+
+
+def needs_vm(mod: Any) -> bool:
+    """Whether main calls other functions or branches, which the graph executor cannot."""
+    branches: list[Any] = []
+
+    def visit(node: Any) -> None:
+        if isinstance(node, relay.If):
+            branches.append(node)
+
+    relay.analysis.post_order_visit(mod["main"], visit)
+    return bool(branches) or len(mod.get_global_vars()) > 1
+
+
+def is_static(signature: Signature) -> bool:
+    """Whether all dimensions of the parameters are numbers."""
+    return all(isinstance(size, int) for parameter in signature.parameters for size in parameter.dimensions)
+
+
+def pass_context() -> Any:
+    """opt_level 3 with what keeps compile times low; the numbers do not depend on it."""
+    config = {
+        "relay.FuseOps.max_depth": FUSE_MAX_DEPTH,
+        "tir.add_lower_pass": [(LOWER_PHASE, small_loops_run_serially())],
+    }
+    return tvm.transform.PassContext(opt_level=3, disabled_pass=["SimplifyExpr"], config=config)
+
+
+def compile_graph(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
+    """Compile for the graph executor."""
+    folded = fold_weights(mod, params, target)
+    with pass_context():
+        library = relay.build(folded, target=target, params=params if folded is mod else None)
+    return Compiled("graph", library, run_on_graph_executor(library, signature))
+
+
+def compile_vm(mod: Any, params: dict[str, Any], target: Any) -> Compiled:
+    """Compile for Relay's virtual machine."""
+    with pass_context():
+        library = relay.vm.compile(mod, target=target, params=params)
+    return Compiled("vm", library, run_on_virtual_machine(library))
+
+
+def run_on_graph_executor(library: Any, signature: Signature) -> RunFlat:
+    """`run_flat` of an Executable, for what `relay.build` returned or a library that was exported from it."""
+
+    @functools.cache  # made at the first run: code for another machine can be exported, but not loaded
+    def loaded() -> Any:
+        return graph_executor.GraphModule(library["default"](tvm.cpu()))
+
+    names = [parameter.name for parameter in signature.parameters if not parameter.bound]
+
+    def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
+        module = loaded()
+        for name, array in zip(names, arrays):
+            module.set_input(name, tvm.nd.array(array))
+        module.run()
+        return [module.get_output(index).numpy() for index in range(module.get_num_outputs())]
+
+    return run
+
+
+def run_on_virtual_machine(library: Any) -> RunFlat:
+    """`run_flat` of an Executable, for what `relay.vm.compile` returned or a library that was exported from it."""
+
+    @functools.cache
+    def machine() -> Any:
+        return VirtualMachine(library, tvm.cpu())
+
+    def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
+        return flat_results(machine().invoke("main", *[tvm.nd.array(array) for array in arrays]))
+
+    return run
+
+
+def flat_results(value: Any) -> list[np.ndarray]:
+    """numpy arrays of an NDArray or a nested ADT, depth first."""
+    if hasattr(value, "numpy"):
+        return [value.numpy()]
+    return [array for part in value for array in flat_results(part)]
+
+
+def run_library(library: Any, executor: str, signature: Signature) -> RunFlat:
+    """`run_flat` for a library that was exported and loaded again."""
+    return run_on_virtual_machine(library) if executor == "vm" else run_on_graph_executor(library, signature)

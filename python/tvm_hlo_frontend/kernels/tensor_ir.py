@@ -1,0 +1,199 @@
+"""TE and TIR as the installed TVM has them: everything in which TVM 0.17 and today's TVM differ for a kernel.
+
+Kernels take `tir` from here and never ask which TVM it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import tvm
+
+try:  # TVM 0.25 has its tensor IR in tvm.tirx
+    from tvm import tirx as tir
+
+    PREFIX = "tirx."
+except ImportError:
+    from tvm import tir
+
+    PREFIX = "tir."
+
+# what a kernel made of te stages is scheduled with: te.Schedule, or nothing but the finished PrimFunc
+HAS_TE_SCHEDULES = PREFIX == "tir."
+# leaves of expressions; BufferLoad is a function in today's TVM
+LEAVES = (tir.Var, tir.IntImm, tir.FloatImm, tir.BufferLoad if HAS_TE_SCHEDULES else tvm.ir.TensorLoad)
+_CHILDREN = ("a", "b", "value", "body", "condition", "true_value", "false_value")
+
+
+def dtype_of(value: Any) -> str:
+    """TVM dtype of a tensor, a buffer or an expression."""
+    kind = value.dtype if hasattr(value, "dtype") else value.ty
+    while hasattr(kind, "dtype"):  # today's TVM wraps it in a type
+        kind = kind.dtype
+    return str(kind)
+
+
+def call_intrinsic(dtype: str, name: str, *arguments: Any) -> Any:
+    """Call of TVM's own intrinsic `name`, such as ``fma``."""
+    return tir.call_intrin(dtype, PREFIX + name, *arguments)
+
+
+def xor(x: Any, y: Any) -> Any:
+    """Bitwise exclusive or of integers, which is not folded for a constant."""
+    return tir.call_intrin(x.dtype, "tir.bitwise_xor", x, y) if HAS_TE_SCHEDULES else tir.BitwiseXor(x, y)
+
+
+def register_intrinsic(name: str, effect: int, lowerings: dict[str, Callable[[Any], Any]]) -> None:
+    """Make ``call_intrinsic(dtype, name, …)`` known, once per process.
+
+    Parameters
+    ----------
+    name : str
+    effect : int
+        TVM's CallEffectKind.
+    lowerings : mapping of str to callable
+        By kind of target (``default`` for the rest): the expression that stands for a call in the end.
+    """
+    full = PREFIX + name
+    if full in set(tvm.ir.Op.list_op_names()):
+        return
+    tvm.ir._ffi_api.RegisterOp(full, "scalar HLO, hidden from TVM's analysis")
+    tvm.ir.register_op_attr(full, "TCallEffectKind", tir.IntImm("int32", effect) if HAS_TE_SCHEDULES else effect)
+    tvm.ir.register_op_attr(full, "TVectorizable", True)
+    tvm.ir.register_op_attr(full, "TScriptPrinterName", name)
+    register = tvm.ir.register_intrin_lowering if HAS_TE_SCHEDULES else tir.register_intrin_lowering
+    for target, lower in lowerings.items():
+        register(full, target=target, f=lower)
+
+
+def free_variables(expression: Any) -> set[Any]:
+    """Variables that `expression` reads but does not bind."""
+    return set(tir.analysis.undefined_vars(expression, []))
+
+
+def operands(expression: Any) -> list[Any]:
+    """What an expression is computed from; where it loads from is left out."""
+    if isinstance(expression, LEAVES):
+        return []
+    if hasattr(expression, "args"):
+        return list(expression.args)
+    return [getattr(expression, name) for name in _CHILDREN if hasattr(expression, name)]
+
+
+def holds_lets(expression: Any) -> bool:
+    """Whether there is a Let anywhere in `expression`."""
+    pending = [expression]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, tir.Let):
+            return True
+        pending += operands(node)
+    return False
+
+
+def statement_builder() -> Any:
+    """A builder of one statement, with the methods of TVM 0.17's ``tir.ir_builder``."""
+    return tir.ir_builder.create() if HAS_TE_SCHEDULES else StatementBuilder()
+
+
+class StatementBuilder:
+    """What today's TVM lacks: loops and stores in the order in which Python runs them.
+
+    TVM's own script builder finds its place by thread-local frames and names variables after the caller's.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[list[Any]] = [[]]
+
+    def emit(self, statement: Any) -> None:
+        """The next statement."""
+        self._blocks[-1].append(statement)
+
+    @contextlib.contextmanager
+    def _block(self) -> Iterator[list[Any]]:
+        """Gathers the statements inside; `wrapped` makes one of them."""
+        self._blocks.append([])
+        try:
+            yield self._blocks[-1]
+        finally:
+            self._blocks.pop()
+
+    @contextlib.contextmanager
+    def for_range(self, begin: Any, end: Any, name: str = "i", kind: str = "serial") -> Iterator[Any]:
+        """Loop from `begin` to `end`; gives its variable."""
+        variable = tir.Var(name, "int32")
+        with self._block() as inside:
+            yield variable
+        kinds = {"serial": "SERIAL", "parallel": "PARALLEL", "vectorize": "VECTORIZED", "unroll": "UNROLLED"}
+        self.emit(tir.For(variable, begin, end - begin, getattr(tir.ForKind, kinds[kind]), wrapped(inside)))
+
+    @contextlib.contextmanager
+    def while_loop(self, condition: Any) -> Iterator[None]:
+        """Loop as long as `condition` holds."""
+        with self._block() as inside:
+            yield
+        self.emit(tir.While(condition, wrapped(inside)))
+
+    @contextlib.contextmanager
+    def if_scope(self, condition: Any) -> Iterator[None]:
+        """Statements that run only if `condition` holds."""
+        with self._block() as inside:
+            yield
+        self.emit(tir.IfThenElse(condition, wrapped(inside), None))
+
+    @contextlib.contextmanager
+    def else_scope(self) -> Iterator[None]:
+        """Else of the `if_scope` just before."""
+        with self._block() as inside:
+            yield
+        before = self._blocks[-1].pop()
+        assert isinstance(before, tir.IfThenElse)
+        self.emit(tir.IfThenElse(before.condition, before.then_case, wrapped(inside)))
+
+    def allocate(self, dtype: str, shape: Sequence[int], name: str = "buffer", scope: str = "global") -> Array:
+        """New memory."""
+        buffer = tir.decl_buffer(list(shape), dtype, name, scope=scope)
+        self.emit(tir.AllocBuffer(buffer))
+        return self.buffer_ptr(buffer)
+
+    def buffer_ptr(self, buffer: Any) -> Array:
+        """`buffer`, readable and writable by subscripts."""
+        return Array(self, buffer)
+
+    def let(self, name: str, value: Any) -> Any:
+        """A variable with the value of an expression."""
+        variable = tir.Var(name, dtype_of(value))
+        self.emit(tir.Bind(variable, value))
+        return variable
+
+    def get(self) -> Any:
+        """Everything as one statement."""
+        return wrapped(self._blocks[0])
+
+
+class Array:
+    """A buffer of a statement under construction."""
+
+    def __init__(self, builder: StatementBuilder, buffer: Any) -> None:
+        self._builder, self.buffer = builder, buffer
+        self.dtype = dtype_of(buffer)
+
+    def __getitem__(self, index: Any) -> Any:
+        return tir.BufferLoad(self.buffer, _subscripts(index))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        number = tir.const(value, self.dtype) if isinstance(value, (bool, int, float)) else value
+        self._builder.emit(tir.BufferStore(self.buffer, number, _subscripts(index)))
+
+
+def wrapped(statements: list[Any]) -> Any:
+    """Statements as one."""
+    if not statements:
+        return tir.Evaluate(tir.const(0, "int32"))
+    return statements[0] if len(statements) == 1 else tir.SeqStmt(statements)
+
+
+def _subscripts(index: Any) -> list[Any]:
+    return list(index) if isinstance(index, (list, tuple)) else [index]
