@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= $(shell nproc)
 
-.PHONY: help demo test conformance tensorflow-ops rules benchmarks tutorials docs lint typecheck format check tables clean
+.PHONY: help demo test conformance tensorflow-ops models rules benchmarks tutorials docs lint typecheck format check tables clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,6 +32,10 @@ conformance: $(VENV)/.installed  ## all of JAX's primitive harnesses through TVM
 tensorflow-ops: $(VENV)/.installed  ## every TensorFlow operation with an XLA kernel through TVM
 	$(BIN)/python tools/tensorflow_ops.py --jobs $(WORKERS)
 
+models: $(VENV)/.installed  ## models of torchvision, timm, transformers, diffusers, JAX and Keras through TVM, measured
+	$(BIN)/python -m pip install --quiet -e '.[models]'
+	$(BIN)/python tools/frameworks_models.py
+
 rules: $(VENV)/.installed  ## break every rule of HLO's semantics in a copy, see its tests fail, write docs/rules.md
 	$(BIN)/python tools/break_rules.py --jobs $(WORKERS)
 
@@ -56,11 +60,11 @@ tutorials: $(VENV)/.installed  ## run the tutorials, write their notebooks
 
 docs: $(VENV)/.installed  ## the documentation, as a site in site/
 	$(BIN)/python -m pip install --quiet -e '.[docs]'
-	$(BIN)/mkdocs build --quiet
+	$(BIN)/mkdocs build --quiet --strict
 
 tables: $(VENV)/.installed  ## regenerate the tables in README.md and docs/
 	$(BIN)/python tools/support_table.py
 	$(BIN)/python tools/rfc_table.py
 
 clean:  ## remove the environment and everything built
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) dist build site .pytest_cache .mypy_cache .ruff_cache

@@ -66,8 +66,10 @@ def executed(script: Path) -> nbformat.NotebookNode:
 
 def settled(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Output without the names of the kernel's temporary files."""
-    if "text" in output:
-        output.text = re.sub(r"[^\s\"]*/ipykernel_\d+/\d+\.py", "notebook", output.text)
+    for texts in (output, output.get("data", {})):
+        for kind in ("text", "text/plain", "text/html", "image/svg+xml"):
+            if isinstance(texts.get(kind), str):
+                texts[kind] = re.sub(r"[^\s\"]*/ipykernel_\d+/\d+\.py", "notebook", texts[kind])
     return output
 
 

@@ -1,4 +1,4 @@
-"""relay.frontend.from_hlo and its like: the hooks on TVM's own namespace."""
+"""relay.frontend.from_hlo and its like, and the `hlo.*` operators: the hooks on TVM's own namespace."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DOCUMENTATION = """
 
 
 def install() -> None:
-    """Extend `tvm.relay.frontend`: now if it is imported, else when it will be. TVM is not imported."""
+    """Extend Relay: now if it is imported, else when it will be. TVM is not imported."""
     loaded = sys.modules.get(RELAY_FRONTEND)
     if loaded is not None:
         extend(loaded)
@@ -40,7 +40,10 @@ def install() -> None:
 
 
 def extend(frontend: ModuleType) -> None:
-    """All of FUNCTIONS, with the dialect fixed; a second time changes nothing."""
+    """All of FUNCTIONS, with the dialect fixed, and the operators; a second time changes nothing."""
+    from .dialects.relay_ops import register_operators
+
+    register_operators()  # saved modules call them, which are loaded without any conversion
     for name, (module, function) in FUNCTIONS.items():
         importer = getattr(frontend, name, None)
         if hasattr(importer, "tvm_importer"):

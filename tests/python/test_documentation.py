@@ -1,7 +1,8 @@
-"""The programs in the documentation run."""
+"""The programs in the documentation run; what it says of messages, tests and pages is so."""
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import re
@@ -48,3 +49,32 @@ def test_the_programs_of_a_page_run_one_after_another(page, tmp_path):
 
 def test_every_page_has_programs():
     assert {page: len(programs(page)) for page in PAGES} == PAGES
+
+
+def test_the_site_has_every_page():
+    named = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted(named) == sorted(str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md"))
+
+
+def test_messages_in_the_questions_are_those_of_the_code():
+    sources = [ast.parse(path.read_text()) for path in (ROOT / "python" / "tvm_hlo_frontend").rglob("*.py")]
+    texts = [
+        node.value
+        for tree in sources
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    tables = re.findall(r"\| the message says \| do \|\n(.*?)\n\n", (ROOT / "docs" / "faq.md").read_text(), re.DOTALL)
+    quoted = [
+        piece for table in tables for row in table.splitlines() for piece in re.findall(r"`(.*?)`", row.split("|")[1])
+    ]
+    parts = [part.strip() for piece in quoted for part in piece.split("…")]
+    assert len(parts) > 20
+    assert [part for part in parts if not any(part in text for text in texts)] == []
+
+
+def test_tests_that_the_questions_name_exist():
+    folder = ROOT / "tests" / "python" / "frontend"
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "faq.md").read_text())
+    defined = "".join(path.read_text() for path in folder.glob("test_tvm_*.py"))
+    assert len(named) > 20 and [name for name in named if f"def {name}(" not in defined] == []

@@ -6,17 +6,20 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from ..hlo.attributes import CustomCallAttributes
+from ..hlo.attributes import CustomCallAttributes, TupleIndexAttributes
 from ..hlo.module import HloComputation, HloInstruction, HloModule
 from ..hlo.printer import instruction_to_text
 from .elements import Cluster, Node
-from .folding import Folded, every_instruction, fold, kind_of_group
+from .folding import Folded, every_instruction, fold, kind_of_group, leaf_label
 from .kinds import kind_of_opcode
 
 LINE = 44  # characters of a line in a node
 MAX_INPUTS = 6
 MAX_OPCODES = 4
 MAX_DETAILS = 60
+
+# of called computations, where there are several that do different things
+ROLES = {"while": ("body", "condition"), "select-and-scatter": ("select", "scatter")}
 
 
 def clusters_of(module: HloModule, *, full: bool = False, unsupported: Collection[str] = ()) -> list[Cluster]:
@@ -32,8 +35,10 @@ def clusters_of(module: HloModule, *, full: bool = False, unsupported: Collectio
     """
     callers: dict[HloComputation, list[str]] = {computation: [] for computation in module.computations}
     for instruction in module.instructions:
-        for callee in dict.fromkeys(instruction.called_computations):
-            callers[callee].append(f"{instruction.opcode} %{instruction.name}")
+        roles = ROLES.get(instruction.opcode, ())
+        for position, callee in enumerate(dict.fromkeys(instruction.called_computations)):
+            role = f" (its {roles[position]})" if position < len(roles) else ""
+            callers[callee].append(f"{instruction.opcode} %{instruction.name}{role}")
     rest = [computation for computation in reversed(module.computations) if computation is not module.entry]
     return [
         _cluster(computation, callers[computation], computation is module.entry, full, frozenset(unsupported))
@@ -88,6 +93,12 @@ def _features(instruction: HloInstruction) -> list[str]:
     """What else is worth knowing of an instruction at a glance."""
     attributes: Any = instruction.attributes
     features = []
+    if instruction.opcode == "parameter":
+        features.append(instruction.name)
+    if instruction.opcode == "constant" and instruction.shape.is_array and not instruction.shape.dimensions:
+        features.append(leaf_label(instruction))
+    if isinstance(attributes, TupleIndexAttributes):
+        features.append(f"element {attributes.index}")
     if isinstance(attributes, CustomCallAttributes):
         features.append(attributes.target)
     if hasattr(attributes, "window"):

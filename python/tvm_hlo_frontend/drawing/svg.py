@@ -12,6 +12,9 @@ from .kinds import KINDS
 from .layers import Layout, Point, layered_layout
 
 CHARACTER = 6.65  # width of one in pixels, at the font below
+# bold ones, also where there is no font of one width
+TITLE_CHARACTER = 7.4
+HEAD_CHARACTER = 9.4
 LINE_HEIGHT = 14.0
 PADDING = 8.0
 MARGIN = 20.0
@@ -77,13 +80,13 @@ def _allowed(text: str) -> str:
 
 def node_size(node: Node) -> Point:
     """Width and height of a box."""
-    longest = max(len(line) for line in (node.title, *node.lines))
-    return longest * CHARACTER + 2 * PADDING, (1 + len(node.lines)) * LINE_HEIGHT + PADDING
+    widest = max([len(node.title) * TITLE_CHARACTER, *(len(line) * CHARACTER for line in node.lines)])
+    return widest + 2 * PADDING, (1 + len(node.lines)) * LINE_HEIGHT + PADDING
 
 
 def cluster_size(cluster: Cluster, layout: Layout) -> Point:
     """Width and height of a cluster's frame."""
-    heading = max(len(cluster.name) * 8.6, len(cluster.caption) * CHARACTER) + 2 * MARGIN
+    heading = max(len(cluster.name) * HEAD_CHARACTER, len(cluster.caption) * CHARACTER) + 2 * MARGIN
     return max(layout.width + 2 * MARGIN, heading), layout.height + HEAD + 2 * MARGIN
 
 

@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 from oracle import run_xla
 
+from tvm_hlo_frontend.dialects import installed_dialect, mod_and_params
+
+DIALECT = installed_dialect()
+
 # of the result's own type; f16 results are rounded from f32 by both sides
 DEFAULT_ULPS = {"float16": 1, "float32": 4, "float64": 4, "bfloat16": 1}
 MAX_TEXT_LINES = 80
@@ -57,13 +61,32 @@ def run_tvm(module: Any, args: Sequence[Any], *, plain: bool | str = False, **op
 
     import tvm_hlo_frontend
 
-    mod, params = tvm_hlo_frontend.from_hlo(_serialize(module), **options)
+    mod, params = converted(_serialize(module), **options)
     if plain:
-        return _run_plain(mod, params, args, plain == "vm")
+        run = run_plain if DIALECT == "relay" else _run_plain_relax
+        return run(mod, params, args, plain == "vm")
     return _flat(tvm_hlo_frontend.build(mod, params)(*args))
 
 
-def _run_plain(mod: Any, params: Any, args: Sequence[Any], use_vm: bool) -> list[np.ndarray]:
+def converted(proto: Any, **options: Any) -> tuple[Any, dict[str, Any]]:
+    """`from_hlo` as a module and the values of its parameters, in either dialect."""
+    import tvm_hlo_frontend
+
+    return mod_and_params(tvm_hlo_frontend.from_hlo(proto, **options))
+
+
+def _run_plain_relax(mod: Any, params: Any, args: Sequence[Any], _: bool) -> list[np.ndarray]:
+    import tvm
+    from tvm import relax
+
+    if params:
+        mod = relax.transform.BindParams("main", params)(mod)
+    machine = relax.VirtualMachine(tvm.compile(mod, tvm.target.Target("llvm")), tvm.cpu())
+    return _flat(machine["main"](*[tvm.runtime.tensor(np.asarray(arg, order="C")) for arg in args]))
+
+
+def run_plain(mod: Any, params: Any, args: Sequence[Any], use_vm: bool) -> list[np.ndarray]:
+    """Flat results of a Relay module that unmodified TVM has compiled; `params` are bound."""
     import tvm
     from tvm import relay
 

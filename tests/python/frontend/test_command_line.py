@@ -208,6 +208,33 @@ def test_inspect_and_compare_a_dump_of_xla(tmp_path):
     invoke("graph", folder, "-o", tmp_path / "dump.html")
 
 
+def test_a_dump_of_several_modules_asks_for_one(tmp_path):
+    pytest.importorskip("jax")
+    folder = tmp_path / "dump"
+    program = (
+        "import jax, jax.numpy as jnp, numpy as np\nx = np.eye(3, dtype='float32')\n"
+        "def sums(x): return jnp.tanh(x).sum(1)\n"
+        "def loops(x): return jax.lax.while_loop(lambda s: s[0, 0] < 9, lambda s: s @ x + x, x)\n"
+        "jax.jit(sums)(x).block_until_ready(), jax.jit(loops)(x).block_until_ready()"
+    )
+    flags = f"--xla_dump_to={folder} --xla_dump_hlo_as_proto --xla_dump_hlo_module_re=.*(sums|loops).*"
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True)
+    told = invoke("inspect", folder, code=2).stderr
+    assert "holds 2 modules; give the path of one" in told
+    sums, loops = (next(folder.glob(f"*jit_{name}.before_optimizations.hlo.pb")) for name in ("sums", "loops"))
+    assert sums.name in told and loops.name in told
+    assert json.loads(invoke("inspect", loops, "--json").stdout)["opcodes"]["while"] == 1
+    assert "same" in invoke("compare", loops).stdout and "same" in invoke("compare", sums).stdout
+    invoke("graph", loops, "-o", tmp_path / "loops.svg")
+    assert "(its condition)" in (tmp_path / "loops.svg").read_text()
+    # what the backend made of it can be looked at as well
+    optimised = next(folder.glob("*jit_sums.cpu_after_optimizations.hlo.pb"))
+    assert "fusion" in json.loads(invoke("inspect", optimised, "--json").stdout)["opcodes"]
+    invoke("graph", optimised, "-o", tmp_path / "optimised.svg")
+    assert ">fusion</text>" in (tmp_path / "optimised.svg").read_text()
+
+
 def test_ops_lists_all_opcodes_and_tells_of_one():
     rows = json.loads(invoke("ops", "--json").stdout)
     assert [row["opcode"] for row in rows] == list(OPCODES)

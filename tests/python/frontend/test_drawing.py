@@ -67,11 +67,31 @@ def test_operands_are_folded_and_arithmetic_is_one_node():
     assert titles(body) == ["add"] and body.caption == "called by reduce %reduce"
 
 
+def test_loops_say_which_computation_is_which():
+    hlo = read(lowered_loop())
+    captions = {cluster.caption.partition("(")[2] for cluster in clusters_of(hlo)}
+    assert {"its body)", "its condition)"} <= captions
+
+
+def lowered_loop():
+    pytest.importorskip("jax")
+    from hlo_samples import lowered_samples
+
+    return lowered_samples()["while"][0]
+
+
 def test_full_pictures_have_a_node_per_instruction():
     hlo = small_module()
     for cluster, computation in zip(clusters_of(hlo, full=True), (hlo.entry, hlo.computations[0])):
         assert titles(cluster) == [instruction.opcode for instruction in computation.instructions]
         assert len(cluster.edges) == sum(len(set(i.operands)) for i in computation.instructions)
+
+
+def test_full_pictures_show_names_values_and_elements():
+    clusters = clusters_of(read(lowered_loop()), full=True)
+    shown = {(node.title, *node.lines[1:2]) for cluster in clusters for node in cluster.nodes}
+    assert {("get-tuple-element", "element 0"), ("get-tuple-element", "element 1"), ("constant", "5")} <= shown
+    assert ("parameter", "x.1") in shown
 
 
 def test_a_value_that_several_nodes_read_stays_a_node_and_elements_of_tuples_do_not():
