@@ -57,7 +57,7 @@ def difference(path: Path) -> str:
     with np.load(path.with_suffix(".npz")) as arrays:
         inputs = [arrays[f"in{i}"] for i in range(len(about["inputs"]))]
         wanted = [arrays[f"out{i}"] for i in range(len(arrays.files) - len(inputs))]
-    run = run_graph if about["executor"] == "graph" else run_vm
+    run = {"graph": run_graph, "vm": run_vm, "relax": run_relax}[about["executor"]]
     if about["host_functions"]:
         return missing_function(run, path, about, inputs)
     got = run(path.with_suffix(".so"), about["inputs"], inputs)
@@ -104,6 +104,18 @@ def run_vm(path: Path, names: list[str], inputs: list[np.ndarray]) -> list[np.nd
 
     machine = VirtualMachine(tvm.runtime.load_module(str(path)), tvm.cpu())
     return flat(machine.invoke("main", *[tvm.nd.array(array) for array in inputs]))
+
+
+def run_relax(path: Path, names: list[str], inputs: list[np.ndarray]) -> list[np.ndarray]:
+    """Run with Relax's virtual machine."""
+    import tvm
+    from tvm import relax
+
+    def flat(value: Any) -> list[np.ndarray]:
+        return [value.numpy()] if hasattr(value, "numpy") else [array for part in value for array in flat(part)]
+
+    machine = relax.VirtualMachine(tvm.runtime.load_module(str(path)), tvm.cpu())
+    return flat(machine["main"](*[tvm.runtime.tensor(array) for array in inputs]))
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def run_harness(
 
 def differences(harness: Any, enter: Callable[[str], None], plain: bool | str, export: Path | None) -> list[str]:
     """What differs between TVM and XLA."""
-    from compare import run_tvm
+    from compare import converted, run_tvm
     from oracle import run_xla
 
     import tvm_hlo_frontend
@@ -85,7 +85,7 @@ def differences(harness: Any, enter: Callable[[str], None], plain: bool | str, e
         got = run_tvm(case.hlo, case.arguments, plain=plain)
     else:
         enter("convert")
-        mod, params = tvm_hlo_frontend.from_hlo(case.hlo)
+        mod, params = converted(case.hlo)
         enter("build")
         executable = tvm_hlo_frontend.build(mod, params)
         enter("run")

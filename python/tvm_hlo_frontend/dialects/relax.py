@@ -13,7 +13,7 @@ from ..hlo.shape import Dimension, Shape, Symbol, element_type_of
 from ..kernels.dtypes import TVM_DTYPES
 from ..kernels.spec import KernelSpec
 from ..values import Tensor, broadcast_dimensions
-from .relax_functions import Scope, doubled_loop
+from .relax_functions import Scope, called_apart, doubled_loop
 from .relax_kernels import KernelFunctions
 
 # TVM's simplifiers reach these only through their operands, see patterns/arithmetic
@@ -48,6 +48,9 @@ class RelaxDialect:
 
     def constant(self, array: np.ndarray) -> Tensor:
         shape = self.constant_shape(array)
+        if array.size == 0:  # TVM cannot load an executable with an empty constant, and would fold any other operator
+            sizes, kind = relax.ShapeExpr(shape.sizes), TVM_DTYPES[shape.element_type]
+            return self._emit(relax.op.builtin.alloc_tensor(sizes, kind, 0), shape.element_type, shape.dimensions)
         expr = relax.const(np.asarray(array, order="C"), str(array.dtype))
         return Tensor(expr, shape.element_type, shape.dimensions)
 
@@ -168,8 +171,9 @@ class RelaxDialect:
         for branch in (on_true, on_false):
             scope = self._enter()
             results = list(branch())
-            branches.append(scope.close(scope.emit(relax.Tuple([tensor.expr for tensor in results]))))
+            value = scope.emit(relax.Tuple([tensor.expr for tensor in results]))
             self._scopes.pop()
+            branches.append(called_apart(self._builder, self._name("branch"), scope.close(value), value.ty))
         value = self._scopes[-1].emit(relax.If(predicate.expr, *branches))
         return self._parts(value, [tensor.shape for tensor in results])
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tvm import relax
+from tvm.relax.utils import copy_with_new_vars
 
 # a loop runs at most 2 ** DOUBLINGS trips: more than a process could in its life
 DOUBLINGS = 40
@@ -28,6 +29,15 @@ class Scope:
     def close(self, result: Any) -> Any:
         """Everything, with the value of `result`."""
         return relax.SeqExpr([relax.BindingBlock(self._bindings)], result)
+
+
+def called_apart(builder: Any, name: str, body: Any, result_type: Any) -> Any:
+    """A branch that calls `body` as a function of its own: TVM's memory planner lets one branch of a conditional use
+    what it has allocated in the other."""
+    outer = relax.analysis.free_vars(body)
+    function = builder.add_func(copy_with_new_vars(relax.Function(outer, body, result_type)), name)
+    scope = Scope(builder)
+    return scope.close(scope.emit(relax.Call(function, list(outer))))
 
 
 def doubled_loop(builder: Any, name: str, condition: Any, body: Any, types: Sequence[Any]) -> Any:

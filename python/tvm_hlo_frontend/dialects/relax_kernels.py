@@ -44,19 +44,22 @@ class KernelFunctions:
 
 def prim_func(spec: KernelSpec, operands: Sequence[Shape], results: Sequence[Shape]) -> Any:
     """The code of a kernel for operands and results of these shapes."""
+    found = definition(spec)
     symbols: dict[Symbol, Any] = {}
 
+    def size(extent: Any) -> Any:
+        if isinstance(extent, Symbol):
+            return symbols.setdefault(extent, tirx.Var(f"n{len(symbols)}", "int64"))
+        # as those of TVM's own operators: what is fused must agree on shapes
+        return extent if found.kernel_class == "extern" else tirx.IntImm("int64", extent)
+
     def sizes(shape: Shape) -> list[Any]:
-        return [
-            size if isinstance(size, int) else symbols.setdefault(size, tirx.Var(f"n{len(symbols)}", "int64"))
-            for size in shape.dimensions
-        ]
+        return [size(extent) for extent in shape.dimensions]
 
     inputs = [
         te.placeholder(sizes(shape), TVM_DTYPES[shape.element_type], name=f"x{number}")
         for number, shape in enumerate(operands)
     ]
-    found = definition(spec)
     outputs = found.compute(spec, inputs, [(tuple(sizes(s)), TVM_DTYPES[s.element_type]) for s in results])
     function = te.create_prim_func([*inputs, *outputs]).without_attr("global_symbol")
     if found.kernel_class == "extern":

@@ -9,6 +9,7 @@ import numpy as np
 from tvm import te, topi
 
 from .definitions import kernel
+from .scalar.primitives import opaque
 from .spec import KernelSpec
 from .tensor_ir import dtype_of, tir
 
@@ -29,9 +30,20 @@ def clamped(value: Any, limit: int) -> Any:
 
 def within(value: Any, limit: int) -> list[Any]:
     """Conditions of 0 <= value <= limit for an index of any integer type (rule 58)."""
-    highest = tir.const(min(limit, np.iinfo(dtype_of(value)).max), dtype_of(value))
-    lower = [value >= tir.const(0, dtype_of(value))] if dtype_of(value).startswith("int") else []
-    return [*lower, value <= highest]
+    dtype = dtype_of(value)
+    if limit >= np.iinfo(dtype).max:
+        upper = []
+    else:
+        # TVM moves terms across a comparison, where those of narrow and of unsigned types overflow
+        upper = [_widened(value) <= tir.const(limit, dtype_of(_widened(value)))]
+    return [*([value >= tir.const(0, dtype)] if dtype.startswith("int") else []), *upper]
+
+
+def _widened(value: Any) -> Any:
+    dtype = dtype_of(value)
+    if dtype in ("int32", "int64"):
+        return value
+    return opaque(value) if dtype == "uint64" else tir.Cast("int64" if dtype == "uint32" else "int32", value)
 
 
 @kernel("gather", "injective")

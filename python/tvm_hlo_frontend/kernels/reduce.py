@@ -19,6 +19,8 @@ from .tensor_ir import call_intrinsic, dtype_of, tir
 # partial results side by side in one row: the loop over them is one or a few vector instructions
 LANE_BYTES = 128
 MIN_LANES = 8
+# lanes of the last partial results, which are taken one by one
+LAST_LANES = 8
 # columns accumulated in one go where the last dimension is kept: they stay in the first-level cache
 MAX_COLUMNS = 1024
 
@@ -62,7 +64,7 @@ def plain(kind: str, left: Any, right: Any) -> Any:
         "all": tir.And,
         "and": lambda a, b: a & b,
         "or": lambda a, b: a | b,
-        "xor": lambda a, b: a != b if dtype_of(a) == "bool" else a ^ b,
+        "xor": lambda a, b: tir.Cast("int8", a) != tir.Cast("int8", b) if dtype_of(a) == "bool" else a ^ b,
     }
     return operations[kind](left, right)
 
@@ -92,7 +94,7 @@ def reduce_kernel(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tup
     (operand,) = inputs
     shape = tuple(results[0][0])
     rank = len(operand.shape)
-    lanes = lane_count(operand) if rank - 1 in dimensions else 0
+    lanes = lane_count(operand, len(dimensions)) if rank - 1 in dimensions else 0
     if lanes == 0:
         name = "hlo_reduce_short" if rank - 1 in dimensions else "hlo_reduce"
         return [_reduction(kind, shape, operand, dimensions, name)]
@@ -101,12 +103,15 @@ def reduce_kernel(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tup
     return [_rows(kind, combine, operand, shape, dimensions, lanes, "hlo_reduce")]
 
 
-def lane_count(operand: Any) -> int:
-    """Lanes for a reduction over the last dimension; 0 if it is too short for any."""
+def lane_count(operand: Any, dimension_count: int) -> int:
+    """Lanes for a reduction over the last dimension and maybe others; 0 if it is too short for any."""
     length = static(operand.shape)[-1]
     lanes = LANE_BYTES // np.dtype(dtype_of(operand)).itemsize
     while lanes >= MIN_LANES and lanes * 2 > length:
         lanes //= 2
+    if dimension_count > 1:  # the remainder would be as many sums as there are rows, one by one
+        dividing = [count for count in (lanes, lanes // 2, lanes // 4) if count >= MIN_LANES and length % count == 0]
+        lanes = dividing[0] if dividing else lanes
     return lanes if lanes >= MIN_LANES else 0
 
 
@@ -155,7 +160,7 @@ def _rows(
         return reducer(kind, operation)(value, axis=[*outer, block])
 
     partial = te.compute((*shape, lanes), lane_element, name=f"{name}_lanes", tag=topi.tag.COMM_REDUCE)
-    parts = [_lane_total(kind, partial, shape, lanes, name)]
+    parts = [_lane_total(kind, operation, _fewer_lanes(kind, operation, partial, name), shape, name)]
     if rest:
         outer, step = _axes(operand, dimensions)[:-1], te.reduce_axis((0, rest), name="step")
 
@@ -166,16 +171,34 @@ def _rows(
 
         parts.append(te.compute(shape, rest_element, name=f"{name}_rest", tag=topi.tag.COMM_REDUCE))
         return te.compute(
-            shape, lambda *index: combine(kind, *(part(*index) for part in parts)), name=name, tag=topi.tag.COMM_REDUCE
+            shape,
+            lambda *index: operation(kind, *(part(*index) for part in parts)),
+            name=name,
+            tag=topi.tag.COMM_REDUCE,
         )
     return parts[0]
 
 
-def _lane_total(kind: str, partial: Any, shape: tuple, lanes: int, name: str) -> Any:
-    lane = te.reduce_axis((0, lanes), name="lane")
+def _fewer_lanes(kind: str, operation: Callable[[str, Any, Any], Any], partial: Any, name: str) -> Any:
+    """Lanes in groups, side by side: what is left is taken one by one, each waiting for the one before."""
+    *shape, lanes = partial.shape
+    groups = int(lanes) // LAST_LANES
+    if groups <= 1:
+        return partial
+    group = te.reduce_axis((0, groups), name="group")
+    return te.compute(
+        (*shape, LAST_LANES),
+        lambda *index: reducer(kind, operation)(partial(*index[:-1], group * LAST_LANES + index[-1]), axis=group),
+        name=f"{name}_last_lanes",
+        tag=topi.tag.COMM_REDUCE,
+    )
+
+
+def _lane_total(kind: str, operation: Callable[[str, Any, Any], Any], partial: Any, shape: tuple, name: str) -> Any:
+    lane = te.reduce_axis((0, partial.shape[-1]), name="lane")
     return te.compute(
         shape,
-        lambda *index: reducer(kind)(partial(*index, lane), axis=lane),
+        lambda *index: reducer(kind, operation)(partial(*index, lane), axis=lane),
         name=f"{name}_total",
         tag=topi.tag.COMM_REDUCE,
     )

@@ -13,7 +13,7 @@ from .fold import evaluate_body
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .scalar.primitives import bits_of, from_bits, opaque, same_sign_as, sign_mask, to_bits, to_unsigned
 from .spec import KernelSpec
-from .tensor_ir import dtype_of, tir
+from .tensor_ir import complement, dtype_of, tir
 
 Results = Sequence[tuple[tuple[int, ...], str]]
 Before = Callable[[Sequence[Any], Sequence[Any]], Any]
@@ -144,8 +144,9 @@ def _sort_runs(loops: Loops, arrays: Sequence[Any], length: int, size: int, befo
 
 def _flag(loops: Loops, condition: Any) -> Any:
     """`condition`, evaluated once."""
-    (value,) = loops.values([tir.Cast("uint8", condition)], "flag")
-    return value != tir.const(0, "uint8")
+    # not unsigned: TVM's analysis of regions takes "not 0" for "less than 0 or more"
+    (value,) = loops.values([tir.Cast("int8", condition)], "flag")
+    return value != tir.const(0, "int8")
 
 
 def _merge(
@@ -245,12 +246,12 @@ def ordered_bits(loops: Loops, value: Any, order: str, descending: bool) -> Any:
         sign = sign_mask(value)
         if order != "TOTALORDER":
             (bits,) = loops.values([tir.Select(bits == sign, tir.const(0, dtype_of(bits)), bits)], "bits")
-        bits = tir.Select((bits & sign) != tir.const(0, dtype_of(bits)), ~bits, bits | sign)
+        bits = tir.Select((bits & sign) != tir.const(0, dtype_of(bits)), complement(bits), bits | sign)
     else:
         (bits,) = loops.values([to_unsigned(value)], "bits")
         if order == "SIGNED":
             bits = bits ^ tir.const(1 << (bits_of(dtype_of(bits)) - 1), dtype_of(bits))
-    return opaque(~bits) if descending else opaque(bits)
+    return opaque(complement(bits)) if descending else opaque(bits)
 
 
 def packed(bits: Any, payload: Any) -> Any:

@@ -6,6 +6,7 @@ Kernels take `tir` from here and never ask which TVM it is.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -43,6 +44,16 @@ def call_intrinsic(dtype: str, name: str, *arguments: Any) -> Any:
 def xor(x: Any, y: Any) -> Any:
     """Bitwise exclusive or of integers, which is not folded for a constant."""
     return tir.call_intrin(x.dtype, "tir.bitwise_xor", x, y) if HAS_TE_SCHEDULES else tir.BitwiseXor(x, y)
+
+
+def complement(x: Any) -> Any:
+    """All bits of an integer flipped."""
+    if HAS_TE_SCHEDULES:
+        return ~x
+    # today's TVM makes -1 of BitwiseNot's ones, which no unsigned type has
+    dtype = dtype_of(x)
+    ones = -1 if dtype.startswith("int") else (1 << int(dtype.removeprefix("uint"))) - 1
+    return tir.BitwiseXor(x, tir.const(ones, dtype))
 
 
 def register_intrinsic(name: str, effect: int, lowerings: dict[str, Callable[[Any], Any]]) -> None:
@@ -162,6 +173,13 @@ class StatementBuilder:
         """`buffer`, readable and writable by subscripts."""
         return Array(self, buffer)
 
+    def flattened(self, buffer: Any) -> Any:
+        """The same memory with one dimension, declared before everything else."""
+        size = math.prod(int(extent) for extent in buffer.shape)
+        flat = tir.decl_buffer((size,), dtype_of(buffer), "flat", elem_offset=buffer.elem_offset)
+        self._blocks[0].insert(0, tir.DeclBuffer(flat, data=buffer.data))
+        return flat
+
     def let(self, name: str, value: Any) -> Any:
         """A variable with the value of an expression."""
         variable = tir.Var(name, dtype_of(value))
@@ -174,18 +192,32 @@ class StatementBuilder:
 
 
 class Array:
-    """A buffer of a statement under construction."""
+    """A buffer of a statement under construction; one subscript for several dimensions counts elements."""
 
     def __init__(self, builder: StatementBuilder, buffer: Any) -> None:
         self._builder, self.buffer = builder, buffer
         self.dtype = dtype_of(buffer)
+        self._flat: Any = None
 
     def __getitem__(self, index: Any) -> Any:
-        return tir.BufferLoad(self.buffer, _subscripts(index))
+        buffer, subscripts = self._at(index)
+        return tir.BufferLoad(buffer, subscripts)
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        buffer, subscripts = self._at(index)
         number = tir.const(value, self.dtype) if isinstance(value, (bool, int, float)) else value
-        self._builder.emit(tir.BufferStore(self.buffer, number, _subscripts(index)))
+        self._builder.emit(tir.BufferStore(buffer, number, subscripts))
+
+    def _at(self, index: Any) -> tuple[Any, list[Any]]:
+        subscripts = list(index) if isinstance(index, (list, tuple)) else [index]
+        rank = len(self.buffer.shape)
+        if len(subscripts) == rank:
+            return self.buffer, subscripts
+        if rank == 0:
+            return self.buffer, []
+        if self._flat is None:
+            self._flat = self._builder.flattened(self.buffer)
+        return self._flat, subscripts
 
 
 def wrapped(statements: list[Any]) -> Any:
@@ -193,7 +225,3 @@ def wrapped(statements: list[Any]) -> Any:
     if not statements:
         return tir.Evaluate(tir.const(0, "int32"))
     return statements[0] if len(statements) == 1 else tir.SeqStmt(statements)
-
-
-def _subscripts(index: Any) -> list[Any]:
-    return list(index) if isinstance(index, (list, tuple)) else [index]
