@@ -15,7 +15,7 @@ from pathlib import Path
 
 from conformance.driver import default_jobs, in_fair_order, run_all
 from conformance.harnesses import groups_of, load_harnesses, stratified
-from conformance.outcome import PASS, STATUSES, Outcome
+from conformance.outcome import PASS, STATUSES, Outcome, read_journal
 from conformance.report import summary, to_json, to_markdown
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,18 +47,6 @@ def selected(groups: dict[str, str], options: argparse.Namespace) -> dict[str, s
     if options.sample:
         groups = {name: groups[name] for name in stratified(groups, options.sample)}
     return groups
-
-
-def read_journal(path: Path) -> dict[str, Outcome]:
-    """Outcomes of an earlier run by name; a line that was cut off is left out."""
-    outcomes = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            outcome = Outcome.from_json(line)
-        except ValueError:
-            continue
-        outcomes[outcome.name] = outcome
-    return outcomes
 
 
 def run(groups: dict[str, str], options: argparse.Namespace) -> list[Outcome]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ import tvm_hlo_frontend
 from tvm_hlo_frontend.frameworks.lowered import LoweredModule
 from tvm_hlo_frontend.hlo.reader import read
 from tvm_hlo_frontend.targets import cpu_target
-from tvm_hlo_frontend.timing import alternate
+from tvm_hlo_frontend.timing import alternate, prepared
 from tvm_hlo_frontend.xla_cpu import compile_xla
 
 Result = TypeVar("Result")
@@ -129,11 +130,11 @@ def measure(
     )
 
 
-def convert(module: Any, lowered: LoweredModule, frozen: bool) -> Any:
+def convert(module: Any, lowered: LoweredModule, frozen: bool, dialect: str | None = "relay") -> Any:
     """(mod, params) of a module that was read already."""
     return tvm_hlo_frontend.from_hlo(
         module,
-        dialect="relay",
+        dialect=dialect,
         input_names=lowered.input_names,
         parameter_values=lowered.parameter_values,
         freeze_params=frozen,
@@ -180,13 +181,11 @@ def run_relay_vm(mod: Any, params: Any, inputs: list[np.ndarray]) -> list[np.nda
     return [result.numpy()] if hasattr(result, "numpy") else [part.numpy() for part in result]
 
 
-def latencies(executable: Any, instance: ModelInstance) -> tuple[float, float]:
-    """Median milliseconds per call of (TVM, XLA).
-
-    TVM's calls copy numpy arrays in and out. XLA gets all its arguments, weights and inputs, on the device
-    beforehand, and its results stay there.
-    """
+def latencies(
+    executable: Any, instance: ModelInstance, statistic: Callable[[Sequence[float]], float] = statistics.median
+) -> tuple[float, float]:
+    """Milliseconds per call of (TVM, XLA), arguments and results lying where each runtime has them."""
     program = compile_xla(instance.lowered.hlo)
     arguments = program.put(instance.arguments(instance.inputs))
-    medians = alternate({"tvm": lambda: executable(*instance.inputs), "xla": lambda: program.run(arguments)})
-    return medians["tvm"] * 1e3, medians["xla"] * 1e3
+    found = alternate({"tvm": prepared(executable, instance.inputs), "xla": lambda: program.run(arguments)}, statistic)
+    return found["tvm"] * 1e3, found["xla"] * 1e3

@@ -28,12 +28,16 @@ CALIBRATION_IMAGES = 8
 
 
 def relative_error(got: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
-    """Largest difference in units of the expected result's standard deviation; infinite where shapes or NaN differ."""
+    """Largest difference in units of the expected result's standard deviation, or of its magnitude if it is one number;
+    infinite where shapes, NaN or integers differ."""
     worst = 0.0
     for have, want in zip(got, expected, strict=True):
         if have.shape != want.shape or have.dtype != want.dtype or not np.isfinite(have).all():
             return float("inf")
-        worst = max(worst, float(np.abs(have.astype("f8") - want).max() / want.std()))
+        difference = float(np.abs(have.astype("f8") - want).max(initial=0.0))
+        if difference and want.dtype.kind in "biu":
+            return float("inf")
+        worst = max(worst, difference / float(want.std() or np.abs(want).max()) if difference else 0.0)
     return worst
 
 
@@ -47,6 +51,14 @@ def random_images(rng: np.random.Generator, count: int, size: int) -> np.ndarray
     colour = rng.normal(size=(count, 1, 1, 3)) * 0.3
     noise = rng.normal(size=(count, size, size, 3)) * 0.2
     return np.tanh(patterns + colour + noise).astype(np.float32)
+
+
+def varied(rng: np.random.Generator, values: np.ndarray) -> np.ndarray:
+    """`values`, unless they start training as one number: then a random scale, or a random bias if that number is 0."""
+    if values.size and (values != values.flat[0]).any():
+        return values
+    low, high = (0.5, 1.5) if values.any() else (-0.5, 0.5)
+    return rng.uniform(low, high, values.shape).astype(values.dtype)
 
 
 def jax_mlp() -> ModelInstance:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from typing import Any
 
 # (CPU flags, -mcpu), best first; LLVM 10 knows no newer names and falls back to generic code without an error
 X86_CPUS: tuple[tuple[frozenset[str], str], ...] = (
@@ -23,12 +24,19 @@ def cpu_flags() -> frozenset[str]:
     return frozenset()
 
 
-def cpu_target() -> str:
-    """Target string of this machine's CPU, as `relay.build` takes it."""
-    if platform.machine() not in ("x86_64", "AMD64"):
+def cpu_target() -> Any:
+    """Target of this machine's CPU as the installed TVM takes it: text, or a dict where text has no options."""
+    from .kernels.tensor_ir import HAS_TE_SCHEDULES
+
+    mcpu = _mcpu()
+    if mcpu is None:
         return "llvm"
+    return f"llvm -mcpu={mcpu}" if HAS_TE_SCHEDULES else {"kind": "llvm", "mcpu": mcpu}
+
+
+def _mcpu() -> str | None:
+    """LLVM's name of this machine's CPU; None where any code runs as well."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return None
     flags = cpu_flags()
-    for needed, mcpu in X86_CPUS:
-        if needed <= flags:
-            return f"llvm -mcpu={mcpu}"
-    return "llvm"
+    return next((mcpu for needed, mcpu in X86_CPUS if needed <= flags), None)

@@ -17,8 +17,10 @@ SECONDS = 2.0
 MAXIMUM_CALLS = 2000
 
 
-def alternate(programs: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
-    """Median seconds per call of each program.
+def alternate(
+    programs: Mapping[str, Callable[[], Any]], statistic: Callable[[Sequence[float]], float] = statistics.median
+) -> dict[str, float]:
+    """Seconds per call of each program: the median, or another `statistic` of the calls.
 
     The programs run in turns (A B A B …), so that a busy neighbour or a hot processor hurts all of them alike, until
     each has had at least `MINIMUM_CALLS` counted calls and `SECONDS` on average.
@@ -30,7 +32,7 @@ def alternate(programs: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
     while not enough(times, time.perf_counter() - start):
         for name, program in programs.items():
             times[name] += turn(program)
-    return {name: statistics.median(values) for name, values in times.items()}
+    return {name: statistic(values) for name, values in times.items()}
 
 
 def enough(times: Mapping[str, list[float]], elapsed: float) -> bool:

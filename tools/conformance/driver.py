@@ -34,7 +34,9 @@ class Worker:
     log: IO[bytes]
 
 
-def run_all(groups: Mapping[str, str], jobs: int, timeout: float, module: str = WORKER) -> Iterator[Outcome]:
+def run_all(
+    groups: Mapping[str, str], jobs: int, timeout: float, module: str = WORKER, per_worker: int = HARNESSES_PER_WORKER
+) -> Iterator[Outcome]:
     """Outcomes as they come.
 
     Parameters
@@ -47,6 +49,8 @@ def run_all(groups: Mapping[str, str], jobs: int, timeout: float, module: str = 
         Seconds per harness.
     module : str
         Module of the worker, which speaks the protocol of `worker.py`.
+    per_worker : int
+        Harnesses after which a worker is replaced by a new one.
     """
     names: queue.Queue[str] = queue.Queue()
     for name in groups:
@@ -54,7 +58,7 @@ def run_all(groups: Mapping[str, str], jobs: int, timeout: float, module: str = 
     outcomes: queue.Queue[Outcome | BaseException] = queue.Queue()
     stop = threading.Event()
     threads = [
-        threading.Thread(target=serve, args=(names, groups, timeout, outcomes, stop, module), daemon=True)
+        threading.Thread(target=serve, args=(names, groups, timeout, outcomes, stop, module, per_worker), daemon=True)
         for _ in range(jobs)
     ]
     for thread in threads:
@@ -78,6 +82,7 @@ def serve(
     outcomes: queue.Queue[Outcome | BaseException],
     stop: threading.Event,
     module: str = WORKER,
+    per_worker: int = HARNESSES_PER_WORKER,
 ) -> None:
     """Feed one worker after another until no name is left or `stop` is set."""
     worker, served = None, 0
@@ -87,7 +92,7 @@ def serve(
                 name = names.get_nowait()
             except queue.Empty:
                 break
-            if worker is None or served >= HARNESSES_PER_WORKER:
+            if worker is None or served >= per_worker:
                 end(worker)
                 worker, served = start_worker(module), 0
             outcome = ask(worker, name, groups[name], timeout, stop)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 PASS = "pass"
 REFUSED = "refused"
@@ -31,6 +33,8 @@ class Outcome:
         Reasons of the refusals, the exception, or what differs; empty for a pass.
     seconds : float
         Wall time, the reference included.
+    data : dict, optional
+        What was measured, as JSON knows it.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Outcome:
     status: str
     message: str = ""
     seconds: float = 0.0
+    data: dict[str, Any] | None = None
 
     def to_json(self) -> str:
         """One line of the journal."""
@@ -47,6 +52,18 @@ class Outcome:
     def from_json(line: str) -> Outcome:
         """Outcome of a line of the journal."""
         return Outcome(**json.loads(line))
+
+
+def read_journal(path: Path) -> dict[str, Outcome]:
+    """Outcomes of an earlier run by name; a line that was cut off is left out."""
+    outcomes = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            outcome = Outcome.from_json(line)
+        except ValueError:
+            continue
+        outcomes[outcome.name] = outcome
+    return outcomes
 
 
 def error_message(error: BaseException) -> str:

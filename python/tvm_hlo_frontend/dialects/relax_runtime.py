@@ -8,11 +8,17 @@ from typing import Any
 import numpy as np
 import tvm
 from tvm import relax
+from tvm.relax.backend.cpu_generic import pipeline as cpu_generic
 
+from ..schedules.prim_func import schedule_module_pass
 from ..signature import Signature
 from .interface import Compiled, RunFlat
 
-FUSE_MAX_DEPTH = 64
+CONFIG = {
+    "relax.FuseOps.max_depth": 64,
+    # TVM puts what it takes out of an expression behind a statement that has it in a Let; LLVM does it right
+    "tirx.disable_cse_tir": True,
+}
 
 
 def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
@@ -20,9 +26,28 @@ def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Sig
     target = parsed_target(target)
     if params:
         mod = relax.transform.BindParams("main", dict(params))(mod)
-    with tvm.transform.PassContext(opt_level=3, config={"relax.FuseOps.max_depth": FUSE_MAX_DEPTH}):
-        library = tvm.compile(mod, target=target)
+    with tvm.transform.PassContext(opt_level=3, config=CONFIG):
+        library = tvm.compile(mod, target=target, relax_pipeline=scheduling_pipeline(target))
     return Compiled("relax", library, run_library(library, "relax", signature))
+
+
+def scheduling_pipeline(target: Any) -> Any:
+    """TVM's own pipeline for CPUs, with schedules: it has none of them."""
+    passes = [
+        *cpu_generic.library_dispatch_passes(target),
+        *cpu_generic.legalize_passes(target),
+        relax.transform.RewriteDataflowReshape(),  # knows a reshape by its loops, so before they are scheduled
+        schedule_module_pass(target),
+        *cpu_generic.dataflow_lower_passes(target),
+        *cpu_generic.finalize_passes(target),
+    ]
+
+    @tvm.transform.module_pass(opt_level=0, name="hlo.SchedulingPipeline")
+    def run(mod: Any, context: Any) -> Any:
+        with target:
+            return tvm.transform.Sequential(passes)(mod)
+
+    return run
 
 
 def parsed_target(target: Any) -> Any:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tvm import te, tir, topi
+from tvm import te, topi
+
+from ..kernels.tensor_ir import tir
 
 MAX_LANES = 16
 # fewer lanes are left to LLVM, which makes vectors of whole loops

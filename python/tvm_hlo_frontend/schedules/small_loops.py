@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import tvm
-from tvm import tir
+
+from ..kernels.tensor_ir import operands, tir
 
 # about what one core does while the thread pool starts and joins, in machine instructions
 MIN_PARALLEL_INSTRUCTIONS = 100_000
@@ -15,8 +16,6 @@ EXPENSIVE = 8
 LANES = 8
 # of loops whose extent is known only at run time
 UNKNOWN_EXTENT = 1 << 20
-
-_CHILDREN = ("a", "b", "value", "body", "condition", "true_value", "false_value")
 
 
 def small_loops_run_serially() -> Any:
@@ -50,6 +49,8 @@ def instructions(statement: Any) -> int:
         return UNKNOWN_EXTENT * instructions(statement.body)
     if isinstance(statement, (tir.BufferStore, tir.Evaluate)):
         return operations(statement.value)
+    if hasattr(statement, "block"):  # of a function that is not lowered yet
+        return instructions(statement.block.body)
     return instructions(statement.body) if hasattr(statement, "body") else 1
 
 
@@ -61,10 +62,7 @@ def operations(expression: Any) -> int:
         if node in seen or isinstance(node, (tir.Var, tir.IntImm, tir.FloatImm)):
             continue
         seen.add(node)
-        expensive = isinstance(node, (tir.Call, tir.Div, tir.FloorDiv, tir.FloorMod, tir.Mod))
-        count += EXPENSIVE if expensive else 1
-        if isinstance(node, tir.Call):
-            pending += node.args
-        elif not isinstance(node, tir.BufferLoad):
-            pending += [getattr(node, name) for name in _CHILDREN if hasattr(node, name)]
+        is_call = hasattr(node, "args")
+        count += EXPENSIVE if is_call or isinstance(node, (tir.Div, tir.FloorDiv, tir.FloorMod, tir.Mod)) else 1
+        pending += operands(node)
     return count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ pytest.importorskip("tensorflow")
 
 from calibration import input_sensitivity, sampled, weight_sensitivities
 from demo_run import as_list, convert, run_relay_build, run_relay_vm
+from frameworks_models.catalogue import SMALL as SMALL_OF_FRAMEWORKS
+from frameworks_models.catalogue import key
 from models import MODELS, model_named, relative_error
 
 import tvm_hlo_frontend
@@ -24,6 +27,7 @@ TOLERANCE = 1e-4
 SMALL = [model.name for model in MODELS if model.small]
 LARGE = [model.name for model in MODELS if not model.small]
 SAMPLED_WEIGHTS = 25
+OF_FRAMEWORKS = {key(model): model for model in SMALL_OF_FRAMEWORKS}
 
 # Refuses every module that an exported library must not need, then runs the library on stored inputs
 RUN_ALONE = """
@@ -72,6 +76,17 @@ def test_calibration(name):
 def test_small_model_through_build(name, frozen):
     instance = model_named(name).make()
     executable = tvm_hlo_frontend.build(*converted(instance, frozen))
+    check(executable(*instance.inputs), instance)
+    check(executable(*instance.other_inputs), instance, instance.other_inputs)
+
+
+@pytest.mark.parametrize("name", OF_FRAMEWORKS)
+def test_small_model_of_a_framework(name):
+    if name.startswith("torch") and find_spec("torchax") is None:
+        pytest.skip("torchax is not installed")
+    instance = OF_FRAMEWORKS[name].make()
+    assert input_sensitivity(instance) > 0.1
+    executable = tvm_hlo_frontend.build(*converted(instance))
     check(executable(*instance.inputs), instance)
     check(executable(*instance.other_inputs), instance, instance.other_inputs)
 

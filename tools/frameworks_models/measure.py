@@ -1,0 +1,104 @@
+"""What is measured of one model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from calibration import input_sensitivity, sampled, weight_sensitivities
+from conformance.outcome import PASS, REFUSED, WRONG, Outcome, error_message, shorten
+from conformance.stages import STATUS_OF_STAGE, refusal_message
+from demo_run import as_list, convert, import_tvm, latencies, timed
+from model_types import Model, ModelInstance
+from models import relative_error
+
+import tvm_hlo_frontend
+from tvm_hlo_frontend.frameworks.lowered import LoweringError
+from tvm_hlo_frontend.hlo.reader import read
+from tvm_hlo_frontend.xla_cpu import compile_xla
+
+from . import TOLERANCE
+from .catalogue import key
+
+# a model whose result hardly depends on its input hides mistakes
+SENSITIVITY = 0.1
+UNCALIBRATED = "says nothing"
+SAMPLED_WEIGHTS = 12
+
+Announce = Callable[[str], None]
+
+
+def outcome_of(model: Model, dialect: str | None, announce: Announce) -> Outcome:
+    """Outcome of a model whose `data` holds what was measured up to where it failed.
+
+    Parameters
+    ----------
+    model : Model
+    dialect : str or None
+        As for `from_hlo`.
+    announce : callable
+        Told the name of every stage before it starts, so that a crash can be blamed on it.
+    """
+    stage, data = ["lower"], {}
+
+    def enter(name: str) -> None:
+        stage[0] = name
+        announce(name)
+
+    start = time.perf_counter()
+    status, message = PASS, ""
+    try:
+        measure(model, dialect, enter, data)
+        if not data["error"] <= max(TOLERANCE, 3 * data["xla_error"]):
+            status, message = WRONG, f"error {data['error']:.1e}, XLA's {data['xla_error']:.1e}"
+        elif not data["input_sensitivity"] > SENSITIVITY:
+            status, message = UNCALIBRATED, f"another input changes the result by {data['input_sensitivity']:.1e} only"
+    except Exception as error:  # whatever a stage raises is the model's result
+        status, message = STATUS_OF_STAGE[stage[0]], error_message(error)
+        if isinstance(error, LoweringError):
+            message = shorten(str(error))
+        if hasattr(error, "refusals"):
+            status, message = REFUSED, refusal_message(error)
+    return Outcome(key(model), model.framework, status, message, round(time.perf_counter() - start, 1), data)
+
+
+def measure(model: Model, dialect: str | None, enter: Announce, data: dict[str, Any]) -> None:
+    """Fill `data` with the numbers that the page shows, weights being parameters."""
+    enter("lower")
+    instance, data["lower_s"] = timed(model.make)
+    expected = instance.reference(*instance.inputs)
+    import_tvm()
+    module = read(instance.lowered.hlo)
+    opcodes = [instruction.opcode for instruction in module.instructions]
+    data["road"] = instance.lowered.source
+    data["instructions"], data["opcodes"] = len(opcodes), len(set(opcodes))
+    data["weights"] = len(instance.lowered.parameter_values)
+    enter("xla")
+    program, data["xla_build_s"] = timed(lambda: compile_xla(instance.lowered.hlo))
+    xla = program(*instance.arguments(instance.inputs))
+    data["xla_error"] = relative_error(xla, expected)
+    calibration_of(instance, data)
+    enter("convert")
+    (mod, params), data["convert_s"] = timed(lambda: convert(module, instance.lowered, False, dialect))
+    enter("build")
+    executable, data["build_s"] = timed(lambda: tvm_hlo_frontend.build(mod, params))
+    enter("run")
+    data["executor"] = executable.executor
+    got = as_list(executable(*instance.inputs))
+    others = as_list(executable(*instance.other_inputs))
+    # the second input: a result that does not depend on it would be right once
+    other_error = relative_error(others, instance.reference(*instance.other_inputs))
+    data["error"] = max(relative_error(got, expected), other_error)
+    data["error_to_xla"] = relative_error(got, xla)
+    # the least: other processes only ever add to it
+    data["tvm_ms"], data["xla_ms"] = latencies(executable, instance, min)
+
+
+def calibration_of(instance: ModelInstance, data: dict[str, Any]) -> None:
+    """How much the result depends on the input, and which of some of the weights it does not depend on."""
+    data["input_sensitivity"] = input_sensitivity(instance)
+    numbers = sampled(instance, SAMPLED_WEIGHTS) if instance.lowered.parameter_values else []
+    changes = weight_sensitivities(instance, numbers)
+    data["weights_sampled"] = len(changes)
+    data["weights_without_effect"] = sorted(name for name, change in changes.items() if change <= 1e-4)
