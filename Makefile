@@ -2,14 +2,20 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RELAX_VENV := .venv-relax
 WORKERS ?= $(shell nproc)
 
-.PHONY: help demo test conformance tensorflow-ops models rules benchmarks tutorials docs lint typecheck format check tables clean
+# which TVM demo, conformance and models run: relay is TVM 0.17, relax is today's
+TVM := relay
+CHOSEN := $(if $(filter relay,$(TVM)),$(VENV),$(if $(filter relax,$(TVM)),$(RELAX_VENV),$(error TVM is relay or relax)))
+
+.PHONY: help env env-relax demo test test-relay test-relax dialects-apart conformance peer tensorflow-ops models rules \
+	benchmarks tutorials docs lint typecheck format check tables clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-# the environment: a CPU wheel of TVM 0.17 with Relay, this package, JAX, TensorFlow and the tools
+# a CPU wheel of TVM 0.17 with Relay, this package, JAX, TensorFlow, PyTorch and the tools
 $(VENV)/.installed: pyproject.toml setup.py tools/relay_wheel.py $(wildcard tools/relay_wheel_data/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel
@@ -18,23 +24,45 @@ $(VENV)/.installed: pyproject.toml setup.py tools/relay_wheel.py $(wildcard tool
 	$(BIN)/python -m pip install --quiet dist/tvm-*.whl -e '.[jax,tensorflow,torch,test,lint,tutorials]'
 	touch $@
 
-env: $(VENV)/.installed  ## make .venv with TVM (Relay), JAX, TensorFlow and the tools
+# today's TVM with Relax, this package and the same frameworks; with a newer apache-tvm-ffi tvm.ir.save_json crashes
+$(RELAX_VENV)/.installed: pyproject.toml setup.py
+	$(PYTHON) -m venv $(RELAX_VENV)
+	$(RELAX_VENV)/bin/python -m pip install --quiet --upgrade pip setuptools wheel
+	$(RELAX_VENV)/bin/python -m pip install --quiet \
+		apache-tvm==0.27.0.post1 apache-tvm-ffi==0.1.14.post1 -e '.[jax,tensorflow,torch,test]'
+	touch $@
 
-demo: $(VENV)/.installed  ## real JAX and TensorFlow models through TVM, compared with XLA
-	$(BIN)/python tools/demo.py
+env: $(VENV)/.installed  ## make .venv with TVM 0.17 (Relay), JAX, TensorFlow, PyTorch and the tools
 
-test: $(VENV)/.installed  ## the test suite
+env-relax: $(RELAX_VENV)/.installed  ## make .venv-relax with today's TVM (Relax) and the same frameworks
+
+demo: $(CHOSEN)/.installed  ## real JAX and TensorFlow models through TVM, compared with XLA; TVM=relax: today's TVM
+	$(CHOSEN)/bin/python tools/demo.py
+
+test: test-relay test-relax  ## the test suite with either TVM
+
+test-relay: $(VENV)/.installed  ## the test suite with TVM 0.17
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests
 
-conformance: $(VENV)/.installed  ## all of JAX's primitive harnesses through TVM
-	$(BIN)/python tools/conformance.py --jobs $(WORKERS)
+test-relax: $(RELAX_VENV)/.installed  ## the test suite with today's TVM
+	$(RELAX_VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -q tests
+
+dialects-apart: $(VENV)/.installed $(RELAX_VENV)/.installed  ## either dialect passes with the other's code deleted
+	$(BIN)/python tools/dialects_apart.py --jobs $(WORKERS)
+	$(RELAX_VENV)/bin/python tools/dialects_apart.py --jobs $(WORKERS)
+
+conformance: $(CHOSEN)/.installed  ## all of JAX's primitive harnesses through TVM; TVM=relax: today's TVM
+	$(CHOSEN)/bin/python tools/conformance.py --jobs $(WORKERS)
+
+peer: $(RELAX_VENV)/.installed  ## TVM's own StableHLO importer on a sample of the same harnesses, as it is and mended
+	$(RELAX_VENV)/bin/python tools/peer_stablehlo.py --jobs $(WORKERS)
 
 tensorflow-ops: $(VENV)/.installed  ## every TensorFlow operation with an XLA kernel through TVM
 	$(BIN)/python tools/tensorflow_ops.py --jobs $(WORKERS)
 
-models: $(VENV)/.installed  ## models of torchvision, timm, transformers, diffusers, JAX and Keras through TVM, measured
-	$(BIN)/python -m pip install --quiet -e '.[models]'
-	$(BIN)/python tools/frameworks_models.py
+models: $(CHOSEN)/.installed  ## models of torchvision, timm, transformers, diffusers, JAX and Keras; TVM=relax: today's TVM
+	$(CHOSEN)/bin/python -m pip install --quiet -e '.[models]'
+	$(CHOSEN)/bin/python tools/frameworks_models.py
 
 rules: $(VENV)/.installed  ## break every rule of HLO's semantics in a copy, see its tests fail, write docs/rules.md
 	$(BIN)/python tools/break_rules.py --jobs $(WORKERS)
@@ -66,5 +94,5 @@ tables: $(VENV)/.installed  ## regenerate the tables in README.md and docs/
 	$(BIN)/python tools/support_table.py
 	$(BIN)/python tools/rfc_table.py
 
-clean:  ## remove the environment and everything built
-	rm -rf $(VENV) dist build site .pytest_cache .mypy_cache .ruff_cache
+clean:  ## remove the environments and everything built
+	rm -rf $(VENV) $(RELAX_VENV) dist build site .pytest_cache .mypy_cache .ruff_cache

@@ -1,4 +1,5 @@
-"""Runs JAX's primitive harnesses through TVM and writes docs/conformance.md and docs/conformance.json.
+"""Runs JAX's primitive harnesses through the installed TVM's dialect; writes docs/conformance_<dialect>.json and
+docs/conformance.md, which has what there is of either dialect.
 
 Run: python tools/conformance.py [--jobs N] [--sample N] [--group G] [--only REGEX] [--resume] [--timeout S]
 """
@@ -16,7 +17,9 @@ from pathlib import Path
 from conformance.driver import default_jobs, in_fair_order, run_all
 from conformance.harnesses import groups_of, load_harnesses, stratified
 from conformance.outcome import PASS, STATUSES, Outcome, read_journal
-from conformance.report import summary, to_json, to_markdown
+from conformance.report import results_path, write_page, write_page_of, write_results
+
+from tvm_hlo_frontend.dialects import installed_dialect
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "conformance"
@@ -31,11 +34,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--only", type=re.compile, help="only names in which this regular expression is found")
     parser.add_argument("--resume", action="store_true", help="go on where the last run stopped")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds per harness")
-    parser.add_argument("--journal", type=Path, default=CACHE / "journal.jsonl", help="what --resume reads")
+    parser.add_argument("--journal", type=Path, help="what --resume reads; default one per dialect in .cache/")
     parser.add_argument(
         "--out", type=Path, help="JSON to write, with a .md next to it; default docs/, of a part .cache/"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.journal = options.journal or CACHE / f"journal_{installed_dialect()}.jsonl"
+    return options
 
 
 def selected(groups: dict[str, str], options: argparse.Namespace) -> dict[str, str]:
@@ -75,13 +80,6 @@ def counts_line(outcomes: Sequence[Outcome]) -> str:
     return ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
 
 
-def write(outcomes: list[Outcome], population: int, path: Path) -> None:
-    """Write the JSON and the Markdown next to it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(to_json(summary(outcomes, population)), encoding="utf-8")
-    path.with_suffix(".md").write_text(to_markdown(outcomes, population), encoding="utf-8")
-
-
 def main() -> int:
     """Run, write, and print what did not pass."""
     options = parse_arguments()
@@ -94,12 +92,13 @@ def main() -> int:
     outcomes = run(groups, options)
     # a part of the harnesses must not replace the table of all of them
     complete = len(outcomes) == len(harnesses)
-    path = options.out or (ROOT / "docs" if complete else CACHE) / "conformance.json"
-    write(outcomes, len(harnesses), path)
+    path = options.out or results_path(ROOT / "docs" if complete else CACHE, installed_dialect())
+    write_results(outcomes, len(harnesses), path)
+    page = write_page(path.parent) if options.out is None else write_page_of(path, installed_dialect())
     for outcome in sorted(outcomes, key=lambda o: (STATUSES.index(o.status), o.name)):
         if outcome.status != PASS and not complete:
             print(f"{outcome.status}: {outcome.name}: {outcome.message}")
-    print(f"{counts_line(outcomes)}; written to {path} and {path.with_suffix('.md').name}")
+    print(f"{counts_line(outcomes)}; written to {path} and {page.name}")
     return 0
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from models import Model, ModelInstance, relative_error
 
 import tvm_hlo_frontend
+from tvm_hlo_frontend.dialects import installed_dialect, mod_and_params
 from tvm_hlo_frontend.frameworks.lowered import LoweredModule
 from tvm_hlo_frontend.hlo.reader import read
 from tvm_hlo_frontend.targets import cpu_target
@@ -103,7 +104,7 @@ def measure(
     executable, build_s = timed(lambda: tvm_hlo_frontend.build(mod, params))
     error = relative_error(as_list(executable(*instance.inputs)), expected)
     relay_build_error = relay_vm_error = None
-    if not frozen:
+    if not frozen and installed_dialect() == "relay":
         progress("plain relay.build")
         if not model.loops:
             relay_build_error = relative_error(run_relay_build(mod, params, instance.inputs), expected)
@@ -130,15 +131,17 @@ def measure(
     )
 
 
-def convert(module: Any, lowered: LoweredModule, frozen: bool, dialect: str | None = "relay") -> Any:
+def convert(module: Any, lowered: LoweredModule, frozen: bool, dialect: str | None = None) -> Any:
     """(mod, params) of a module that was read already."""
-    return tvm_hlo_frontend.from_hlo(
-        module,
-        dialect=dialect,
-        input_names=lowered.input_names,
-        parameter_values=lowered.parameter_values,
-        freeze_params=frozen,
-        source=lowered.source,
+    return mod_and_params(
+        tvm_hlo_frontend.from_hlo(
+            module,
+            dialect=dialect,
+            input_names=lowered.input_names,
+            parameter_values=lowered.parameter_values,
+            freeze_params=frozen,
+            source=lowered.source,
+        )
     )
 
 

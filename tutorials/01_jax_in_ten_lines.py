@@ -2,6 +2,9 @@
 # # JAX to TVM in ten lines
 #
 # `from_jax` lowers a function to HLO and converts it. Weights become `params`, everything else inputs.
+#
+# The output is that of TVM 0.17 with Relay; with today's TVM (`pip install apache-tvm`) the same program runs on Relax,
+# whose modules hold their parameters themselves: `mod_and_params` gives module and parameters with either.
 
 # %%
 import jax
@@ -10,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tvm_hlo_frontend
+from tvm_hlo_frontend import mod_and_params
 
 
 def model(params, images):
@@ -30,7 +34,8 @@ params = {
 }
 images = rng.normal(size=(2, 32, 32, 3)).astype("float32")
 
-mod, weights = tvm_hlo_frontend.from_jax(model, params, images, weight_argnums=(0,))
+converted = tvm_hlo_frontend.from_jax(model, params, images, weight_argnums=(0,), freeze_params=False)
+mod, weights = mod_and_params(converted)
 run = tvm_hlo_frontend.build(mod, weights)
 probabilities = run(images)
 
@@ -50,7 +55,7 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# `mod` is an ordinary Relay module, and `weights` an ordinary params dictionary:
+# `mod` is an ordinary module of TVM, and `weights` an ordinary params dictionary:
 
 # %%
 print({name: array.shape for name, array in weights.items()})
@@ -72,8 +77,8 @@ def loss(params, images, labels):
 
 
 labels = np.array([3, 7], "int32")
-mod, _ = tvm_hlo_frontend.from_jax(jax.grad(loss), params, images, labels)
-run = tvm_hlo_frontend.build(mod)
+mod, constants = mod_and_params(tvm_hlo_frontend.from_jax(jax.grad(loss), params, images, labels))
+run = tvm_hlo_frontend.build(mod, constants)
 gradients = run(*jax.tree.leaves(params), images, labels)
 for ours, theirs in zip(gradients, jax.tree.leaves(jax.grad(loss)(params, images, labels)), strict=True):
     np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6)

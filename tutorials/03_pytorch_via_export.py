@@ -3,6 +3,9 @@
 #
 # `from_pytorch` exports a module, lowers it through torchax, and converts the HLO. It needs a CPU build of PyTorch and
 # no torch_xla.
+#
+# The output is that of TVM 0.17 with Relay; with today's TVM (`pip install apache-tvm`) the same program runs on Relax,
+# whose modules hold their parameters themselves: `mod_and_params` gives module and parameters with either.
 
 # %%
 import matplotlib.pyplot as plt
@@ -10,6 +13,7 @@ import numpy as np
 import torch
 
 import tvm_hlo_frontend
+from tvm_hlo_frontend import mod_and_params
 
 
 class Denoiser(torch.nn.Module):
@@ -35,7 +39,7 @@ torch.manual_seed(0)
 network = Denoiser().eval()
 image = torch.randn(1, 1, 16, 16)
 
-mod, params = tvm_hlo_frontend.from_pytorch(network, image)
+mod, params = mod_and_params(tvm_hlo_frontend.from_pytorch(network, image, freeze_params=False))
 run = tvm_hlo_frontend.build(mod, params)
 ours, theirs = run(image.numpy()), network(image).detach().numpy()
 print("largest difference:", np.abs(ours - theirs).max())
@@ -63,7 +67,7 @@ print({name: array.shape for name, array in sorted(params.items())})
 batch = torch.export.Dim("batch", min=1, max=64)
 exported = torch.export.export(network, (torch.randn(2, 1, 16, 16),), dynamic_shapes={"image": {0: batch}})
 images = torch.randn(3, 1, 16, 16)
-mod, params = tvm_hlo_frontend.from_pytorch(exported, images)
+mod, params = mod_and_params(tvm_hlo_frontend.from_pytorch(exported, images))
 many = tvm_hlo_frontend.build(mod, params)(images.numpy())
 print(many.shape)
 np.testing.assert_allclose(many, network(images).detach().numpy(), atol=1e-4)

@@ -3,6 +3,9 @@
 #
 # What cannot be converted is refused before anything runs, in one message that names every instruction and where it
 # came from. Here a program calls code of its own, and prints while it runs.
+#
+# The output is that of TVM 0.17 with Relay; with today's TVM (`pip install apache-tvm`) the same program runs on Relax,
+# whose modules hold their parameters themselves: `mod_and_params` gives module and parameters with either.
 
 # %%
 import jax
@@ -10,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import tvm_hlo_frontend
+from tvm_hlo_frontend import mod_and_params
 
 
 def model(x):
@@ -48,7 +52,7 @@ def quiet_model(x):
     return y.sum(1)
 
 
-mod, params = tvm_hlo_frontend.from_jax(quiet_model, x)
+mod, params = mod_and_params(tvm_hlo_frontend.from_jax(quiet_model, x))
 result = tvm_hlo_frontend.build(mod, params)(x)
 print(result)
 np.testing.assert_allclose(result, (x * np.clip(x / 6 + 0.5, 0, 1)).sum(1), rtol=1e-5)
@@ -71,5 +75,5 @@ except tvm_hlo_frontend.ConversionError as error:
 # Shapes that are known only at run time have no HLO form at all; JAX says so itself, and has a `size=` for it:
 
 # %%
-mod, params = tvm_hlo_frontend.from_jax(lambda x: jnp.nonzero(x > 0, size=4, fill_value=-1), x[1])
+mod, params = mod_and_params(tvm_hlo_frontend.from_jax(lambda x: jnp.nonzero(x > 0, size=4, fill_value=-1), x[1]))
 print(tvm_hlo_frontend.build(mod, params)(x[1]))

@@ -2,6 +2,9 @@
 # # Deploying
 #
 # A compiled library needs TVM's runtime and numpy: no framework, and not this package.
+#
+# The output is that of TVM 0.17 with Relay; with today's TVM (`pip install apache-tvm`) the same program runs on Relax,
+# whose modules hold their parameters themselves: `mod_and_params` gives module and parameters with either.
 
 # %%
 import subprocess
@@ -12,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import tvm_hlo_frontend
+from tvm_hlo_frontend import mod_and_params
 
 
 def model(params, x):
@@ -21,17 +25,18 @@ def model(params, x):
 rng = np.random.default_rng(0)
 params = {"first": rng.normal(size=(16, 32)).astype("float32"), "second": rng.normal(size=(32, 4)).astype("float32")}
 x = rng.normal(size=(2, 16)).astype("float32")
-mod, weights = tvm_hlo_frontend.from_jax(model, params, x, weight_argnums=(0,))
+mod, weights = mod_and_params(tvm_hlo_frontend.from_jax(model, params, x, weight_argnums=(0,)))
 run = tvm_hlo_frontend.build(mod, weights)
 run.export_library("model.so")
 np.save("x.npy", x)
 print("executor:", run.executor, "| inputs:", [(p.name, p.dimensions, p.element_type) for p in run.inputs])
 
 # %% [markdown]
-# Another process, in which nothing but TVM and numpy can be imported:
+# Another process, in which nothing but TVM and numpy can be imported; what runs the library there is Relay's graph
+# executor, or the virtual machine of Relax:
 
 # %%
-program = """
+prepare = """
 import sys
 
 class Absent:
@@ -41,6 +46,8 @@ class Absent:
 
 sys.meta_path.insert(0, Absent())
 import numpy as np, tvm
+"""
+graph = """
 from tvm.contrib.graph_executor import GraphModule
 
 module = GraphModule(tvm.runtime.load_module("model.so")["default"](tvm.cpu()))
@@ -48,7 +55,13 @@ module.set_input("x", tvm.nd.array(np.load("x.npy")))
 module.run()
 np.save("y.npy", module.get_output(0).numpy())
 """
-subprocess.run([sys.executable, "-c", program], check=True)
+relax = """
+from tvm import relax
+
+machine = relax.VirtualMachine(tvm.runtime.load_module("model.so"), tvm.cpu())
+np.save("y.npy", machine["main"](tvm.runtime.tensor(np.load("x.npy"))).numpy())
+"""
+subprocess.run([sys.executable, "-c", prepare + {"graph": graph, "relax": relax}[run.executor]], check=True)
 np.testing.assert_array_equal(np.load("y.npy"), run(x))
 print(np.load("y.npy"))
 
@@ -79,4 +92,4 @@ with tarfile.open("model_c.tar") as archive:
         if member.name.endswith(".c"):
             text = archive.extractfile(member).read().decode()
             print(member.name, len(text.splitlines()), "lines")
-            print("\n".join(line for line in text.splitlines() if "tvmgen_default_fused" in line)[:600])
+            print("\n".join(line for line in text.splitlines() if "fused" in line)[:600])

@@ -3,6 +3,12 @@
 >>> from tvm import relay
 >>> import tvm_hlo_frontend
 >>> mod, params = relay.frontend.from_hlo(proto)
+
+or with today's TVM
+
+>>> from tvm import relax
+>>> import tvm_hlo_frontend
+>>> mod = relax.frontend.from_hlo(proto)
 """
 
 from __future__ import annotations
@@ -42,6 +48,7 @@ __all__ = [
     "from_pytorch",
     "from_stablehlo",
     "from_tensorflow",
+    "mod_and_params",
     "report_of",
     "signature_of",
 ]
@@ -49,6 +56,7 @@ __all__ = [
 # name -> module; imported on first use, so that `hlo/` and the command line start without TVM
 _LAZY = {
     "from_hlo": "frontend",
+    "mod_and_params": "dialects",
     "build": "runtime",
     "report_of": "report",
     "signature_of": "signature",

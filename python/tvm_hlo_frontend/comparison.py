@@ -13,7 +13,7 @@ from .hlo.extract import alone, array_leaves, computing, cut, flat_parameters, n
 from .hlo.module import HloInstruction, HloModule
 from .rewrites.capabilities import Capabilities
 from .rewrites.inline_calls import inline_calls
-from .runtime import build
+from .runtime import build, mod_and_params
 from .tolerance import Difference, difference
 from .xla_cpu import compile_xla
 
@@ -107,7 +107,7 @@ def compare_with_xla(module: HloModule, arrays: Sequence[Any], side: Side) -> Co
     UnsupportedHloError, SignatureError, XlaMissingError
         As `from_hlo`, `build` and `compile_xla`.
     """
-    mod, params = from_hlo(module, **side.options)
+    mod, params = mod_and_params(from_hlo(module, **side.options))
     executable = build(mod, params, side.target)
     return compared(flat_arrays(executable(*arrays)), run_on_xla(module, arrays), side.rtol)
 

@@ -117,6 +117,16 @@ class ConversionContext:
         result = Shape(expression.result_types[0], dimensions)
         return self.dialect.kernel(KernelSpec("map", body=expression), operands, [result])[0]
 
+    def reduce(self, kind: str, operand: Tensor, dimensions: Sequence[int]) -> Tensor:
+        """Reduction `kind` (sum, product, min, max, any, all) over some dimensions, none of them empty, which are not
+        kept: the dialect's operator where it means exactly the same, else a kernel."""
+        native = self.dialect.reduce(kind, operand, list(dimensions))
+        if native is not None:
+            return native
+        kept = tuple(size for axis, size in enumerate(operand.dimensions) if axis not in dimensions)
+        spec = KernelSpec("reduce", {"kind": kind, "dimensions": list(dimensions)})
+        return self.dialect.kernel(spec, [operand], [Shape(operand.element_type, kept)])[0]
+
     def materialize(self, tensor: Tensor, shape: Shape) -> Tensor:
         """`tensor` without a pending broadcast."""
         if tensor.dimensions == shape.dimensions:

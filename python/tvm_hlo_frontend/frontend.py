@@ -157,6 +157,8 @@ def finish(
 ) -> Any:
     """Build main, its signature and the report; `root` is HLO's own shape of the result."""
     variables = {**ctx.inputs, **ctx.param_tensors}
+    if ctx.dialect.weights_come_last:
+        variables = dict(sorted(variables.items(), key=lambda item: item[0] in ctx.params))
     parameters = [
         signature_parameter(name, ctx.declared.get(name, tensor.shape), tensor.element_type, name in ctx.params)
         for name, tensor in variables.items()

@@ -1,4 +1,5 @@
-"""relay.frontend.from_hlo and its like, and the `hlo.*` operators: the hooks on TVM's own namespace."""
+"""relay.frontend.from_hlo, relax.frontend.from_hlo and their like, and the operators of saved modules: the hooks on
+TVM's own namespace."""
 
 from __future__ import annotations
 
@@ -11,16 +12,28 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-RELAY_FRONTEND = "tvm.relay.frontend"
+RELAY = "tvm.relay.frontend"
+RELAX = "tvm.relax.frontend"
+RELAX_STABLEHLO = "tvm.relax.frontend.stablehlo"
 
-# name in tvm.relay.frontend -> module and function of this package; where TVM has an importer of that name it stays,
+# module of TVM -> name in it -> module and function of this package; where TVM has an importer of that name it stays,
 # and `via="hlo"` chooses ours
 FUNCTIONS = {
-    "from_hlo": ("frontend", "from_hlo"),
-    "from_jax": ("frameworks.jax", "from_jax"),
-    "from_pytorch": ("frameworks.pytorch", "from_pytorch"),
-    "from_stablehlo": ("frameworks.stablehlo", "from_stablehlo"),
-    "from_tensorflow": ("frameworks.tensorflow", "from_tensorflow_graph"),
+    RELAY: {
+        "from_hlo": ("frontend", "from_hlo"),
+        "from_jax": ("frameworks.jax", "from_jax"),
+        "from_pytorch": ("frameworks.pytorch", "from_pytorch"),
+        "from_stablehlo": ("frameworks.stablehlo", "from_stablehlo"),
+        "from_tensorflow": ("frameworks.tensorflow", "from_tensorflow_graph"),
+    },
+    RELAX: {
+        "from_hlo": ("frontend", "from_hlo"),
+        "from_jax": ("frameworks.jax", "from_jax"),
+        "from_pytorch": ("frameworks.pytorch", "from_pytorch"),
+        "from_stablehlo": ("frameworks.stablehlo", "from_stablehlo"),
+        "from_tensorflow": ("frameworks.tensorflow", "from_tensorflow"),
+    },
+    RELAX_STABLEHLO: {"from_stablehlo": ("frameworks.stablehlo", "from_stablehlo_module")},
 }
 _DOCUMENTATION = """
 
@@ -28,41 +41,66 @@ _DOCUMENTATION = """
         "hlo" converts through XLA's HLO, see tvm_hlo_frontend.{name} for what may be converted then, for more options
         and for errors; by default ("tvm") TVM's own importer converts.
 """
+_RELAX_DOCUMENTATION = """Convert to Relax through HLO; see tvm_hlo_frontend.{name} for parameters and errors.
+
+    keep_params_in_input : bool
+        Whether weights and large constants are parameters of main, with their values in its attribute `params`
+        (`relax.frontend.detach_params` takes them off); by default they are constants.
+"""
 
 
 def install() -> None:
-    """Extend Relay: now if it is imported, else when it will be. TVM is not imported."""
-    loaded = sys.modules.get(RELAY_FRONTEND)
-    if loaded is not None:
-        extend(loaded)
-    elif not any(isinstance(finder, _FrontendFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _FrontendFinder())
+    """Extend Relay and Relax: now if they are imported, else when they will be. TVM is not imported."""
+    for name in FUNCTIONS:
+        loaded = sys.modules.get(name)
+        if loaded is not None:
+            extend(loaded)
+        elif not any(isinstance(finder, _FrontendFinder) and finder.module == name for finder in sys.meta_path):
+            sys.meta_path.insert(0, _FrontendFinder(name))
 
 
 def extend(frontend: ModuleType) -> None:
-    """All of FUNCTIONS, with the dialect fixed, and the operators; a second time changes nothing."""
-    from .dialects.relay_ops import register_operators
+    """All of FUNCTIONS in a module of TVM, with the dialect fixed, and the operators that saved modules call, which are
+    loaded without any conversion; a second time changes nothing."""
+    if frontend.__name__ == RELAY:
+        from .dialects.relay_ops import register_operators
 
-    register_operators()  # saved modules call them, which are loaded without any conversion
-    for name, (module, function) in FUNCTIONS.items():
+        register_operators()
+    elif frontend.__name__ == RELAX:
+        importlib.import_module(".kernels.scalar.primitives", __package__)
+    ours = _for_relay if frontend.__name__ == RELAY else _for_relax
+    for name, (module, function) in FUNCTIONS[frontend.__name__].items():
         importer = getattr(frontend, name, None)
         if hasattr(importer, "tvm_importer"):
             continue
-        hook: Any = _ours(name, module, function)
+        hook: Any = ours(name, module, function)
         if importer is not None:
             hook = _beside(name, importer, hook)
         hook.tvm_importer = importer
         setattr(frontend, name, hook)
 
 
-def _ours(name: str, module: str, function: str) -> Callable[..., Any]:
+def _for_relay(name: str, module: str, function: str) -> Callable[..., Any]:
     def convert(*args: Any, **options: Any) -> Any:
-        found = getattr(importlib.import_module(f".{module}", __package__), function)
-        return found(*args, dialect="relay", **options)
+        return _function(module, function)(*args, dialect="relay", **options)
 
     convert.__name__ = convert.__qualname__ = name
     convert.__doc__ = f"Convert to Relay through HLO; see tvm_hlo_frontend.{name} for parameters and errors."
     return convert
+
+
+def _for_relax(name: str, module: str, function: str) -> Callable[..., Any]:
+    def convert(*args: Any, keep_params_in_input: bool = False, **options: Any) -> Any:
+        found = _function(module, function)
+        return found(*args, dialect="relax", freeze_params=not keep_params_in_input, **options)
+
+    convert.__name__ = convert.__qualname__ = name
+    convert.__doc__ = _RELAX_DOCUMENTATION.format(name=name)
+    return convert
+
+
+def _function(module: str, function: str) -> Any:
+    return getattr(importlib.import_module(f".{module}", __package__), function)
 
 
 def _beside(name: str, importer: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,10 +119,13 @@ def _beside(name: str, importer: Callable[..., Any], ours: Callable[..., Any]) -
 
 
 class _FrontendFinder(importlib.abc.MetaPathFinder):
-    """Adds the hooks right after tvm.relay.frontend was executed."""
+    """Adds the hooks right after a module of TVM was executed."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        if name != RELAY_FRONTEND:
+        if name != self.module:
             return None
         sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(name, path)

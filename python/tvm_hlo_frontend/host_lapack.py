@@ -147,7 +147,12 @@ def _lapack(routine: str) -> Any:
     return lapack
 
 
-# its name until TVM 0.20
-_register = getattr(tvm, "register_global_func", None) or tvm.register_func
+if hasattr(tvm, "register_global_func"):
+    from tvm_ffi import register_error
+
+    register_error(HostFunctionError.__name__, HostFunctionError)  # else it would arrive as a RuntimeError
+    _register = tvm.register_global_func
+else:  # its name until TVM 0.20
+    _register = tvm.register_func
 _register(PREFIX + "geev", geev, override=True)
 _register(PREFIX + "gees", gees, override=True)

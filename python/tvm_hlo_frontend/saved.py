@@ -10,11 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .dialects import load_dialect, run_library
+from .dialects import load_dialect, module_text, run_library, without_params
 from .errors import HloParseError
 from .report import report_of
 from .runtime import Executable
 from .signature import Signature, signature_of
+from .targets import target_text
 
 MODULE = "module.json"
 TEXT = "module.txt"
@@ -31,6 +32,7 @@ def save_module(mod: Any, params: Mapping[str, Any], folder: Path, source: str =
     mod : tvm.IRModule
         From `from_hlo`.
     params : mapping of str to array
+        Of Relax: the values that main's attribute ``params`` has.
     folder : pathlib.Path
         Gets ``module.json`` (`tvm.ir.save_json`), ``module.txt`` for people, ``params.bin`` (TVM's file of parameters)
         and ``metadata.json`` (signature, report, versions).
@@ -40,8 +42,8 @@ def save_module(mod: Any, params: Mapping[str, Any], folder: Path, source: str =
     import tvm
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MODULE).write_text(tvm.ir.save_json(mod))
-    (folder / TEXT).write_text(mod.astext(show_meta_data=False) + "\n")
+    (folder / MODULE).write_text(tvm.ir.save_json(without_params(mod)))
+    (folder / TEXT).write_text(module_text(without_params(mod)) + "\n")
     (folder / PARAMS).write_bytes(tvm.runtime.save_param_dict(dict(params)))
     report = asdict(report_of(mod))
     about = {"source": source, "signature": asdict(signature_of(mod)), "report": report, "versions": versions()}
@@ -68,12 +70,12 @@ def load_module(folder: Path) -> tuple[Any, dict[str, Any]]:
         mod = tvm.ir.load_json((folder / MODULE).read_text())
         params = tvm.runtime.load_param_dict((folder / PARAMS).read_bytes())
         signature_of(mod)
-    except (tvm.error.TVMError, AttributeError, ValueError) as error:
+    except (RuntimeError, AttributeError, KeyError, ValueError) as error:
         raise HloParseError(f"{folder} holds no module that this package and TVM {tvm.__version__} can load") from error
     return mod, dict(params)
 
 
-def save_library(executable: Executable, path: Path, target: str, source: str = "") -> Path:
+def save_library(executable: Executable, path: Path, target: Any, source: str = "") -> Path:
     """Export a compiled module as a library, and write beside it a JSON file that says how to use it.
 
     Parameters
@@ -81,23 +83,23 @@ def save_library(executable: Executable, path: Path, target: str, source: str = 
     executable : Executable
     path : pathlib.Path
         ``.so``, or ``.tar`` with object files where the code is for another machine.
-    target : str
-        What it was compiled for.
+    target : str or dict
+        What it was compiled for, as `build` takes it.
     source : str
         What the module was read from.
 
     Returns
     -------
     pathlib.Path
-        The JSON file: signature, executor (``"graph"`` or ``"vm"``), functions of the host that it calls, target,
-        versions.
+        The JSON file: signature, executor (``"graph"``, ``"vm"`` or ``"relax"``), functions of the host that it
+        calls, target, versions.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     executable.export_library(path)
     about = {
         "source": source,
         "executor": executable.executor,
-        "target": target,
+        "target": target_text(target),
         "host_functions": list(executable.host_functions),
         "signature": asdict(executable.signature),
         "versions": versions(),
@@ -128,7 +130,7 @@ def load_library(path: Path) -> Executable:
         ) from error
     try:
         library = tvm.runtime.load_module(str(path))
-    except (tvm.error.TVMError, OSError, ValueError) as error:
+    except (RuntimeError, OSError, ValueError) as error:
         raise HloParseError(f"{path} cannot be loaded as a library: {str(error).splitlines()[-1]}") from error
     if host_functions:
         from . import host_lapack  # noqa: F401  registers them

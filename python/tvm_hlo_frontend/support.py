@@ -20,8 +20,8 @@ from .rewrites.pipeline import REWRITTEN_OPCODES, SEEDED_OPCODES
 
 # how an opcode is converted -> what that means
 MEANING = {
-    "native": "operator of Relay",
-    "composition": "several operators of Relay",
+    "native": "operator of TVM",
+    "composition": "several operators of TVM",
     "kernel": "own kernel",
     "rewrite": "rewritten into other opcodes",
     "seeded": "rewritten into other opcodes, given `rng_seed=`",

@@ -34,6 +34,13 @@ def cpu_target() -> Any:
     return f"llvm -mcpu={mcpu}" if HAS_TE_SCHEDULES else {"kind": "llvm", "mcpu": mcpu}
 
 
+def target_text(target: Any) -> str:
+    """A target as one writes it: ``llvm -mcpu=core-avx2``."""
+    if not isinstance(target, dict):
+        return str(target)
+    return " ".join([target["kind"], *(f"-{key}={value}" for key, value in target.items() if key != "kind")])
+
+
 def _mcpu() -> str | None:
     """LLVM's name of this machine's CPU; None where any code runs as well."""
     if platform.machine() not in ("x86_64", "AMD64"):

@@ -69,18 +69,8 @@ def prepared(executable: Executable, arrays: Sequence[Any]) -> Callable[[], Any]
     SignatureError
         If the arrays do not fit.
     """
-    import tvm
-    from tvm.contrib.graph_executor import GraphModule
-    from tvm.runtime.vm import VirtualMachine
-
+    from .dialects import placed_run
     from .runtime import check_arguments
 
-    placed = [tvm.nd.array(array) for array in check_arguments(executable.inputs, tuple(arrays))]
-    if executable.executor == "vm":
-        machine = VirtualMachine(executable.library, tvm.cpu())
-        machine.set_input("main", *placed)
-        return lambda: machine.invoke_stateful("main")
-    module = GraphModule(executable.library["default"](tvm.cpu()))
-    for parameter, array in zip(executable.inputs, placed):
-        module.set_input(parameter.name, array)
-    return module.run
+    checked = check_arguments(executable.inputs, tuple(arrays))
+    return placed_run(executable.library, executable.executor, executable.signature, checked)

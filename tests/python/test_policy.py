@@ -68,16 +68,35 @@ def test_import_reader_understands_relative_imports():
     assert ".registry" in names and ".hlo.module" in names
 
 
-def test_only_dialects_and_runtime_import_graph_languages():
-    allowed = {"dialects", "runtime.py", "hooks.py"}
+# what only one TVM has -> parts that may import it
+OF_ONE_TVM = {
+    "tvm.relay": ("dialects",),
+    "tvm.relax": ("dialects",),
+    "tvm.tir": ("dialects", "kernels/tensor_ir.py"),
+    "tvm.tirx": ("dialects", "kernels/tensor_ir.py"),
+    "tvm.s_tir": ("dialects", "kernels/tensor_ir.py", "schedules/prim_func"),
+    "tvm.sym": ("schedules/prim_func",),
+    "tvm_ffi": ("dialects", "host_lapack.py"),
+}
+
+
+@pytest.mark.parametrize("name", OF_ONE_TVM)
+def test_what_only_one_tvm_has_is_imported_in_few_places(name):
     wrong = [
-        str(path.relative_to(PACKAGE))
+        f"{path.relative_to(PACKAGE)} imports {imported}"
         for path in SOURCES
-        for name in imports_of(path)
-        if (is_inside(name, "tvm.relay") or is_inside(name, "tvm.relax"))
-        and path.relative_to(PACKAGE).parts[0] not in allowed
+        for imported in imports_of(path)
+        if is_inside(imported, name) and not any(path.is_relative_to(PACKAGE / part) for part in OF_ONE_TVM[name])
     ]
-    assert not wrong
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(("dialect", "other"), [("relay", "relax"), ("relax", "relay")])
+def test_dialects_do_not_know_each_other(dialect, other):
+    names = {
+        name for path in (PACKAGE / "dialects").glob(f"{dialect}*.py") for name in imports_of(path) if other in name
+    }
+    assert not names
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -44,6 +44,12 @@ def load_harnesses() -> Mapping[str, Any]:
 
 def lower(harness: Any) -> Case:
     """Case of a harness, its random arguments drawn with a fixed seed."""
+    lowered, arrays = lower_in_jax(harness)
+    return Case(lowered.compiler_ir("hlo").as_serialized_hlo_module_proto(), arrays)
+
+
+def lower_in_jax(harness: Any) -> tuple[Any, tuple[np.ndarray, ...]]:
+    """JAX's `Lowered` of a harness, and the arguments of a `Case`."""
     import jax
 
     arguments = harness.dyn_args_maker(np.random.RandomState(SEED))
@@ -52,8 +58,7 @@ def lower(harness: Any) -> Case:
         lowered = jax.jit(harness.dyn_fun, keep_unused=True).lower(*arguments)
     types = jax.tree.leaves(lowered.in_avals)
     arrays = [np.asarray(leaf).astype(kind.dtype) for leaf, kind in zip(jax.tree.leaves(arguments), types, strict=True)]
-    hlo = lowered.compiler_ir("hlo").as_serialized_hlo_module_proto()
-    return Case(hlo, tuple(arrays))
+    return lowered, tuple(arrays)
 
 
 def digest(name: str) -> str:

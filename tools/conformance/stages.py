@@ -50,6 +50,13 @@ def run_harness(
     -------
     Outcome
     """
+    return staged(harness, announce, lambda enter: differences(harness, enter, plain, export))
+
+
+def staged(
+    harness: Any, announce: Callable[[str], None], work: Callable[[Callable[[str], None]], list[str]]
+) -> Outcome:
+    """Outcome of `work`, which tells the names of its stages and returns what differs."""
     stage = ["lower"]
 
     def enter(name: str) -> None:
@@ -59,7 +66,7 @@ def run_harness(
     start = time.perf_counter()
     status, message = PASS, ""
     try:
-        faults = differences(harness, enter, plain, export)
+        faults = work(enter)
         if faults:
             status, message = WRONG, shorten("; ".join(faults))
     except Exception as error:  # whatever a stage raises is the harness's result

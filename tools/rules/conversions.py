@@ -14,19 +14,19 @@ RULES = (
     Rule(26, "floats to integers: towards zero, saturating, NaN gives 0", (
         Break(
             CONVERT,
-            "low = scope.bind(tir.Select(is_nan(x), real(0.0, x.dtype), low))",
+            "low = scope.bind(tir.Select(is_nan(x), real(0.0, dtype_of(x)), low))",
             "low = scope.bind(low)",
             case("rule_26-convert-f32-s32", "rule_26-convert-f32-s64"),
         ),
         Break(
             CONVERT,
-            "inside = tir.Select(compare_numbers(\"LT\", low, real(above, x.dtype)), low, real(above, x.dtype))",
+            'inside = tir.Select(compare_numbers("LT", low, real(above, dtype_of(x))), low, real(above, dtype_of(x)))',
             "inside = low",
             case("rule_26-convert-f32-s8", "rule_26-convert-f32-u8"),
         ),
         Break(
             CONVERT,
-            "low = tir.Select(compare_numbers(\"GT\", x, real(below, x.dtype)), x, real(below, x.dtype))",
+            "low = tir.Select(compare_numbers(\"GT\", x, real(below, dtype_of(x))), x, real(below, dtype_of(x)))",
             "low = x",
             case("rule_26-convert-f32-u8", "rule_26-convert-f32-s8"),
         ),
@@ -41,7 +41,7 @@ RULES = (
         Break(
             CONVERT,
             'return same_sign_as(tir.Cast(f"uint{target}", to_unsigned(x)), dtype)',
-            "return tir.Cast(dtype, tir.min(opaque(x), tir.const((1 << (target - 1)) - 1, x.dtype)))",
+            "return tir.Cast(dtype, tir.min(opaque(x), tir.const((1 << (target - 1)) - 1, dtype_of(x))))",
             case("rule_27-convert-s32-s8"),
         ),
     )),

@@ -9,7 +9,7 @@ COMPARE = "kernels/scalar/compare.py"
 FLOATS = "kernels/scalar/floats.py"
 PRIMITIVES = "kernels/scalar/primitives.py"
 TRANSCENDENTAL = "kernels/scalar/transcendental.py"
-START = "    dtype = operands[0].dtype\n    if bits_of(dtype) == 32:\n"
+START = "    dtype = dtype_of(operands[0])\n    if bits_of(dtype) == 32:\n"
 
 RULES = (
     Rule(13, "maximum and minimum are NaN if either operand is", (
@@ -50,7 +50,7 @@ RULES = (
         Break(
             FLOATS,
             "return tir.Select(tir.Or(p.is_zero(x), is_nan(x)), x, one)",
-            "return tir.Select(is_nan(x), x, tir.Select(p.is_zero(x), real(0.0, x.dtype), one))",
+            "return tir.Select(is_nan(x), x, tir.Select(p.is_zero(x), real(0.0, dtype_of(x)), one))",
             case("rule_15-sign-f32-f32"),
         ),
     )),
@@ -63,7 +63,7 @@ RULES = (
         ),
         Break(
             COMPARE,
-            "flipped = tir.Select(to_signed(bits) < integer(0, str(bits.dtype)[1:]), bits ^ magnitude_mask(x), bits)",
+            "flipped = tir.Select(to_signed(bits) < integer(0, dtype_of(bits)[1:]), bits ^ magnitude_mask(x), bits)",
             "flipped = bits",
             case("rule_16-compareLT-f32-pred-2"),
         ),
@@ -99,20 +99,20 @@ RULES = (
     Rule(19, "round-nearest-afz takes halves away from zero, round-nearest-even to even; neither adds 0.5", (
         Break(
             FLOATS,
-            'is_half = compare_numbers("GE", p.subtract(magnitude, whole), real(0.5, x.dtype))',
-            'is_half = compare_numbers("GT", tir.floor(p.add(magnitude, real(0.5, x.dtype))), whole)',
+            'is_half = compare_numbers("GE", p.subtract(magnitude, whole), real(0.5, dtype_of(x)))',
+            'is_half = compare_numbers("GT", tir.floor(p.add(magnitude, real(0.5, dtype_of(x)))), whole)',
             case("rule_19-round-nearest-afz-f32-f32-2"),
         ),
         Break(
             FLOATS,
-            'is_half = compare_numbers("GE", p.subtract(magnitude, whole), real(0.5, x.dtype))',
-            'is_half = compare_numbers("GT", p.subtract(magnitude, whole), real(0.5, x.dtype))',
+            'is_half = compare_numbers("GE", p.subtract(magnitude, whole), real(0.5, dtype_of(x)))',
+            'is_half = compare_numbers("GT", p.subtract(magnitude, whole), real(0.5, dtype_of(x)))',
             case("rule_19-round-nearest-afz-f32-f32"),
         ),
         Break(
             FLOATS,
-            "rounded = p.subtract(p.add(magnitude, tir.const(limit, x.dtype)), tir.const(limit, x.dtype))",
-            "rounded = tir.floor(p.add(magnitude, real(0.5, x.dtype)))",
+            "rounded = p.subtract(p.add(magnitude, tir.const(limit, dtype_of(x))), tir.const(limit, dtype_of(x)))",
+            "rounded = tir.floor(p.add(magnitude, real(0.5, dtype_of(x))))",
             case("rule_19-round-nearest-even-f32-f32"),
         ),
     )),
@@ -120,14 +120,14 @@ RULES = (
         Break(
             TRANSCENDENTAL,
             '"log-plus-one": polynomials.logarithm_plus_one,',
-            '"log-plus-one": lambda scope, x: polynomials.logarithm(scope, p.add(x, real(1.0, x.dtype))),',
+            '"log-plus-one": lambda scope, x: polynomials.logarithm(scope, p.add(x, real(1.0, dtype_of(x)))),',
             case("rule_20-log-plus-one-f32-f32"),
         ),
         Break(
             TRANSCENDENTAL,
             '"exponential-minus-one": polynomials.exponential_minus_one,',
             '"exponential-minus-one": lambda scope, x: p.subtract('
-            "polynomials.exponential(scope, x), real(1.0, x.dtype)),",
+            "polynomials.exponential(scope, x), real(1.0, dtype_of(x))),",
             case("rule_20-exponential-minus-one-f32-f32"),
         ),
     )),
@@ -135,7 +135,7 @@ RULES = (
         Break(
             TRANSCENDENTAL,
             START,
-            '    dtype = operands[0].dtype\n    if node.opcode == "power":\n'
+            '    dtype = dtype_of(operands[0])\n    if node.opcode == "power":\n'
             '        product = p.multiply(operands[1], tir.call_pure_extern(dtype, "log", operands[0]))\n'
             '        return tir.call_pure_extern(dtype, "exp", product)\n'
             "    if bits_of(dtype) == 32:\n",
@@ -144,7 +144,7 @@ RULES = (
         Break(
             TRANSCENDENTAL,
             START,
-            '    dtype = operands[0].dtype\n    if node.opcode == "cbrt":\n'
+            '    dtype = dtype_of(operands[0])\n    if node.opcode == "cbrt":\n'
             '        return tir.call_pure_extern(dtype, "pow", operands[0], tir.const(1 / 3, dtype))\n'
             "    if bits_of(dtype) == 32:\n",
             case("rule_21-cbrt-f64-f64"),
@@ -153,8 +153,8 @@ RULES = (
     Rule(22, "logistic is 0 and 1 at the ends, never NaN", (
         Break(
             TRANSCENDENTAL,
-            'return p.divide(one, p.add(one, tir.call_pure_extern(x.dtype, "exp", p.negate(x))))',
-            'grown = scope.bind(tir.call_pure_extern(x.dtype, "exp", x))\n'
+            'return p.divide(one, p.add(one, tir.call_pure_extern(dtype_of(x), "exp", p.negate(x))))',
+            'grown = scope.bind(tir.call_pure_extern(dtype_of(x), "exp", x))\n'
             "    return p.divide(grown, p.add(one, grown))",
             case("rule_22-logistic-f64-f64"),
         ),
@@ -169,7 +169,7 @@ RULES = (
         Break(
             TRANSCENDENTAL,
             START,
-            '    dtype = operands[0].dtype\n    if node.opcode == "atan2":\n'
+            '    dtype = dtype_of(operands[0])\n    if node.opcode == "atan2":\n'
             '        return tir.call_pure_extern(dtype, "atanf", p.divide(*operands))\n'
             "    if bits_of(dtype) == 32:\n",
             case("rule_23-atan2-f32-f32"),

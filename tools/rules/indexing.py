@@ -32,8 +32,8 @@ RULES = (
     Rule(54, "gather: starts are clamped so that the slice fits, negative ones never count from the end", (
         Break(
             GATHER,
-            "        value = tir.max(value, tir.const(0, value.dtype))",
-            "        zero = tir.const(0, value.dtype)\n"
+            "        value = tir.max(value, tir.const(0, dtype_of(value)))",
+            "        zero = tir.const(0, dtype_of(value))\n"
             "        value = tir.max(tir.Select(value < zero, value + highest, value), zero)",
             gather("rule_54 clamped, never wrapped"),
         ),
@@ -79,16 +79,16 @@ RULES = (
     Rule(58, "indices of every integer type are compared as they are, not in a narrower type", (
         Break(
             GATHER,
-            "    highest = tir.const(min(limit, np.iinfo(value.dtype).max), value.dtype)\n    value = tir.min",
+            "    highest = tir.const(min(limit, np.iinfo(dtype_of(value)).max), dtype_of(value))\n    value = tir.min",
             '    value = tir.Cast("int32", value)\n'
-            "    highest = tir.const(min(limit, np.iinfo(value.dtype).max), value.dtype)\n    value = tir.min",
+            "    highest = tir.const(min(limit, np.iinfo(dtype_of(value)).max), dtype_of(value))\n    value = tir.min",
             gather("rule_58 index types"),
         ),
         Break(
             GATHER,
-            "    highest = tir.const(min(limit, np.iinfo(value.dtype).max), value.dtype)\n    lower = ",
-            '    value = tir.Cast("int32", value) if value.dtype == "int64" else value\n'
-            "    highest = tir.const(min(limit, np.iinfo(value.dtype).max), value.dtype)\n    lower = ",
+            "    dtype = dtype_of(value)\n    if limit >= np.iinfo(dtype).max:\n",
+            '    value = tir.Cast("int32", value) if dtype_of(value) == "int64" else value\n'
+            "    dtype = dtype_of(value)\n    if limit >= np.iinfo(dtype).max:\n",
             ("test_gather_scatter.py::test_rule_58_scatter_with_any_index_type",),
         ),
     )),

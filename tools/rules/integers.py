@@ -17,13 +17,13 @@ RULES = (
     Rule(1, "integer division by zero gives all bits set: -1, or the greatest unsigned number", (
         Break(
             INTEGERS,
-            "return quotient | tir.Select(is_zero, _all_ones(str(x.dtype)), integer(0, x.dtype))",
+            "return quotient | tir.Select(is_zero, _all_ones(dtype_of(x)), integer(0, dtype_of(x)))",
             "return quotient",
             case("rule_1-divide-s32-s32", "rule_1-divide-u8-u8"),
         ),
         Break(
             INTEGERS,
-            "divisor = opaque(tir.Select(traps, integer(1, y.dtype), y))",
+            "divisor = opaque(tir.Select(traps, integer(1, dtype_of(y)), y))",
             "divisor = opaque(y)",
             case("rule_1-divide-s32-s32"),
         ),
@@ -31,8 +31,8 @@ RULES = (
     Rule(2, "the lowest integer divided by -1 is itself", (
         Break(
             INTEGERS,
-            "traps = tir.Or(traps, tir.And(is_lowest, equal(y, integer(-1, y.dtype))))",
-            "is_zero = tir.Or(is_zero, tir.And(is_lowest, equal(y, integer(-1, y.dtype))))",
+            "traps = tir.Or(traps, tir.And(is_lowest, equal(y, integer(-1, dtype_of(y)))))",
+            "is_zero = tir.Or(is_zero, tir.And(is_lowest, equal(y, integer(-1, dtype_of(y)))))",
             case("rule_2-divide-s32-s32", "rule_2-divide-s64-s64"),
         ),
     )),
@@ -47,7 +47,7 @@ RULES = (
     Rule(4, "integer remainder: x % 0 is x, the sign is the dividend's", (
         Break(
             INTEGERS,
-            "return rest | tir.Select(is_zero, x, integer(0, x.dtype))",
+            "return rest | tir.Select(is_zero, x, integer(0, dtype_of(x)))",
             "return rest",
             case("rule_4-remainder-s32-s32"),
         ),
@@ -61,7 +61,7 @@ RULES = (
     Rule(5, "float remainder is C's fmod, exact for large quotients", (
         Break(
             "kernels/scalar/floats.py",
-            'return tir.call_pure_extern(x.dtype, "fmodf" if bits_of(x.dtype) == 32 else "fmod", x, y)',
+            'return tir.call_pure_extern(dtype_of(x), "fmodf" if bits_of(dtype_of(x)) == 32 else "fmod", x, y)',
             "return p.subtract(x, p.multiply(y, tir.trunc(p.divide(x, y))))",
             case("rule_5-remainder-f32-f32-2"),
         ),
@@ -69,14 +69,14 @@ RULES = (
     Rule(6, "shift amounts are unsigned; from the width on nothing is left but the sign", (
         Break(
             INTEGERS,
-            "return amount, opaque(amount) < integer(bits_of(x.dtype), amount.dtype)",
+            "return amount, opaque(amount) < integer(bits_of(dtype_of(x)), dtype_of(amount))",
             "return amount, equal(amount, amount)",
             case("rule_6-shift-left-s32-s32", "rule_6-shift-right-logical-s8-s8"),
         ),
         Break(
             INTEGERS,
-            "clamped = tir.Select(in_range, amount, integer(bits_of(x.dtype) - 1, amount.dtype))",
-            "clamped = tir.Select(in_range, amount, integer(0, amount.dtype))",
+            "clamped = tir.Select(in_range, amount, integer(bits_of(dtype_of(x)) - 1, dtype_of(amount)))",
+            "clamped = tir.Select(in_range, amount, integer(0, dtype_of(amount)))",
             case("rule_6-shift-right-arithmetic-s32-s32"),
         ),
     )),
@@ -104,15 +104,15 @@ RULES = (
     Rule(8, "abs of the lowest integer is itself; negate of an unsigned number wraps", (
         Break(
             INTEGERS,
-            "return opaque(tir.Select(opaque(x) < integer(0, x.dtype), negate(scope, node, x), x))",
-            "above_lowest = tir.max(opaque(x), integer(1 - (1 << (bits_of(x.dtype) - 1)), x.dtype))\n"
-            "    return opaque(tir.Select(opaque(x) < integer(0, x.dtype), negate(scope, node, above_lowest), x))",
+            "return opaque(tir.Select(opaque(x) < integer(0, dtype_of(x)), negate(scope, node, x), x))",
+            "above_lowest = tir.max(opaque(x), integer(1 - (1 << (bits_of(dtype_of(x)) - 1)), dtype_of(x)))\n"
+            "    return opaque(tir.Select(opaque(x) < integer(0, dtype_of(x)), negate(scope, node, above_lowest), x))",
             case("rule_8-abs-s8-s8", "rule_8-abs-s32-s32"),
         ),
         Break(
             INTEGERS,
-            "return wrapping_subtract(scope, integer(0, x.dtype), x)",
-            "return wrapping_subtract(scope, integer(0, x.dtype), x) if is_signed(x) else x",
+            "return wrapping_subtract(scope, integer(0, dtype_of(x)), x)",
+            "return wrapping_subtract(scope, integer(0, dtype_of(x)), x) if is_signed(x) else x",
             case("rule_8-negate-u8-u8"),
         ),
     )),
@@ -133,8 +133,8 @@ RULES = (
     Rule(10, "leading zeros and set bits are counted in the type's own width", (
         Break(
             INTEGERS,
-            "return _from_count(_leading_zeros(scope, value) - integer(32 - bits, \"uint32\"), str(x.dtype))",
-            "return _from_count(_leading_zeros(scope, value), str(x.dtype))",
+            "return _from_count(_leading_zeros(scope, value) - integer(32 - bits, \"uint32\"), dtype_of(x))",
+            "return _from_count(_leading_zeros(scope, value), dtype_of(x))",
             case("rule_10-count-leading-zeros-s8-s8"),
         ),
         Break(
@@ -154,13 +154,13 @@ RULES = (
         Break(
             LOGICAL,
             "return opaque(opaque(x) & opaque(y))",
-            "return opaque(tir.Cast(x.dtype, tir.And(truth(x), truth(y))))",
+            "return opaque(tir.Cast(dtype_of(x), tir.And(truth(x), truth(y))))",
             case("rule_11-and-s32-s32"),
         ),
         Break(
             LOGICAL,
-            "return opaque(x) ^ tir.const(-1 if signed else (1 << bits_of(x.dtype)) - 1, x.dtype)",
-            "return opaque(tir.Cast(x.dtype, tir.Not(truth(x))))",
+            "return opaque(x) ^ tir.const(-1 if signed else (1 << bits_of(dtype_of(x))) - 1, dtype_of(x))",
+            "return opaque(tir.Cast(dtype_of(x), tir.Not(truth(x))))",
             case("rule_11-not-s32-s32", "rule_11-not-u8-u8"),
         ),
     )),
@@ -173,7 +173,7 @@ RULES = (
         ),
         Break(
             "kernels/dot.py",
-            'return value != tir.const(0, value.dtype) if dtype == "bool" else value.astype(dtype)',
+            'return value != tir.const(0, dtype_of(value)) if dtype == "bool" else value.astype(dtype)',
             'return (value.astype("uint8") & 1).astype("bool") if dtype == "bool" else value.astype(dtype)',
             ("test_dot.py::test_rule_48_rule_12_element_types[build]",),
         ),

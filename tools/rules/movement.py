@@ -60,16 +60,16 @@ RULES = (
     Rule(40, "starts of dynamic slices are clamped so that the slice fits, of any integer type", (
         Break(
             "kernels/indexing.py",
-            "        value = tir.max(value, tir.const(0, value.dtype))",
-            "        zero = tir.const(0, value.dtype)\n"
+            "        value = tir.max(value, tir.const(0, dtype_of(value)))",
+            "        zero = tir.const(0, dtype_of(value))\n"
             "        value = tir.max(tir.Select(value < zero, value + highest, value), zero)",
             ("test_dynamic_slices.py::test_rule_40_starts_are_clamped[signed]",),
         ),
         Break(
             "kernels/indexing.py",
-            "    highest = tir.const(min(limit, np.iinfo(value.dtype).max), value.dtype)\n    value = tir.min",
+            "    highest = tir.const(min(limit, np.iinfo(dtype_of(value)).max), dtype_of(value))\n    value = tir.min",
             '    value = tir.Cast("int32", value)\n'
-            "    highest = tir.const(min(limit, np.iinfo(value.dtype).max), value.dtype)\n    value = tir.min",
+            "    highest = tir.const(min(limit, np.iinfo(dtype_of(value)).max), dtype_of(value))\n    value = tir.min",
             ("test_dynamic_slices.py::test_rule_40_starts_are_clamped[extreme]",),
         ),
         Break(

@@ -45,7 +45,7 @@ RULES = (
         Break(
             FOLD,
             "                accumulator[0] = init\n",
-            "                accumulator[0] = tir.const(0, accumulator.dtype)\n",
+            "                accumulator[0] = tir.const(0, dtype_of(accumulator))\n",
             reduction("rule_64-not-commutative-rows"),
         ),
         Break(
@@ -94,8 +94,8 @@ RULES = (
     Rule(68, "reduce-window: padding and holes are no elements; init once per window; windows and data dilated", (
         Break(
             WINDOW,
-            "                        totals[first + edge] = identity(self.kind, operand.dtype)",
-            "                        totals[first + edge] = tir.const(0, operand.dtype)",
+            "                        totals[first + edge] = identity(self.kind, dtype_of(operand))",
+            "                        totals[first + edge] = tir.const(0, dtype_of(operand))",
             window("rule_68-one-dimension"),
         ),
         Break(
@@ -113,7 +113,7 @@ RULES = (
         Break(
             WINDOW,
             "                total[0] = init[0]\n",
-            "                total[0] = tir.const(0, total.dtype)\n",
+            "                total[0] = tir.const(0, dtype_of(total))\n",
             window("rule_68-any-body-in-order"),
         ),
         Break(
@@ -139,7 +139,7 @@ RULES = (
         Break(
             SCATTER,
             "            out[element] = start\n",
-            "            out[element] = tir.const(0, start.dtype)\n",
+            "            out[element] = tir.const(0, dtype_of(start))\n",
             ("test_select_and_scatter.py::test_rule_69_select_and_scatter[CASES]",),
         ),
     )),

@@ -87,7 +87,7 @@ def judged(case: Case, enter: Callable[[str], None]) -> tuple[str, str]:
     enter("lower")
     lowered = lower_concrete_function(concrete)
     enter("convert")
-    mod, params = convert_lowered(lowered, rng_seed=SEED)
+    mod, params = tvm_hlo_frontend.mod_and_params(convert_lowered(lowered, rng_seed=SEED))
     enter("build")
     executable = tvm_hlo_frontend.build(mod, params)
     enter("run")

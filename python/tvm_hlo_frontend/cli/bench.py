@@ -42,6 +42,7 @@ def bench(
     as_json: bool,
     custom: Any,
     rng_seed: int | None,
+    dialect: str | None,
 ) -> None:
     """Time a module on TVM and on XLA:CPU, in turns in one process with as many threads.
 
@@ -57,7 +58,7 @@ def bench(
     from .output import progress, quiet_tvm
 
     quiet_tvm()
-    options = from_hlo_options(custom, rng_seed)
+    options = from_hlo_options(custom, rng_seed, dialect)
     used = use_threads(threads)
     with progress(f"building {file}") as tell:
         facts = measured(file, inputs, 0 if inputs is None and seed is None else seed, options, target, tell)

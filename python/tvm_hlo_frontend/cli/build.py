@@ -23,18 +23,19 @@ from .command import Command, conversion_options, file_argument, from_hlo_option
 )
 @target_option
 @conversion_options
-def build(file: Path, output: Path, target: str | None, custom: Any, rng_seed: int | None) -> None:
+def build(file: Path, output: Path, target: str | None, custom: Any, rng_seed: int | None, dialect: str | None) -> None:
     """Convert and compile a module, and export it as a library with a JSON file beside it.
 
-    The JSON file has the signature and the executor ("graph" or "vm") that runs the library; `tvm-hlo run` takes the
-    library. TVM's runtime alone can run it as well. FILE may also be a folder that `tvm-hlo convert` has made.
+    The JSON file has the signature and the executor ("graph" or "vm", of today's TVM "relax") that runs the library;
+    `tvm-hlo run` takes the library. TVM's runtime alone can run it as well. FILE may also be a folder that `tvm-hlo
+    convert` has made.
 
     \b
     Example:
       tvm-hlo build model.pb -o model.so
       tvm-hlo build model.pb -o model.tar --target 'llvm -mtriple=aarch64-linux-gnu'
     """
-    options = from_hlo_options(custom, rng_seed)
+    options = from_hlo_options(custom, rng_seed, dialect)
     from ..saved import save_library
     from ..targets import cpu_target
     from .output import console, progress

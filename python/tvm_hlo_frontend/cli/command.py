@@ -97,7 +97,7 @@ def json_option(function: Decorated) -> Decorated:
 
 
 def conversion_options(function: Decorated) -> Decorated:
-    """--custom and --rng-seed, for `from_hlo_options`."""
+    """--custom, --rng-seed and --dialect, for `from_hlo_options`."""
     seed = click.option(
         "--rng-seed",
         type=int,
@@ -110,12 +110,17 @@ def conversion_options(function: Decorated) -> Decorated:
         metavar="KEY=MODULE:FUNCTION",
         help="Converter of an opcode or of a custom-call target, as custom_converters of from_hlo; may be repeated.",
     )
-    return custom(seed(function))
+    dialect = click.option(
+        "--dialect",
+        type=click.Choice(("relay", "relax")),
+        help="Language of TVM to convert to; by default what the installed TVM has.",
+    )
+    return custom(seed(dialect(function)))
 
 
-def from_hlo_options(custom: Sequence[str], rng_seed: int | None) -> dict[str, Any]:
+def from_hlo_options(custom: Sequence[str], rng_seed: int | None, dialect: str | None) -> dict[str, Any]:
     """Keyword arguments of `from_hlo`."""
-    return {"custom_converters": dict(map(custom_converter, custom)), "rng_seed": rng_seed}
+    return {"custom_converters": dict(map(custom_converter, custom)), "rng_seed": rng_seed, "dialect": dialect}
 
 
 def custom_converter(text: str) -> tuple[str, Callable[..., Any]]:

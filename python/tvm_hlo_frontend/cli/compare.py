@@ -36,6 +36,7 @@ def compare(
     target: str | None,
     custom: Any,
     rng_seed: int | None,
+    dialect: str | None,
 ) -> None:
     """Run a module on TVM and on XLA:CPU with the same inputs, and find the first instruction that differs.
 
@@ -55,7 +56,7 @@ def compare(
     from .program import build_for_both
 
     quiet_tvm()
-    side = Side(from_hlo_options(custom, rng_seed), target, rtol)
+    side = Side(from_hlo_options(custom, rng_seed, dialect), target, rtol)
     out = console()
     with progress(f"building {file}") as tell:
         both = build_for_both(file, side.options, target)

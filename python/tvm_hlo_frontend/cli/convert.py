@@ -22,20 +22,21 @@ from .command import Command, Unusable, conversion_options, file_argument, from_
 )
 @click.option("--force", is_flag=True, help="Overwrite these files.")
 @conversion_options
-def convert(file: Path, output: Path, force: bool, custom: Any, rng_seed: int | None) -> None:
+def convert(file: Path, output: Path, force: bool, custom: Any, rng_seed: int | None, dialect: str | None) -> None:
     """Convert a module to TVM and write it into a folder.
 
-    module.json is the Relay module (tvm.ir.load_json reads it), module.txt the same for people, params.bin the large
-    constants as TVM's file of parameters, metadata.json the signature, the report and versions. `tvm-hlo build` and
-    `tvm-hlo run` take the folder.
+    module.json is the module in Relay or Relax (tvm.ir.load_json reads it), module.txt the same for people, params.bin
+    the large constants as TVM's file of parameters, metadata.json the signature, the report and versions. `tvm-hlo
+    build` and `tvm-hlo run` take the folder.
 
     \b
     Example:
       tvm-hlo convert model.pb -o converted/
     """
-    options = from_hlo_options(custom, rng_seed)
+    options = from_hlo_options(custom, rng_seed, dialect)
     from ..frontend import from_hlo
     from ..report import report_of
+    from ..runtime import mod_and_params
     from ..saved import FILES, save_module
     from .output import console, progress
 
@@ -43,7 +44,7 @@ def convert(file: Path, output: Path, force: bool, custom: Any, rng_seed: int | 
     if existing and not force:
         raise Unusable(f"{', '.join(existing)} exist; --force overwrites them")
     with progress(f"converting {file}"):
-        mod, params = from_hlo(file, **options)
+        mod, params = mod_and_params(from_hlo(file, freeze_params=False, **options))
         save_module(mod, params, output, str(file))
     out = console()
     out.print(str(report_of(mod)), markup=False)

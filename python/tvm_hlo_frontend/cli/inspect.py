@@ -25,7 +25,14 @@ SHOWN = 30
 @conversion_options
 @click.pass_context
 def inspect(
-    ctx: click.Context, file: Path, as_json: bool, everything: bool, convert: bool, custom: Any, rng_seed: int | None
+    ctx: click.Context,
+    file: Path,
+    as_json: bool,
+    everything: bool,
+    convert: bool,
+    custom: Any,
+    rng_seed: int | None,
+    dialect: str | None,
 ) -> None:
     """Show parameters, results, opcodes, element types and cost of a module, and what of it is not supported.
 
@@ -38,7 +45,7 @@ def inspect(
     """
     from .output import progress
 
-    options = from_hlo_options(custom, rng_seed)
+    options = from_hlo_options(custom, rng_seed, dialect)
     with progress(f"reading {file}"):
         facts = facts_of(file, options, convert)
     if as_json:
@@ -93,7 +100,7 @@ def refusals_of(module: Any, options: dict[str, Any], convert: bool) -> tuple[An
     from ..support import unsupported
 
     if not convert:
-        return tuple(unsupported(module, **options))
+        return tuple(unsupported(module, options["custom_converters"], options["rng_seed"]))
     from ..frontend import from_hlo
 
     try:

@@ -17,9 +17,10 @@ LIBRARIES = (".so", ".dylib", ".dll")
 def load_program(file: Path, options: dict[str, Any]) -> tuple[Any, Any]:
     """(mod, params) of an HLO file, or of a folder that `tvm-hlo convert` has made."""
     from ..frontend import from_hlo
+    from ..runtime import mod_and_params
     from ..saved import is_saved_module, load_module
 
-    return load_module(file) if is_saved_module(file) else from_hlo(file, **options)
+    return load_module(file) if is_saved_module(file) else mod_and_params(from_hlo(file, **options))
 
 
 def load_executable(file: Path, options: dict[str, Any], target: str | None = None) -> Any:
@@ -67,12 +68,12 @@ def build_for_both(file: Path, options: Mapping[str, Any], target: str | None = 
     from ..patterns.weights import products_per_sum
     from ..rewrites import Capabilities
     from ..rewrites.inline_calls import inline_calls
-    from ..runtime import build
+    from ..runtime import build, mod_and_params
 
     proto = parse_module_proto(to_bytes(file))
     original = proto.SerializeToString()
     module = module_from_proto(proto)
-    mod, params = from_hlo(module, **options)
+    mod, params = mod_and_params(from_hlo(module, **options))
     executable = build(mod, params, target)
     flat = flat_parameters(module)
     weights = products_per_sum(inline_calls(flat, Capabilities(frozenset())))

@@ -24,7 +24,13 @@ FIRST = 4
 )
 @conversion_options
 def run(
-    file: Path, inputs: Path | None, seed: int | None, output: Path | None, custom: Any, rng_seed: int | None
+    file: Path,
+    inputs: Path | None,
+    seed: int | None,
+    output: Path | None,
+    custom: Any,
+    rng_seed: int | None,
+    dialect: str | None,
 ) -> None:
     """Run a module on TVM: an HLO file, a folder of `tvm-hlo convert`, or a library of `tvm-hlo build`.
 
@@ -36,7 +42,7 @@ def run(
       tvm-hlo run model.pb --inputs x.npz -o out.npz
       tvm-hlo run model.so --random 0
     """
-    options = from_hlo_options(custom, rng_seed)
+    options = from_hlo_options(custom, rng_seed, dialect)
     import numpy as np
 
     from .arrays import given_inputs, named_results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Callable
 from typing import Any
 
 from ..signature import Signature
@@ -68,7 +69,21 @@ def load_dialect(name: str | None = None) -> Dialect:
 
 
 def mod_and_params(converted: Any) -> tuple[Any, dict[str, Any]]:
-    """What `from_hlo` returned, in either dialect, as a module and the values of its parameters by name."""
+    """What `from_hlo` and its like returned, as a module and the values of its parameters by name: a program that uses
+    this runs with either TVM.
+
+    Parameters
+    ----------
+    converted : (tvm.IRModule, dict of str to tvm.nd.NDArray) or tvm.IRModule
+
+    Returns
+    -------
+    (tvm.IRModule, dict of str to array)
+
+    Examples
+    --------
+    >>> mod, params = mod_and_params(from_hlo(proto))
+    """
     if isinstance(converted, tuple):
         return converted
     attributes = converted["main"].attrs
@@ -82,6 +97,21 @@ def parameter_names(mod: Any) -> list[str]:
     return [variable.name_hint if hasattr(variable, "name_hint") else variable.name for variable in mod["main"].params]
 
 
+def module_text(mod: Any) -> str:
+    """A module for people to read, in either dialect; of large constants only the types."""
+    return mod.astext(show_meta_data=False) if hasattr(mod, "astext") else mod.script()
+
+
+def without_params(mod: Any) -> Any:
+    """`mod` without the values of parameters that Relax keeps in an attribute of main."""
+    attributes = mod["main"].attrs
+    if not attributes or "params" not in attributes:
+        return mod
+    from tvm import relax
+
+    return relax.frontend.detach_params(mod)[0]
+
+
 def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
     """Compile a module of the installed TVM's dialect."""
     return _runtime().compile_module(mod, params, target, signature)
@@ -90,6 +120,11 @@ def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Sig
 def run_library(library: Any, executor: str, signature: Signature) -> RunFlat:
     """How to run a library that was exported and loaded again."""
     return _runtime().run_library(library, executor, signature)
+
+
+def placed_run(library: Any, executor: str, signature: Signature, arrays: list[Any]) -> Callable[[], Any]:
+    """A call that runs a library on arrays, as main takes them, that are in place already."""
+    return _runtime().placed_run(library, executor, signature, arrays)
 
 
 def _runtime() -> Any:

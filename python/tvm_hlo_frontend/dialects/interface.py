@@ -34,12 +34,15 @@ class Dialect(Protocol):
     name : str
     freezes_params : bool
         Whether its frontends put weights into the module unless told otherwise.
+    weights_come_last : bool
+        Whether main takes the parameters that have values behind its inputs, whatever HLO's order is.
     not_implemented_error : type
         What its frontends raise for operators that they do not know.
     """
 
     name: str
     freezes_params: bool
+    weights_come_last: bool
     not_implemented_error: type[Exception]
 
     def carries(self, element_type: str) -> bool:
@@ -86,6 +89,10 @@ class Dialect(Protocol):
         ...
 
     # linear algebra: `result_type` is the accumulator
+    def has_fast_dense(self, rows: int, columns: int) -> bool:
+        """Whether `dense` is no slower than the kernel `dot` for a result of this size."""
+        ...
+
     def dense(self, x: Tensor, weight: Tensor, result_type: str) -> Tensor:
         """x[M, K] . weight[N, K]^T -> [M, N]."""
         ...

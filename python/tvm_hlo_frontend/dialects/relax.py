@@ -30,6 +30,7 @@ class RelaxDialect:
 
     name = "relax"
     freezes_params = True
+    weights_come_last = True  # where `num_input` and `params` tell of them
     not_implemented_error = tvm.error.OpNotImplemented
 
     def __init__(self) -> None:
@@ -113,9 +114,15 @@ class RelaxDialect:
         return self._emit(relax.op.astype(x.expr, TVM_DTYPES[element_type]), element_type, x.dimensions)
 
     # linear algebra: kernels, because TVM has no schedules of its own operators for a CPU
+    def has_fast_dense(self, rows: int, columns: int) -> bool:
+        return False  # it is the kernel, after a transpose
+
     def dense(self, x: Tensor, weight: Tensor, result_type: str) -> Tensor:
         spec = KernelSpec("dot", {"lhs": "MK", "rhs": "NK", "accumulator": TVM_DTYPES[result_type]})
         dimensions = (x.dimensions[0], weight.dimensions[0])
+        if isinstance(x.dimensions[0], Symbol):  # the kernel is made for one size
+            product = relax.op.matmul(x.expr, self.transpose(weight, (1, 0)).expr, TVM_DTYPES[result_type])
+            return self._emit(product, result_type, dimensions)
         lhs, rhs = (self.reshape(tensor, (1, *tensor.dimensions)) for tensor in (x, weight))
         (product,) = self.kernel(spec, [lhs, rhs], [Shape(result_type, (1, *dimensions))])
         return self.reshape(product, dimensions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,20 @@ def flat_results(value: Any) -> list[np.ndarray]:
     if hasattr(value, "numpy"):
         return [value.numpy()]
     return [array for part in value for array in flat_results(part)]
+
+
+def placed_run(library: Any, executor: str, signature: Signature, arrays: list[np.ndarray]) -> Callable[[], Any]:
+    """A call that runs a library on arrays that are in place already, and leaves its results there."""
+    placed = [tvm.nd.array(array) for array in arrays]
+    if executor == "vm":
+        machine = VirtualMachine(library, tvm.cpu())
+        machine.set_input("main", *placed)
+        return lambda: machine.invoke_stateful("main")
+    module = graph_executor.GraphModule(library["default"](tvm.cpu()))
+    names = [parameter.name for parameter in signature.parameters if not parameter.bound]
+    for name, array in zip(names, placed):
+        module.set_input(name, array)
+    return module.run
 
 
 def run_library(library: Any, executor: str, signature: Signature) -> RunFlat:

@@ -43,13 +43,16 @@ def from_jax(
     lowering_platforms : sequence of str, optional
         Platform to lower for, for instance ``("tpu",)``; by default JAX's own, for an export ``"cpu"`` if it was
         exported for that, else the first it was exported for.
-    dialect, freeze_params, custom_converters
+    dialect : str, optional
+        ``"relay"`` or ``"relax"``; by default what the installed TVM has.
+    freeze_params, custom_converters
         As for `from_hlo`.
 
     Returns
     -------
-    (tvm.IRModule, dict of str to tvm.nd.NDArray)
-        As `from_hlo`. Inputs are named by argument name and path (``x``, ``batch.image``), in the order of JAX's
+    (tvm.IRModule, dict of str to tvm.nd.NDArray) or tvm.IRModule
+        As `from_hlo`: in Relax the module alone, with weights as constants by default.
+        Inputs are named by argument name and path (``x``, ``batch.image``), in the order of JAX's
         flattening (positional arguments, then keyword arguments by name; dictionary keys sorted). The results are a
         flat tuple of the leaves of what `fn` returns, in the order of ``jax.tree.leaves``, or one array if there is
         just one; ``lower_jax(...).result_structure`` is the tree to unflatten them with.

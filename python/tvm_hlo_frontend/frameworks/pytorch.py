@@ -34,13 +34,16 @@ def from_pytorch(
         Keyword arguments of ``forward``.
     via : str
         ``"torchax"``, or ``"torch_xla"`` where that is installed instead.
-    dialect, freeze_params, custom_converters
+    dialect : str, optional
+        ``"relay"`` or ``"relax"``; by default what the installed TVM has.
+    freeze_params, custom_converters
         As for `from_hlo`.
 
     Returns
     -------
-    (tvm.IRModule, dict of str to tvm.nd.NDArray)
-        As `from_hlo`. `params` holds the parameters, buffers and constants that the program uses, under their names in
+    (tvm.IRModule, dict of str to tvm.nd.NDArray) or tvm.IRModule
+        As `from_hlo`: in Relax the module alone, with weights as constants by default.
+        `params` holds the parameters, buffers and constants that the program uses, under their names in
         the state_dict. Inputs are named after the parameters of ``forward``, with the path of a tensor inside of them
         (``batch_image_0``), in the order of PyTorch's flattening. The results are a flat tuple of the tensors among the
         leaves of what ``forward`` returns, or one array if there is just one. A program that assigns buffers or inputs

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import HloParseError
+from ..errors import HloParseError, SignatureError
 from ..hlo.module import HloModule
 from ..hlo.parsers import hlo_from_mlir
 from ..hlo.reader import read
@@ -41,13 +41,15 @@ def from_stablehlo(
         MLIR text or bytecode of the dialects StableHLO, MHLO, CHLO or VHLO (portable artifacts), the path of a file
         with it, a module of MLIR's Python bindings (``jax.jit(f).lower(x).compiler_ir("stablehlo")``), or an export of
         JAX, also serialized. Its public function ``main`` is converted.
-    input_names, parameter_values, dialect, freeze_params, custom_converters
+    dialect : str, optional
+        ``"relay"`` or ``"relax"``; by default what the installed TVM has.
+    input_names, parameter_values, freeze_params, custom_converters
         As for `from_hlo`. By default inputs have the names that the module's locations give its arguments.
 
     Returns
     -------
-    (tvm.IRModule, dict of str to tvm.nd.NDArray)
-        As `from_hlo`.
+    (tvm.IRModule, dict of str to tvm.nd.NDArray) or tvm.IRModule
+        As `from_hlo`: in Relax the module alone, with weights as constants by default.
 
     Raises
     ------
@@ -70,6 +72,31 @@ def from_stablehlo(
         changes["input_names"] = tuple(input_names)
     lowered = dataclasses.replace(lowered, **changes)
     return convert_lowered(lowered, dialect=dialect, freeze_params=freeze_params, custom_converters=custom_converters)
+
+
+def from_stablehlo_module(stablehlo_module: Any, input_info: Any = None, **options: Any) -> Any:
+    """`from_stablehlo` behind the signature of `tvm.relax.frontend.stablehlo.from_stablehlo`.
+
+    Parameters
+    ----------
+    stablehlo_module
+        `module` of `from_stablehlo`.
+    input_info : optional
+        Must be left out: the module says shapes and types of its inputs. TVM's own importer does not look at it.
+    **options
+        Other options of `from_stablehlo`.
+
+    Raises
+    ------
+    SignatureError
+        If `input_info` is given; otherwise as for `from_stablehlo`.
+    """
+    if input_info is not None:
+        raise SignatureError(
+            'input_info has no meaning with via="hlo": the module itself says shapes and types of its inputs; leave it '
+            "out"
+        )
+    return from_stablehlo(stablehlo_module, **options)
 
 
 def lower_stablehlo(module: Any) -> LoweredModule:

@@ -97,21 +97,27 @@ class TridiagonalForm:
 
     def reduce(self) -> None:
         """T in d and e; reflector k in row k of `vectors`, its 1 in column k + 1."""
-        loops, work, n = self.loops, self.work, self.n
-        zero = tir.const(0, work.dtype)
-        with loops.loop(n - 1, "step") as k:
-            self.d[k] = (work[k, k][0],)
-            with loops.loop(self.columns, "column") as j:
-                inside = j > k
-                row = num.conjugate(work[k, j])
-                self.vectors[k, j] = tuple(tir.if_then_else(inside, part, zero) for part in row)
-            beta, tau = self.reflectors.make(self.vectors, lambda i: (k, i), k + 1, n)
-            self.vectors[k, k + 1] = self.vectors.one()
-            self.e[k] = (beta,)
-            self.taus[k] = tau
-            self._update(k, tau)
+        n, work = self.n, self.work
+        if n > 1:  # TVM gives what only a loop without trips uses a negative size
+            with self.loops.loop(n - 1, "step") as k:
+                self._reflect(k)
         self.d[n - 1] = (work[n - 1, n - 1][0],)
-        self.e[n - 1] = (zero,)
+        self.e[n - 1] = (tir.const(0, work.dtype),)
+
+    def _reflect(self, k: Any) -> None:
+        """Zeros below the place under the diagonal of column k."""
+        loops, work = self.loops, self.work
+        zero = tir.const(0, work.dtype)
+        self.d[k] = (work[k, k][0],)
+        with loops.loop(self.columns, "column") as j:
+            inside = j > k
+            row = num.conjugate(work[k, j])
+            self.vectors[k, j] = tuple(tir.if_then_else(inside, part, zero) for part in row)
+        beta, tau = self.reflectors.make(self.vectors, lambda i: (k, i), k + 1, self.n)
+        self.vectors[k, k + 1] = self.vectors.one()
+        self.e[k] = (beta,)
+        self.taus[k] = tau
+        self._update(k, tau)
 
     def _update(self, k: Any, tau: tuple) -> None:
         """A = H^H A H for the part right of and below k, as a Hermitian rank-2 update."""
@@ -147,6 +153,8 @@ class TridiagonalForm:
         """Q = H0 H1 .. in z."""
         loops, n = self.loops, self.n
         set_identity(loops, z, n, self.columns)
+        if n == 1:
+            return
         with loops.loop(n - 1, "step") as step:
             k = n - 2 - step
             tau = self.taus.load(loops, k)

@@ -40,7 +40,7 @@ def check(
         Instead of `ulps`: relative to an element's magnitude plus the root mean square of its array.
     plain : bool or str
         False for `tvm_hlo_frontend.build`; True or ``"vm"`` for unmodified `relay.build(opt_level=3)` and the graph
-        executor or the VM.
+        executor or the VM; either for unmodified `tvm.compile` in Relax.
     **options
         For `from_hlo`.
 
@@ -63,8 +63,7 @@ def run_tvm(module: Any, args: Sequence[Any], *, plain: bool | str = False, **op
 
     mod, params = converted(_serialize(module), **options)
     if plain:
-        run = run_plain if DIALECT == "relay" else _run_plain_relax
-        return run(mod, params, args, plain == "vm")
+        return run_plain(mod, params, args, plain == "vm")
     return _flat(tvm_hlo_frontend.build(mod, params)(*args))
 
 
@@ -75,7 +74,7 @@ def converted(proto: Any, **options: Any) -> tuple[Any, dict[str, Any]]:
     return mod_and_params(tvm_hlo_frontend.from_hlo(proto, **options))
 
 
-def _run_plain_relax(mod: Any, params: Any, args: Sequence[Any], _: bool) -> list[np.ndarray]:
+def _run_plain_relax(mod: Any, params: Any, args: Sequence[Any]) -> list[np.ndarray]:
     import tvm
     from tvm import relax
 
@@ -86,7 +85,9 @@ def _run_plain_relax(mod: Any, params: Any, args: Sequence[Any], _: bool) -> lis
 
 
 def run_plain(mod: Any, params: Any, args: Sequence[Any], use_vm: bool) -> list[np.ndarray]:
-    """Flat results of a Relay module that unmodified TVM has compiled; `params` are bound."""
+    """Flat results of a module that unmodified TVM has compiled; `params` are bound."""
+    if DIALECT == "relax":
+        return _run_plain_relax(mod, params, args)
     import tvm
     from tvm import relay
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import tvm_hlo_frontend
+from tvm_hlo_frontend.dialects import mod_and_params, parameter_names
 
 
 def graph_def_of(build: Callable[[Any], Any]) -> Any:
@@ -46,7 +47,7 @@ def run_session(graph_def: Any, feeds: Mapping[str, np.ndarray], fetches: Sequen
 
 def run_tvm(converted: Any, *arrays: np.ndarray) -> list[np.ndarray]:
     """Flat results of a converted module."""
-    results = tvm_hlo_frontend.build(*converted)(*arrays)
+    results = tvm_hlo_frontend.build(*mod_and_params(converted))(*arrays)
     return list(results) if isinstance(results, tuple) else [results]
 
 
@@ -60,4 +61,4 @@ def assert_close(got: Sequence[np.ndarray], wanted: Sequence[Any]) -> None:
 
 def input_names(mod: Any, params: Mapping[str, Any]) -> list[str]:
     """Names of main's inputs, without params."""
-    return [variable.name_hint for variable in mod["main"].params if variable.name_hint not in params]
+    return [name for name in parameter_names(mod) if name not in params]

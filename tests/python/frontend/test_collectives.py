@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tvm_hlo_frontend
+from tvm_hlo_frontend.dialects import mod_and_params
 from tvm_hlo_frontend.hlo.attributes import AsyncAttributes, CollectiveAttributes, CustomCallAttributes
 from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.shape import array_shape, tuple_shape
@@ -28,7 +29,9 @@ def reducer(element_type="f32", opcode="add"):
 def run(make, x=X):
     builder = ComputationBuilder("main")
     parameter = builder.parameter(0, C64 if x is Z else F32)
-    mod, params = tvm_hlo_frontend.from_hlo(module("collective", builder.build(make(builder, parameter))))
+    mod, params = mod_and_params(
+        tvm_hlo_frontend.from_hlo(module("collective", builder.build(make(builder, parameter))))
+    )
     return tvm_hlo_frontend.build(mod, params)(x)
 
 
@@ -112,7 +115,7 @@ def test_rule_89_ragged_all_to_all(name, element_type):
     ]
     operands += [builder.constant(np.array(row, "int32")) for row in (offsets, sizes, places, sizes)]
     root = builder.add("ragged-all-to-all", operands, attributes=ONE)
-    mod, params = tvm_hlo_frontend.from_hlo(module("ragged", builder.build(root)))
+    mod, params = mod_and_params(tvm_hlo_frontend.from_hlo(module("ragged", builder.build(root))))
     got = tvm_hlo_frontend.build(mod, params)(source, np.full((6, 2), 100, source.dtype))
     np.testing.assert_array_equal(got, wanted)
 

@@ -17,6 +17,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from dialect_marks import DIALECT
 
 from tvm_hlo_frontend.cli import COMMANDS, main
 from tvm_hlo_frontend.hlo.attributes import CustomCallAttributes, DimensionsAttributes
@@ -28,6 +29,7 @@ from tvm_hlo_frontend.hlo.writer import to_proto
 
 ROOT = Path(__file__).resolve().parents[3]
 SHAPE = array_shape("f32", (2, 3))
+EXECUTOR = {"relay": "graph", "relax": "relax"}[DIALECT]
 X = np.array([[0.5, -1.0, 2.0], [0.25, 0.0, -3.0]], "float32")
 Y = np.full((2, 3), 2.0, "float32")
 LOOP = """HloModule loop
@@ -239,7 +241,7 @@ def test_ops_lists_all_opcodes_and_tells_of_one():
     rows = json.loads(invoke("ops", "--json").stdout)
     assert [row["opcode"] for row in rows] == list(OPCODES)
     text = invoke("ops").stdout
-    assert "operator of Relay" in text and f"of {len(OPCODES)} opcodes are supported" in text
+    assert "operator of TVM" in text and f"of {len(OPCODES)} opcodes are supported" in text
     one = json.loads(invoke("ops", "scatter", "--json").stdout)
     assert one["how"] == "kernel" and one["converter"].endswith(":convert_scatter")
     assert "infeed: refused" in invoke("ops", "infeed").stdout
@@ -285,7 +287,7 @@ def test_convert_writes_a_module_that_runs(file, tmp_path):
     about = json.loads((folder / "metadata.json").read_text())
     assert [parameter["name"] for parameter in about["signature"]["parameters"]] == ["x.1", "y.2"]
     assert about["report"]["name"] == "jit_f" and about["versions"]["tvm"]
-    assert "def @main" in (folder / "module.txt").read_text()
+    assert {"relay": "def @main", "relax": "def main("}[DIALECT] in (folder / "module.txt").read_text()
     invoke("run", folder, "--inputs", inputs, "-o", out)
     np.testing.assert_allclose(results(out)["result"], np.tanh(X) * 2, rtol=1e-6)
 
@@ -320,9 +322,9 @@ def test_a_folder_with_other_files_is_no_module(file, tmp_path):
 
 def test_build_writes_a_library_that_runs(file, tmp_path):
     library = tmp_path / "lib" / "model.so"
-    assert "graph executor" in invoke("build", file, "-o", library).stdout
+    assert f"{EXECUTOR} executor" in invoke("build", file, "-o", library).stdout
     about = json.loads(library.with_suffix(".json").read_text())
-    assert about["executor"] == "graph" and about["host_functions"] == [] and "llvm" in about["target"]
+    assert about["executor"] == EXECUTOR and about["host_functions"] == [] and "llvm" in about["target"]
     invoke("run", library, "--inputs", save(tmp_path / "in.npz", **{"x.1": X, "y.2": Y}), "-o", tmp_path / "out.npz")
     np.testing.assert_allclose(results(tmp_path / "out.npz")["result"], np.tanh(X) * 2, rtol=1e-6)
     library.with_suffix(".json").unlink()
@@ -332,7 +334,8 @@ def test_build_writes_a_library_that_runs(file, tmp_path):
 def test_libraries_of_the_virtual_machine_run_too(tmp_path):
     pytest.importorskip("jaxlib")
     (tmp_path / "loop.hlo").write_text(LOOP)
-    assert "vm executor" in invoke("build", tmp_path / "loop.hlo", "-o", tmp_path / "loop.so").stdout
+    executor = {"relay": "vm", "relax": "relax"}[DIALECT]
+    assert f"{executor} executor" in invoke("build", tmp_path / "loop.hlo", "-o", tmp_path / "loop.so").stdout
     matrix = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 2]], "float32")
     inputs = save(tmp_path / "in.npz", **{"n": np.int32(0), "v.1": matrix})
     invoke("run", tmp_path / "loop.so", "--inputs", inputs, "-o", tmp_path / "out.npz")
@@ -345,6 +348,30 @@ def test_build_for_another_machine_makes_object_files(file, tmp_path):
     target = "llvm -mtriple=aarch64-linux-gnu"
     invoke("build", file, "-o", tmp_path / "arm.tar", "--target", target)
     assert json.loads((tmp_path / "arm.json").read_text())["target"] == target
+
+
+def test_convert_keeps_large_constants_out_of_the_module(tmp_path):
+    builder = ComputationBuilder("main")
+    weights = builder.constant(np.arange(100_000, dtype="float32"))
+    x = builder.parameter(0, array_shape("f32", (100_000,)), name="x")
+    path = written(tmp_path / "w.pb", module("weights", builder.build(builder.add("add", [x, weights]))))
+    invoke("convert", path, "-o", tmp_path / "w")
+    sizes = {file.name: file.stat().st_size for file in (tmp_path / "w").iterdir()}
+    assert sizes["params.bin"] > 400_000 and sizes["module.json"] < 100_000 and sizes["module.txt"] < 10_000
+
+
+def test_a_dialect_that_the_installed_tvm_lacks_is_one_paragraph(file, tmp_path):
+    other = {"relay": "relax", "relax": "relay"}[DIALECT]
+    told = {"relay": "needs TVM >= 0.25", "relax": "needs TVM <= 0.19"}[DIALECT]
+    for command in (
+        ["convert", file, "-o", tmp_path / "c"],
+        ["run", file, "--random", 0],
+        ["inspect", file, "--convert"],
+    ):
+        assert told in invoke(*command, "--dialect", other, code=2).stderr
+        assert "is not one of" in invoke(*command, "--dialect", "onnx", code=2).stderr
+    invoke("run", file, "--random", 0, "--dialect", DIALECT)
+    invoke("inspect", file, "--dialect", other)  # converts nothing
 
 
 def test_run_shows_first_numbers(file):
@@ -431,7 +458,7 @@ def test_bench_measures_both_sides(file, monkeypatch):
     monkeypatch.setattr(os, "sched_setaffinity", lambda process, processors: limited.append(list(processors)))
     facts = json.loads(invoke("bench", file, "--threads", 1, "--json").stdout)
     assert facts["ratio"] == pytest.approx(facts["tvm_ms"] / facts["xla_ms"]) and facts["tvm_ms"] > 0
-    assert facts["threads"] == 1 and facts["wrong_results"] == [] and facts["executor"] == "graph"
+    assert facts["threads"] == 1 and facts["wrong_results"] == [] and facts["executor"] == EXECUTOR
     assert all(len(processors) == 1 for processors in limited)
     assert "TVM / XLA = " in invoke("bench", file).stdout
     assert "processors" in invoke("bench", file, "--threads", 10_000, code=2).stderr
@@ -461,8 +488,8 @@ def test_the_page_shows_what_the_commands_print(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_setaffinity", lambda process, processors: None)
     blocks = re.findall(r"^```console\n\$ tvm-hlo (.*?)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert {shlex.split(line)[0] for line, _ in blocks} == {command.name for command in COMMANDS}
-    for line, shown in blocks:
-        words = shlex.split(line)
+    for line, of_relay in blocks:
+        words, shown = shlex.split(line), of_relay.replace("for the graph executor", f"for the {EXECUTOR} executor")
         code = 1 if "differs" in shown or "not supported" in shown else 0
         printed = invoke(*words, code=code).stdout.replace(f"{tmp_path}/", "")
         if words[0] in SHOWN_EXACTLY:

@@ -11,6 +11,7 @@ from oracle import _serialize, run_xla
 from rewritten import CARRIED, different, rewritten, run_both
 
 import tvm_hlo_frontend
+from tvm_hlo_frontend.dialects import mod_and_params
 from tvm_hlo_frontend.errors import UnsupportedHloError
 from tvm_hlo_frontend.hlo.attributes import DimensionsAttributes
 from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
@@ -199,7 +200,9 @@ def test_what_cannot_be_rewritten_is_named():
 def test_signature_and_frozen_values():
     z, w = samples(np.complex64, 12).reshape(3, 4), samples(np.complex64, 12, 1).reshape(4, 3)
     hlo = lowered(lambda a, b: a @ b, z, w)
-    mod, params = tvm_hlo_frontend.from_hlo(hlo, parameter_values={1: w}, input_names=["a", "b"])
+    mod, params = mod_and_params(
+        tvm_hlo_frontend.from_hlo(hlo, parameter_values={1: w}, input_names=["a", "b"], freeze_params=False)
+    )
     assert params["b"].shape == (4, 3, 2)
     signature = tvm_hlo_frontend.signature_of(mod)
     assert [(p.name, p.element_type, p.dimensions, p.carrier) for p in signature.parameters] == [

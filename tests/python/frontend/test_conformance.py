@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
+import re
+import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +21,9 @@ from conformance.driver import ask, end, start_worker
 from conformance.harnesses import digest, groups_of, load_harnesses, stratified
 from conformance.judge import judge
 from conformance.outcome import PASS, REFUSED, Outcome
-from conformance.report import summary, to_json, to_markdown
+from conformance.report import PEER, results_path, summary, to_json, to_markdown, write_page, write_results
 from conformance.stages import run_harness
+from dialect_marks import relax_only, relay_only
 
 SAMPLE = 620
 TIMEOUT = 90.0  # seconds per harness
@@ -107,14 +111,24 @@ def plain_harness(group):
     return harnesses[min(names, key=digest)]
 
 
+@relay_only("Relax has one executor, of which the test below is")
 @pytest.mark.parametrize("group", PLAIN_GRAPH)
-def test_unmodified_relay_build_agrees_with_xla(group):
+def test_unmodified_tvm_agrees_with_xla(group):
+    """relay.build and the graph executor, or tvm.compile."""
     assert not complaint(run_harness(plain_harness(group), plain=True))
 
 
+@relay_only("Relax has one executor, of which the test below is")
+@relay_only("Relax runs everything on one virtual machine")
 @pytest.mark.parametrize("group", PLAIN_VM)
 def test_unmodified_relay_vm_agrees_with_xla(group):
     assert not complaint(run_harness(plain_harness(group), plain="vm"))
+
+
+@relax_only("this is TVM's own compilation of Relax")
+@pytest.mark.parametrize("group", sorted({*PLAIN_GRAPH, *PLAIN_VM}))
+def test_unmodified_compilation_of_relax_agrees_with_xla(group):
+    assert not complaint(run_harness(plain_harness(group), plain=True))
 
 
 def test_a_sample_has_every_group_and_contains_smaller_samples():
@@ -196,19 +210,58 @@ def test_a_worker_that_hangs_or_dies_costs_one_harness():
     assert outcome.status == "crash" and "exit code -9" in outcome.message
 
 
+@relax_only("the importer is in Relax")
+def test_tvms_own_importer_is_run_as_shipped_and_with_what_jaxlib_has_removed():
+    from conformance.peer import AS_SHIPPED, SUPPLIED, run_peer
+    from jaxlib.mlir import ir
+
+    def status(name, setup):
+        outcome = run_peer(load_harnesses()[name], setup, lambda stage: None)
+        assert outcome.name == f"{setup}: {name}"
+        return outcome.status, outcome.message
+
+    addition = "add_dtypes_lhs_uint32_20_20_rhs_uint32_20_20_"
+    assert status(addition, SUPPLIED) == (PASS, "")
+    assert status("exp_shape_bfloat16_20_20_", SUPPLIED)[0] == "convert failed"
+    if not hasattr(ir.ShapedType, "isinstance"):
+        assert "isinstance" in status(addition, AS_SHIPPED)[1]
+
+
+OUTCOMES = [
+    Outcome("add_1", "add", PASS),
+    Outcome("add_2", "add", "wrong", "result 0: 1 of 4 differ"),
+    Outcome("eig_1", "eig", REFUSED, "custom-call(x): a | sort: b"),
+    Outcome("eig_2", "eig", "not lowered", "ValueError: no"),
+]
+
+
 def test_the_report_counts_groups_reasons_and_lists_failures():
-    outcomes = [
-        Outcome("add_1", "add", PASS),
-        Outcome("add_2", "add", "wrong", "result 0: 1 of 4 differ"),
-        Outcome("eig_1", "eig", REFUSED, "custom-call(x): a | sort: b"),
-        Outcome("eig_2", "eig", "not lowered", "ValueError: no"),
-    ]
-    text = to_markdown(outcomes, 10)
-    assert "| add | 2 | 1 |  | 1 |  |  | 50.0 % |" in text
-    assert "| **all** | 4 | 1 | 1 | 1 |  | 1 | 33.3 % |" in text
-    assert "| 1 | custom-call(x): a |" in text and "| 1 | sort: b |" in text
-    assert "| `add_2` | result 0: 1 of 4 differ |" in text
-    data = summary(outcomes, 10)
+    data = summary(OUTCOMES, 10)
     assert data["total"] == {"pass": 1, "refused": 1, "wrong": 1, "not lowered": 1}
     assert json.loads(to_json(data)) == data
-    assert json.loads(to_json(summary(outcomes[:1], 10)))["not_passed"] == []
+    assert json.loads(to_json(summary(OUTCOMES[:1], 10)))["not_passed"] == []
+    text = to_markdown({"Relay": data}, {})
+    assert "| add | 1 / 2 | 50.0 % |" in text and "| **all** | 1 / 4 | 33.3 % |" in text
+    assert re.search(r"\| Relay \(TVM .*\) \| 4 of 10 \| 1 \| 1 \| 1 \|  \| 1 \| \*\*33\.3 %\*\* \|", text)
+    assert "| 1 | custom-call(x): a |" in text and "| 1 | sort: b |" in text
+    assert "| `add_2` | result 0: 1 of 4 differ |" in text
+
+
+def test_the_report_has_what_there_is_side_by_side(tmp_path):
+    write_results(OUTCOMES, 10, results_path(tmp_path, "relay"))
+    alone = write_page(tmp_path).read_text()
+    assert "Relay" in alone and "Relax: pass" not in alone and "importer" not in alone
+    write_results([*OUTCOMES[:1], Outcome("sub_1", "sub", PASS)], 10, results_path(tmp_path, "relax"))
+    peers = {"as shipped": summary([], 10), "mended": summary([Outcome("add_1", "add", "convert failed", "no")], 10)}
+    (tmp_path / PEER).write_text(json.dumps({"setups": peers}))
+    text = write_page(tmp_path).read_text()
+    assert "| add | 1 / 2 | 50.0 % | 1 / 1 | 100.0 % | 0 / 1 | 0.0 % |" in text
+    assert "| sub |  |  | 1 / 1 | 100.0 % |  |  |" in text
+    assert "## Relay: wrong" in text and "## Relax" not in text
+
+
+def test_the_page_in_the_documentation_is_that_of_its_results(tmp_path):
+    docs = Path(__file__).resolve().parents[3] / "docs"
+    for path in [*docs.glob("conformance_*.json"), *docs.glob(PEER)]:
+        shutil.copy(path, tmp_path)
+    assert write_page(tmp_path).read_text() == (docs / "conformance.md").read_text()

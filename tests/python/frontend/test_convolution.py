@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tvm
 from compare import check, compare, run_tvm
 from contraction_modules import CHANNELS_LAST, WIDTH_AND_HEIGHT_LAST, Contractions
+from dialect_marks import DIALECT
+from emitted import calls_of, code_of, compiled_kernel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_convolution import convolve
 from tvm import te
 
 from tvm_hlo_frontend import from_hlo
+from tvm_hlo_frontend.dialects import mod_and_params
 from tvm_hlo_frontend.hlo.attributes import WindowDimension as W
 from tvm_hlo_frontend.hlo.writer import to_proto
-from tvm_hlo_frontend.kernels.definitions import definition
 from tvm_hlo_frontend.kernels.spec import KernelSpec
 
 SAME = [W(3, 1, 1, 1), W(3, 1, 1, 1)]
@@ -202,26 +203,26 @@ def test_any_window(cases):
     against_reference(collect(cases))
 
 
-def text_of(**case) -> str:
-    mod, _ = from_hlo(to_proto(collect([case]).module()))
-    return mod.astext(show_meta_data=False)
+CONVOLUTION = {"relay": "nn.conv2d", "relax": "convolution"}[DIALECT]
+
+
+def calls(**case) -> list[str]:
+    return calls_of(mod_and_params(from_hlo(to_proto(collect([case]).module())))[0])
 
 
 def test_convolution_stays_convolution():
-    text = text_of(labels=FIRST, features=16, outputs=16, sizes=(9, 9), window=SAME)
-    assert text.count("nn.conv2d(") == 1
-    assert "transpose" not in text and "hlo.kernel(" not in text and "hlo.injective(" not in text
+    assert calls(labels=FIRST, features=16, outputs=16, sizes=(9, 9), window=SAME) == [CONVOLUTION]
 
 
 def test_channels_last_is_transposed_once_per_operand():
-    text = text_of(labels=CHANNELS_LAST, features=16, outputs=16, sizes=(9, 9), window=SAME)
-    assert text.count("nn.conv2d(") == 1 and text.count("transpose(") == 3
+    found = calls(labels=CHANNELS_LAST, features=16, outputs=16, sizes=(9, 9), window=SAME)
+    assert sorted(found) == [CONVOLUTION, *["transpose"] * 3]
 
 
 def test_weight_gradient_is_products():
     """A window as large as the data: schedules of convolutions would unroll it."""
-    text = text_of(labels=FIRST, features=8, outputs=8, sizes=(30, 30), window=[W(28), W(28)])
-    assert "nn.conv2d" not in text and text.count("nn.dense(") == 9
+    found = calls(labels=FIRST, features=8, outputs=8, sizes=(30, 30), window=[W(28), W(28)])
+    assert CONVOLUTION not in found and found.count("nn.dense" if DIALECT == "relay" else "dot") == 9
 
 
 @pytest.mark.parametrize("target", ["c", "llvm -mtriple=aarch64-linux-gnu"])
@@ -235,10 +236,7 @@ def test_code_for_target(rank, target):
         },
     )  # fmt: skip
     inputs = [te.placeholder((2, 4, *(5,) * rank), "int8"), te.placeholder((6, 2, *(2,) * rank), "int8")]
-    kernel = definition(spec)
-    outputs = kernel.compute(spec, inputs, [((2, 6, *(9,) * rank), "int8")])
-    built = tvm.build(kernel.schedule(outputs, tvm.target.Target(target)), inputs + outputs, target)
-    assert built.get_source()
+    assert code_of(compiled_kernel(spec, inputs, [((2, 6, *(9,) * rank), "int8")], target))
 
 
 def test_reference_is_the_textbook():

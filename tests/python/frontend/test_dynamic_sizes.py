@@ -7,6 +7,7 @@ import pytest
 from compare import check
 
 import tvm_hlo_frontend
+from tvm_hlo_frontend.dialects import mod_and_params
 from tvm_hlo_frontend.hlo.attributes import CallAttributes, DimensionsAttributes
 from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.shape import Symbol, array_shape
@@ -65,7 +66,7 @@ def test_rule_90_a_dynamic_reshape_to_constant_sizes():
     x = builder.parameter(0, array_shape("f32", (8, 2)))
     four = builder.constant(4, "s32")
     plain = builder.add("dynamic-reshape", [x, four, four], array_shape("f32", (4, 4)))
-    mod, params = tvm_hlo_frontend.from_hlo(module("shaped", builder.build(plain)))
+    mod, params = mod_and_params(tvm_hlo_frontend.from_hlo(module("shaped", builder.build(plain))))
     np.testing.assert_array_equal(tvm_hlo_frontend.build(mod, params)(X), X.reshape(4, 4))
 
 

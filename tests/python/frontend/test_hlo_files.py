@@ -11,6 +11,7 @@ import pytest
 from compare import check
 
 import tvm_hlo_frontend
+from tvm_hlo_frontend.dialects import mod_and_params
 from tvm_hlo_frontend.errors import HloParseError
 from tvm_hlo_frontend.hlo.reader import read
 from tvm_hlo_frontend.hlo.schema import HloModuleProto, HloProto
@@ -27,7 +28,7 @@ MLIR = """func.func @main(%x: tensor<2x3xf32> loc("x")) -> tensor<2x3xf32> {
 
 
 def run(source, *arguments):
-    return tvm_hlo_frontend.build(*tvm_hlo_frontend.from_hlo(source))(*arguments)
+    return tvm_hlo_frontend.build(*mod_and_params(tvm_hlo_frontend.from_hlo(source)))(*arguments)
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +180,7 @@ def test_column_major_interface_of_julia():
     x, w, b = (rng.normal(size=shape).astype(np.float32) for shape in ((3, 2), (4, 3), (4,)))
     hlo = read(REACTANT)
     assert hlo.entry.name == "main.12" and hlo.entry.parameters[0].shape.minor_to_major == (0, 1)
-    mod, _ = tvm_hlo_frontend.from_hlo(REACTANT)
+    mod, _ = mod_and_params(tvm_hlo_frontend.from_hlo(REACTANT))
     names = [parameter.name for parameter in tvm_hlo_frontend.signature_of(mod).parameters]
     assert names == ["x_path_:args_1", "weight_path_:args_2", "Arg_2.3"]
     (got,) = check(hlo, [x, w, b], rtol=1e-6)
@@ -191,7 +192,11 @@ def test_column_major_interface_of_julia():
 def test_tuple_root_and_reversed_parameters_of_torch_xla():
     rng = np.random.default_rng(1)
     b, w, x = (rng.normal(size=shape).astype(np.float32) for shape in ((4,), (4, 3), (2, 3)))
-    mod, params = tvm_hlo_frontend.from_hlo(TORCH_XLA, parameter_values={0: b, 1: w}, input_names=["b", "w", "x"])
+    mod, params = mod_and_params(
+        tvm_hlo_frontend.from_hlo(
+            TORCH_XLA, parameter_values={0: b, 1: w}, input_names=["b", "w", "x"], freeze_params=False
+        )
+    )
     result = tvm_hlo_frontend.build(mod, params)(x)
     assert isinstance(result, tuple) and len(result) == 1
     np.testing.assert_allclose(result[0], x @ w.T + b, rtol=1e-5)

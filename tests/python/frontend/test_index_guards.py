@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import tvm
+from dialect_marks import DIALECT
+from emitted import compiled_kernel
 from indexing_modules import binary, comparison, second
-from tvm import te, topi
+from tvm import te
 
-from tvm_hlo_frontend.kernels.definitions import definition
 from tvm_hlo_frontend.kernels.spec import KernelSpec
 from tvm_hlo_frontend.patterns.scalar_body import scalar_body
 
@@ -32,19 +33,12 @@ def guarded(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def run_guarded(spec: KernelSpec, arrays: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Results of a kernel; asserts that all guards are as they were."""
-    kernel = definition(spec)
     inputs = [te.placeholder(array.shape, str(array.dtype)) for array in arrays]
-    outputs = kernel.compute(spec, inputs, [(array.shape, str(array.dtype)) for array in results])
-    with tvm.target.Target("llvm"):
-        schedule = (
-            topi.x86.schedule_injective(outputs)
-            if kernel.kernel_class == "injective"
-            else (te.create_schedule([output.op for output in outputs]))
-        )
-        built = tvm.build(schedule, inputs + outputs)
+    built = compiled_kernel(spec, inputs, [(array.shape, str(array.dtype)) for array in results])
     memories = [guarded(array) for array in [*arrays, *results]]
     before = [memory.copy() for memory, _ in memories]
-    built(*(tvm.nd.from_dlpack(part) for _, part in memories))
+    from_dlpack = tvm.nd.from_dlpack if DIALECT == "relay" else tvm.runtime.from_dlpack
+    built(*(from_dlpack(part) for _, part in memories))
     for number, ((memory, part), old) in enumerate(zip(memories, before)):
         made = part.copy()
         # outputs may have changed inside, inputs nowhere

@@ -7,8 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+from dialect_marks import DIALECT
 
 import tvm_hlo_frontend
+from tvm_hlo_frontend.dialects import mod_and_params, parameter_names
 from tvm_hlo_frontend.errors import SignatureError, UnsupportedHloError
 from tvm_hlo_frontend.frameworks.jax import from_jax, lower_jax
 from tvm_hlo_frontend.frameworks.lowered import LoweringError, parameter_shapes, unique_identifiers
@@ -101,7 +103,7 @@ def test_static_keyword_arguments_are_no_inputs():
 
 
 def test_donated_arguments_are_inputs_like_others():
-    mod, params = from_jax(jax.jit(lambda x, y: x + y, donate_argnums=(0,)), X, X)
+    mod, params = mod_and_params(from_jax(jax.jit(lambda x, y: x + y, donate_argnums=(0,)), X, X))
     np.testing.assert_array_equal(tvm_hlo_frontend.build(mod, params)(X, 2 * X), X + 2 * X)
 
 
@@ -149,10 +151,11 @@ def test_callbacks_are_refused_by_name():
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_weights_as_params_and_frozen(frozen):
-    mod, params = from_jax(dense, PARAMS, X, weight_argnums=(0,), freeze_params=frozen)
-    names = [variable.name_hint for variable in mod["main"].params]
+    mod, params = mod_and_params(from_jax(dense, PARAMS, X, weight_argnums=(0,), freeze_params=frozen))
+    names = parameter_names(mod)
     weights = ["params.Dense_0.bias", "params.Dense_0.kernel", "params.scale"]
-    assert names == (["x"] if frozen else [*weights, "x"])
+    both = [*weights, "x"] if DIALECT == "relay" else ["x", *weights]
+    assert names == (["x"] if frozen else both)
     assert sorted(params) == ([] if frozen else weights)
     executable = tvm_hlo_frontend.build(mod, params)
     np.testing.assert_allclose(executable(X), dense(PARAMS, X), rtol=1e-6)
@@ -160,7 +163,7 @@ def test_weights_as_params_and_frozen(frozen):
 
 
 def test_results_are_flat_tuples_of_leaves():
-    mod, params = tvm_hlo_frontend.from_jax(lambda x: {"b": x + 1, "a": (x * 2, -x)}, X)
+    mod, params = mod_and_params(tvm_hlo_frontend.from_jax(lambda x: {"b": x + 1, "a": (x * 2, -x)}, X))
     results = tvm_hlo_frontend.build(mod, params)(X)
     for got, want in zip(results, (X * 2, -X, X + 1), strict=True):
         np.testing.assert_array_equal(got, want)
@@ -170,7 +173,7 @@ def test_result_structure_unflattens_the_results():
     def f(x):
         return {"b": x + 1, "a": [x * 2, {"c": -x}]}
 
-    mod, params = from_jax(f, X)
+    mod, params = mod_and_params(from_jax(f, X))
     results = jax.tree.unflatten(lower_jax(f, X).result_structure, tvm_hlo_frontend.build(mod, params)(X))
     assert jax.tree.structure(results) == jax.tree.structure(f(X))
     np.testing.assert_array_equal(results["a"][1]["c"], -X)
@@ -180,5 +183,5 @@ def test_custom_converters_reach_the_conversion():
     def doubled(ctx, instruction, operand):
         return ctx.map("add", instruction.shape.element_type, [operand, operand])
 
-    mod, params = from_jax(jnp.negative, X, custom_converters={"negate": doubled})
+    mod, params = mod_and_params(from_jax(jnp.negative, X, custom_converters={"negate": doubled}))
     np.testing.assert_array_equal(tvm_hlo_frontend.build(mod, params)(X), X + X)

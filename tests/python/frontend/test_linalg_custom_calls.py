@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from compare import compare
+from emitted import code_of, compiled_kernel
 from linalg_cases import (
     adjoint,
     assert_close,
@@ -358,10 +359,8 @@ KERNELS = [
 @pytest.mark.parametrize("target", ["c", "llvm -mtriple=aarch64-linux-gnu"])
 @pytest.mark.parametrize("case", KERNELS, ids=lambda case: case[0])
 def test_kernels_generate_code_for_other_targets(case, target):
-    import tvm
     from tvm import te
 
-    from tvm_hlo_frontend.kernels.definitions import definition
     from tvm_hlo_frontend.kernels.spec import KernelSpec
     from tvm_hlo_frontend.runtime import with_deep_stack
 
@@ -369,11 +368,4 @@ def test_kernels_generate_code_for_other_targets(case, target):
     spec = KernelSpec(name.removeprefix("tvm_hlo."), parameters)
     wanted = [(shape, "float32") for shape in results] + [(shape, "int32") for shape in integers]
     inputs = [te.placeholder(shape, "float32") for shape in operands]
-
-    def build():
-        with tvm.target.Target(target):
-            outputs = definition(spec).compute(spec, inputs, wanted)
-            schedule = te.create_schedule([output.op for output in outputs])
-            return tvm.build(schedule, [*inputs, *outputs], target)
-
-    assert with_deep_stack(build)
+    assert with_deep_stack(lambda: code_of(compiled_kernel(spec, inputs, wanted, target)))

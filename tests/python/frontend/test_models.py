@@ -15,7 +15,9 @@ pytest.importorskip("flax")
 pytest.importorskip("tensorflow")
 
 from calibration import input_sensitivity, sampled, weight_sensitivities
+from compare import run_plain
 from demo_run import as_list, convert, run_relay_build, run_relay_vm
+from dialect_marks import DIALECT, relay_only
 from frameworks_models.catalogue import SMALL as SMALL_OF_FRAMEWORKS
 from frameworks_models.catalogue import key
 from models import MODELS, model_named, relative_error
@@ -41,15 +43,24 @@ RUN_ALONE = """
     sys.meta_path.insert(0, Blocker())
     import numpy as np
     import tvm
-    from tvm.contrib import graph_executor
 
     library, data, output = sys.argv[1:]
-    module = graph_executor.GraphModule(tvm.runtime.load_module(library)["default"](tvm.cpu()))
-    with np.load(data) as inputs:
-        for name in inputs.files:
-            module.set_input(name, inputs[name])
-    module.run()
+    module = tvm.runtime.load_module(library)
+    with np.load(data) as stored:
+        inputs = dict(stored)
+"""
+RUN_GRAPH = """
+    from tvm.contrib import graph_executor
+
+    module = graph_executor.GraphModule(module["default"](tvm.cpu()))
+    module.run(**inputs)
     np.savez(output, *[module.get_output(i).numpy() for i in range(module.get_num_outputs())])
+"""
+RUN_RELAX = """
+    from tvm import relax
+
+    machine = relax.VirtualMachine(module, tvm.cpu())
+    np.savez(output, machine["main"](*map(tvm.runtime.tensor, inputs.values())).numpy())
 """
 
 
@@ -92,11 +103,15 @@ def test_small_model_of_a_framework(name):
 
 
 @pytest.mark.parametrize("name", [model.name for model in MODELS if model.small and not model.loops])
-def test_small_model_through_plain_relay_build(name):
+def test_small_model_through_plain_tvm(name):
     instance = model_named(name).make()
-    check(run_relay_build(*converted(instance), instance.inputs), instance)
+    if DIALECT == "relay":
+        check(run_relay_build(*converted(instance), instance.inputs), instance)
+    else:
+        check(run_plain(*converted(instance), instance.inputs, False), instance)
 
 
+@relay_only("Relax runs everything on one virtual machine")
 @pytest.mark.parametrize("name", SMALL)
 def test_small_model_through_the_plain_virtual_machine(name):
     instance = model_named(name).make()
@@ -111,6 +126,7 @@ def test_large_model_through_build(name):
     check(executable(*instance.other_inputs), instance, instance.other_inputs)
 
 
+@relay_only("large models need schedules, and tvm.compile has none for CPUs")
 @pytest.mark.parametrize("name", LARGE)
 def test_large_model_through_plain_relay(name):
     instance = model_named(name).make()
@@ -124,7 +140,14 @@ def test_exported_library_runs_without_this_package_and_any_framework(tmp_path):
     executable.export_library(library)
     names = [parameter.name for parameter in executable.inputs]
     np.savez(data, **dict(zip(names, instance.inputs, strict=True)))
-    command = [sys.executable, "-c", textwrap.dedent(RUN_ALONE), str(library), str(data), str(output)]
+    command = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(RUN_ALONE + (RUN_GRAPH if DIALECT == "relay" else RUN_RELAX)),
+        str(library),
+        str(data),
+        str(output),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     with np.load(output) as results:

@@ -11,6 +11,7 @@ from compare import check, run_tvm
 from oracle import run_xla
 from rewritten import CARRIED, different, every_value, rewritten, run_both
 
+from tvm_hlo_frontend.dialects import mod_and_params
 from tvm_hlo_frontend.hlo.attributes import (
     CompareAttributes,
     DimensionsAttributes,
@@ -302,7 +303,9 @@ def test_weights_stay_narrow_in_params():
 
     x, w = random(jnp.bfloat16, 4, 8), random(jnp.bfloat16, 8, 16, seed=1)
     hlo = lowered(lambda x, w: x @ w, x, w)
-    mod, params = tvm_hlo_frontend.from_hlo(hlo, parameter_values={1: w}, input_names=["x", "w"])
+    mod, params = mod_and_params(
+        tvm_hlo_frontend.from_hlo(hlo, parameter_values={1: w}, input_names=["x", "w"], freeze_params=False)
+    )
     assert str(params["w"].dtype) == "uint16"
     signature = tvm_hlo_frontend.signature_of(mod)
     assert [(p.name, p.element_type, p.carrier, p.bound) for p in signature.parameters] == [

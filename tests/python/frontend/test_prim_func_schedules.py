@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 import tvm
+from dialect_marks import DIALECT, skip_file
 from tvm import te
 
 from tvm_hlo_frontend.kernels.definitions import definition
 from tvm_hlo_frontend.kernels.spec import KernelSpec
-from tvm_hlo_frontend.kernels.tensor_ir import HAS_TE_SCHEDULES, tir
+from tvm_hlo_frontend.kernels.tensor_ir import tir
 from tvm_hlo_frontend.targets import cpu_target
 
-if HAS_TE_SCHEDULES:
-    pytest.skip("this TVM schedules te stages, not PrimFuncs", allow_module_level=True)
+if DIALECT != "relax":
+    skip_file("relax", "TVM 0.17 schedules te stages, not PrimFuncs")
 
 from tvm import s_tir
 

@@ -9,9 +9,10 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from tvm import relay
+from dialect_marks import relay_only
 
 import tvm_hlo_frontend
+from tvm_hlo_frontend.dialects import mod_and_params, parameter_names
 from tvm_hlo_frontend.errors import SignatureError
 from tvm_hlo_frontend.frameworks.lowered import LoweringError, parameter_shapes
 from tvm_hlo_frontend.frameworks.pytorch import from_pytorch, lower_pytorch
@@ -33,7 +34,7 @@ def arrays(inputs):
 
 
 def run(program, *inputs, **options):
-    mod, params = from_pytorch(program, *inputs, **options)
+    mod, params = mod_and_params(from_pytorch(program, *inputs, **options))
     return tvm_hlo_frontend.build(mod, params)(*arrays(inputs))
 
 
@@ -55,15 +56,15 @@ def test_models_compute_what_torch_does(name):
 def test_exported_programs_need_no_inputs():
     module, inputs = model("mlp")
     exported = torch.export.export(module.eval(), inputs)
-    mod, params = from_pytorch(exported)
+    mod, params = mod_and_params(from_pytorch(exported, freeze_params=False))
     assert sorted(params) == ["0.bias", "0.weight", "2.bias", "2.weight"]
     assert_same(tvm_hlo_frontend.build(mod, params)(*arrays(inputs)), module(*inputs))
 
 
 def test_frozen_weights():
     module, inputs = model("mlp")
-    mod, params = from_pytorch(module, *inputs, freeze_params=True)
-    assert not params and [variable.name_hint for variable in mod["main"].params] == ["input"]
+    mod, params = mod_and_params(from_pytorch(module, *inputs, freeze_params=True))
+    assert not params and parameter_names(mod) == ["input"]
     assert_same(tvm_hlo_frontend.build(mod, params)(*arrays(inputs)), module(*inputs))
 
 
@@ -110,7 +111,7 @@ def test_nested_inputs_and_outputs():
     assert lowered.input_names == ("linear.weight", "linear.bias", "shift", "scale", *inputs)
     shapes = [str(shape) for shape in parameter_shapes(lowered.hlo)[4:]]
     assert shapes == ["f32[3,4]", "f64[2]", "u8[5]", "s64[2]"]
-    mod, params = from_pytorch(module, *args, example_kwargs=kwargs)
+    mod, params = mod_and_params(from_pytorch(module, *args, example_kwargs=kwargs))
     got = tvm_hlo_frontend.build(mod, params)(*arrays((X, batch)), other.numpy())
     wanted = module(*args, **kwargs)
     assert [len(array.shape) for array in got] == [2, 1, 1]
@@ -141,7 +142,7 @@ def test_element_types_of_weights_and_inputs_are_kept(dtype):
     lowered = lower_pytorch(module, X.to(dtype))
     wanted = str(dtype).removeprefix("torch.")
     assert {str(value.dtype) for value in lowered.parameter_values.values()} == {wanted}
-    mod, params = from_pytorch(module, X.to(dtype))
+    mod, params = mod_and_params(from_pytorch(module, X.to(dtype)))
     got = tvm_hlo_frontend.build(mod, params)(X.numpy().astype(lowered.parameter_values[0].dtype))
     tolerance = {torch.float64: 1e-14, torch.float16: 2e-3, torch.bfloat16: 2e-2}[dtype]
     np.testing.assert_allclose(got.astype("f8"), module(X.to(dtype)).detach().double().numpy(), atol=tolerance)
@@ -178,7 +179,7 @@ def dynamic_program():
 @pytest.mark.parametrize("batch", [2, 5])
 def test_inputs_give_dynamic_dimensions_their_sizes(batch):
     program, x = dynamic_program(), torch.ones(batch, 4)
-    mod, params = from_pytorch(program, x)
+    mod, params = mod_and_params(from_pytorch(program, x, freeze_params=False))
     assert sorted(params) == ["bias", "weight"]
     assert_same(tvm_hlo_frontend.build(mod, params)(x.numpy()), program.module()(x))
 
@@ -270,7 +271,10 @@ def test_other_roads():
 # ---- the hook and imports
 
 
+@relay_only("relay.frontend")
 def test_the_relay_hook_converts_via_hlo_and_leaves_tvms_importer():
+    from tvm import relay
+
     module, inputs = model("mlp")
     mod, params = relay.frontend.from_pytorch(module, *inputs, via="hlo")
     assert "hlo.signature" in mod["main"].attrs and sorted(params)[0] == "0.bias"
@@ -318,6 +322,6 @@ def test_without_torch_says_what_to_install():
 def test_the_attention_block_masks():
     module, (x, mask) = model("attention")
     assert isinstance(module, Attention)
-    mod, _ = from_pytorch(module, x, mask)
+    mod, _ = mod_and_params(from_pytorch(module, x, mask))
     kinds = {p.name: p.element_type for p in tvm_hlo_frontend.signature_of(mod).parameters if not p.bound}
     assert kinds == {"x": "f32", "mask": "pred"}

@@ -14,6 +14,7 @@ from torch import nn  # noqa: E402
 from torch_models import Function, assert_same, model  # noqa: E402
 
 import tvm_hlo_frontend  # noqa: E402
+from tvm_hlo_frontend.dialects import mod_and_params  # noqa: E402
 from tvm_hlo_frontend.frameworks.lowered import LoweringError  # noqa: E402
 from tvm_hlo_frontend.frameworks.pytorch import from_pytorch, lower_pytorch  # noqa: E402
 
@@ -22,7 +23,7 @@ X = torch.linspace(-1, 1, 12).reshape(3, 4)
 
 
 def run(module, *inputs):
-    mod, params = from_pytorch(module, *inputs, via="torch_xla")
+    mod, params = mod_and_params(from_pytorch(module, *inputs, via="torch_xla"))
     return tvm_hlo_frontend.build(mod, params)(*(tensor.numpy() for tensor in inputs))
 
 

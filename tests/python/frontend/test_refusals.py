@@ -12,6 +12,7 @@ import tvm
 
 import tvm_hlo_frontend
 from tvm_hlo_frontend import UnsupportedHloError
+from tvm_hlo_frontend.dialects import mod_and_params
 from tvm_hlo_frontend.hlo.attributes import CallAttributes, CustomCallAttributes, DimensionsAttributes
 from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.module import Metadata
@@ -79,7 +80,9 @@ def test_custom_converter_makes_it_work_for_one_call():
     def double(ctx, instruction, x):
         return ctx.map("add", x.element_type, [x, x], exact=True)
 
-    mod, params = tvm_hlo_frontend.from_hlo(hlo, custom_converters={"nobody_knows_a": double, "nobody_knows_b": double})
+    mod, params = mod_and_params(
+        tvm_hlo_frontend.from_hlo(hlo, custom_converters={"nobody_knows_a": double, "nobody_knows_b": double})
+    )
     x = np.arange(4, dtype="float32")
     np.testing.assert_array_equal(tvm_hlo_frontend.build(mod, params)(x), 8 * x)
     with pytest.raises(UnsupportedHloError):
@@ -116,7 +119,8 @@ def test_refusals_of_a_converter_and_missing_converters_come_together():
     ("setup", "message"),
     [
         (
-            "tvm = types.ModuleType('tvm'); tvm.__version__ = '0.27'; tvm.__path__ = []; sys.modules['tvm'] = tvm",
+            "tvm = types.ModuleType('tvm'); tvm.__version__ = '0.27'; tvm.__path__ = []; sys.modules['tvm'] = tvm; "
+            "tvm.__spec__ = importlib.machinery.ModuleSpec('tvm', None, is_package=True)",
             "0.27",
         ),
         ("sys.modules['tvm'] = None", "no TVM is installed"),
@@ -126,7 +130,7 @@ def test_refusals_of_a_converter_and_missing_converters_come_together():
 def test_without_relay_the_error_says_what_to_do(setup, message):
     program = textwrap.dedent(
         f"""
-        import sys, types
+        import importlib.machinery, sys, types
         {setup}
         import tvm_hlo_frontend
         from tvm_hlo_frontend.dialects import load_dialect
@@ -156,7 +160,7 @@ def test_rule_45_size_of_a_static_dimension():
     entry = ComputationBuilder("main")
     x = entry.parameter(0, array_shape("f32", (4, 7)))
     size = entry.add("get-dimension-size", [x], array_shape("s32"), DimensionsAttributes((1,)))
-    executable = tvm_hlo_frontend.build(*tvm_hlo_frontend.from_hlo(module("size", entry.build(size))))
+    executable = tvm_hlo_frontend.build(*mod_and_params(tvm_hlo_frontend.from_hlo(module("size", entry.build(size)))))
     assert executable(np.zeros((4, 7), "float32")) == 7
 
 

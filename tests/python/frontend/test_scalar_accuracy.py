@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tvm
+from dialect_marks import DIALECT
+from emitted import code_of, compiled, target_of, tensor
 from tvm import te
 
 from tvm_hlo_frontend.hlo.scalar_expression import elementwise_expression
@@ -22,7 +24,9 @@ def kernel(
     """Compiled function of one opcode on vectors; the last elements are done by scalar code."""
     expression = elementwise_expression(opcode, to or kind, (kind,) * operands, attributes)
     inputs = [te.placeholder((count,), TVM_DTYPES[kind]) for _ in range(operands)]
-    output = te.compute((count,), lambda i: evaluate(expression, [tensor[i] for tensor in inputs])[0])
+    output = te.compute((count,), lambda i: evaluate(expression, [tensor[i] for tensor in inputs])[0], name="out")
+    if DIALECT == "relax":
+        return _kernel_of_prim_func(te.create_prim_func([*inputs, output]), target)
     schedule = te.create_schedule(output.op)
     if target != "c":  # C has no vectors
         _, inner = schedule[output].split(output.op.axis[0], LANES)
@@ -30,10 +34,20 @@ def kernel(
     return tvm.build(schedule, [*inputs, output], target)
 
 
+def _kernel_of_prim_func(function: Any, target: str) -> Any:
+    from tvm import s_tir
+
+    schedule = s_tir.Schedule(function)
+    if target != "c":
+        (loop,) = schedule.get_loops(schedule.get_sblock("out"))
+        schedule.vectorize(schedule.split(loop, [None, LANES])[1])
+    return compiled(schedule.mod["main"], target_of(target))
+
+
 def run(opcode: str, *arrays: np.ndarray) -> np.ndarray:
     kind = {"float32": "f32", "float64": "f64"}[arrays[0].dtype.name]
-    result = tvm.nd.array(np.zeros(arrays[0].shape, arrays[0].dtype))
-    kernel(opcode, kind, arrays[0].size, len(arrays))(*map(tvm.nd.array, arrays), result)
+    result = tensor(np.zeros(arrays[0].shape, arrays[0].dtype))
+    kernel(opcode, kind, arrays[0].size, len(arrays))(*map(tensor, arrays), result)
     return result.numpy()
 
 
@@ -119,12 +133,12 @@ SAMPLE = [
 def test_code_for_other_targets(target: str) -> None:
     for opcode, kind, operands, attributes, to in SAMPLE:
         code = kernel(opcode, kind, 64, operands, attributes, target, to)
-        assert code.get_source("c" if target == "c" else "asm"), opcode
+        assert code_of(code, "c" if target == "c" else "asm"), opcode
 
 
 @pytest.mark.parametrize("opcode", ["exponential", "tanh", "logistic", "erf", "log", "maximum", "round-nearest-even"])
 def test_hot_functions_are_vectors(opcode: str) -> None:
-    code = kernel(opcode, "f32", 64, 2 if opcode == "maximum" else 1).get_source("ll")
+    code = code_of(kernel(opcode, "f32", 64, 2 if opcode == "maximum" else 1), "ll")
     body = code[code.index("define internal") :]
     assert "<16 x float>" in body
     assert "masked.gather" not in code

@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from dialect_marks import DIALECT
 
 from tvm_hlo_frontend import build, from_jax
+from tvm_hlo_frontend.dialects import mod_and_params
 from tvm_hlo_frontend.schedules import small_loops
 
 SMALL, LARGE = (8, 32), (512, 1024)
@@ -17,8 +19,9 @@ SMALL, LARGE = (8, 32), (512, 1024)
 
 def launches(function, *shapes):
     """Calls that start TVM's thread pool, in the code that `build` makes."""
-    mod, params = from_jax(function, *(jax.ShapeDtypeStruct(shape, "float32") for shape in shapes))
-    code = build(mod, params).library.get_lib().get_source("ll")
+    mod, params = mod_and_params(from_jax(function, *(jax.ShapeDtypeStruct(shape, "float32") for shape in shapes)))
+    library = build(mod, params).library
+    code = library.get_lib().get_source("ll") if DIALECT == "relay" else library.mod.imports[0].inspect_source("ll")
     return len(re.findall(r" load .*@__TVMBackendParallelLaunch", code))
 
 
@@ -40,7 +43,7 @@ def test_only_large_loops_wake_other_threads(function, small, large):
 
 def test_numbers_do_not_depend_on_it(monkeypatch):
     x = np.random.default_rng(0).normal(size=(40, 70)).astype("float32")
-    converted = from_jax(lambda x: (jnp.tanh(x @ x.T), jnp.cumsum(x, 1), jnp.sort(x, 0)), x)
+    converted = mod_and_params(from_jax(lambda x: (jnp.tanh(x @ x.T), jnp.cumsum(x, 1), jnp.sort(x, 0)), x))
     serial = build(*converted)(x)
     monkeypatch.setattr(small_loops, "MIN_PARALLEL_INSTRUCTIONS", 0)
     for one, other in zip(serial, build(*converted)(x), strict=True):

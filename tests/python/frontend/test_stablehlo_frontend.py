@@ -7,9 +7,10 @@ import sys
 
 import numpy as np
 import pytest
-from tvm import relay
+from dialect_marks import DIALECT
 
 import tvm_hlo_frontend
+from tvm_hlo_frontend.dialects import mod_and_params, parameter_names
 from tvm_hlo_frontend.errors import HloParseError, SignatureError, UnsupportedHloError
 from tvm_hlo_frontend.frameworks.lowered import LoweringError
 from tvm_hlo_frontend.frameworks.stablehlo import from_stablehlo, lower_stablehlo
@@ -75,15 +76,23 @@ def test_files(suffix, module, tmp_path):
 
 def test_hook_converts_and_runs(module):
     values = {0: W["bias"], 1: W["kernel"]}
-    mod, params = relay.frontend.from_stablehlo(module, parameter_values=values)
+    if DIALECT == "relay":
+        from tvm import relay
+
+        mod, params = relay.frontend.from_stablehlo(module, parameter_values=values)
+    else:
+        from tvm import relax
+
+        converted = relax.frontend.from_stablehlo(module, parameter_values=values, keep_params_in_input=True)
+        mod, params = mod_and_params(converted)
     assert sorted(params) == ["w_bias", "w_kernel"]
     np.testing.assert_allclose(tvm_hlo_frontend.build(mod, params)(X), layer(W, X), rtol=1e-6)
     assert tvm_hlo_frontend.signature_of(mod).source == "stablehlo"
 
 
 def test_own_names_win_and_must_fit(module):
-    mod, _ = from_stablehlo(module, input_names=["b", "k", "in"], freeze_params=True)
-    assert [variable.name_hint for variable in mod["main"].params] == ["b", "k", "in"]
+    mod, _ = mod_and_params(from_stablehlo(module, input_names=["b", "k", "in"], freeze_params=True))
+    assert parameter_names(mod) == ["b", "k", "in"]
     with pytest.raises(SignatureError, match="3 different names"):
         from_stablehlo(module, input_names=["b"])
 
@@ -93,7 +102,7 @@ def function(body, results="tensor<2x3xf32>", arguments="%x: tensor<2x3xf32>"):
 
 
 def run(source, *arguments):
-    return tvm_hlo_frontend.build(*from_stablehlo(source))(*arguments)
+    return tvm_hlo_frontend.build(*mod_and_params(from_stablehlo(source)))(*arguments)
 
 
 def test_mhlo_and_chlo():
@@ -162,7 +171,9 @@ def on_dynamic(*lines):
 
 
 def test_element_wise_operations_take_any_batch():
-    executable = tvm_hlo_frontend.build(*from_stablehlo(on_dynamic(f"%0 = stablehlo.tanh %x : {DYNAMIC}")))
+    executable = tvm_hlo_frontend.build(
+        *mod_and_params(from_stablehlo(on_dynamic(f"%0 = stablehlo.tanh %x : {DYNAMIC}")))
+    )
     for rows in (1, 2):
         np.testing.assert_allclose(executable(X[:rows]), np.tanh(X[:rows]), rtol=1e-6)
     with pytest.raises(SignatureError, match=r"input x takes float32\['\?', 3\], not float32\[3, 2\]"):

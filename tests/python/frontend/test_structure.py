@@ -9,6 +9,7 @@ from compare import check, run_tvm
 
 import tvm_hlo_frontend
 from tvm_hlo_frontend import ConversionError, UnsupportedHloError
+from tvm_hlo_frontend.dialects import mod_and_params
 from tvm_hlo_frontend.hlo.attributes import (
     CallAttributes,
     CollectiveAttributes,
@@ -115,7 +116,7 @@ def test_rule_80_shared_values_are_converted_once():
     for _ in range(2):
         value = builder.add("call", [value], F32, CallAttributes(), [callee])
         value = builder.add("minimum", [value, value])
-    mod, _ = tvm_hlo_frontend.from_hlo(module("shared", builder.build(value)))
+    mod, _ = mod_and_params(tvm_hlo_frontend.from_hlo(module("shared", builder.build(value))))
     assert tvm_hlo_frontend.report_of(mod).converted == {"maximum: kernel": 200, "minimum: kernel": 2}
 
 
@@ -263,6 +264,6 @@ def test_rule_92_annotations_never_affect_values():
     x, u = np.arange(12, dtype="float32").reshape(3, 4), np.ones((2, 4), "float32")
     wanted = x.copy()
     wanted[1] += 2
-    mod, params = tvm_hlo_frontend.from_hlo(ANNOTATED)
+    mod, params = mod_and_params(tvm_hlo_frontend.from_hlo(ANNOTATED))
     got = tvm_hlo_frontend.build(mod, params)(x, np.array([[1], [1]], np.int32), u)
     np.testing.assert_array_equal(got, -wanted)

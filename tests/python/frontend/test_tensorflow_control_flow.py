@@ -7,6 +7,7 @@ import pytest
 from tensorflow_graphs import assert_close, graph_def_of, input_names, run_session, run_tvm, version_1_control_flow
 
 from tvm_hlo_frontend import from_tensorflow
+from tvm_hlo_frontend.dialects import mod_and_params
 from tvm_hlo_frontend.frameworks.lowered import LoweringError
 from tvm_hlo_frontend.frameworks.tensorflow import lower_tensorflow
 
@@ -50,7 +51,10 @@ def version_1_graph():
 
 
 def test_version_1_control_flow(version_1_graph):
-    converted = from_tensorflow(version_1_graph, shape={"x": X.shape}, outputs=["value", "sums"])
+    outputs = ["value", "sums"]
+    converted = mod_and_params(
+        from_tensorflow(version_1_graph, shape={"x": X.shape}, outputs=outputs, freeze_params=False)
+    )
     assert input_names(*converted) == ["x", "flag"] and list(converted[1]) == ["kernel"]
     for x in (X, X + 1):
         for flag in (True, False):
@@ -88,7 +92,7 @@ def test_variables_in_version_1_loops(version_1_graph):
         return tf.graph_util.import_graph_def(version_1_graph, input_map=mapped, return_elements=["value:0"])[0]
 
     f = tf.compat.v1.wrap_function(f, [SPEC])
-    mod, params = from_tensorflow(f)
+    mod, params = mod_and_params(from_tensorflow(f, freeze_params=False))
     assert list(params) == ["weights"]
     assert_close(run_tvm((mod, params), X), [f(X)])
 

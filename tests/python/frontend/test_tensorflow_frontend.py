@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tvm_hlo_frontend
+from tvm_hlo_frontend.dialects import mod_and_params, parameter_names
 from tvm_hlo_frontend.errors import SignatureError
 from tvm_hlo_frontend.frameworks.lowered import LoweringError, parameter_shapes
 from tvm_hlo_frontend.frameworks.tensorflow import (
@@ -39,7 +40,7 @@ def shapes(lowered):
 
 
 def run(converted, *arrays):
-    return tvm_hlo_frontend.build(*converted)(*arrays)
+    return tvm_hlo_frontend.build(*mod_and_params(converted))(*arrays)
 
 
 def test_inputs_come_first_then_the_captured_variables(affine):
@@ -110,7 +111,8 @@ def test_python_functions_with_several_inputs_and_results():
 @pytest.mark.parametrize("frozen", [False, True])
 def test_weights_as_params_and_frozen(affine, frozen):
     function, (first, second, _) = affine
-    mod, params = from_concrete_function(function.get_concrete_function(SPEC), freeze_params=frozen)
+    concrete = function.get_concrete_function(SPEC)
+    mod, params = mod_and_params(from_concrete_function(concrete, freeze_params=frozen))
     assert sorted(params) == ([] if frozen else ["kernel", "kernel.1"])
     want = X @ first.numpy() * 2 + second.numpy()
     np.testing.assert_allclose(run((mod, params), X), want, rtol=1e-5, atol=1e-6)
@@ -139,8 +141,8 @@ def small_keras_model():
 
 def test_keras_models_run_in_inference_mode_and_name_weights_by_path():
     model = small_keras_model()
-    mod, params = from_tensorflow(model, X, X)
-    assert [variable.name_hint for variable in mod["main"].params][:2] == ["left", "right"]
+    mod, params = mod_and_params(from_tensorflow(model, X, X, freeze_params=False))
+    assert parameter_names(mod)[:2] == ["left", "right"]
     assert sorted(params) == ["head/bias", "head/kernel"]
     want = model([X, X + 1], training=False).numpy()
     np.testing.assert_allclose(run((mod, params), X, X + 1), want, rtol=1e-5, atol=1e-6)

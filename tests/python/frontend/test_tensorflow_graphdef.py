@@ -7,11 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+from dialect_marks import relay_only
 from tensorflow_graphs import assert_close, graph_def_of, input_names, run_session, run_tvm
-from tvm import relay
 
 import tvm_hlo_frontend
 from tvm_hlo_frontend import SignatureError, from_tensorflow, report_of
+from tvm_hlo_frontend.dialects import mod_and_params
 from tvm_hlo_frontend.frameworks.lowered import LoweringError
 from tvm_hlo_frontend.frameworks.tensorflow import lower_tensorflow
 
@@ -38,7 +39,7 @@ ENDS = ["folded:0", "halves:0", "halves:1"]
 
 
 def test_inputs_are_placeholders_and_outputs_what_nobody_consumes():
-    mod, params = from_tensorflow(GRAPH, shape=SHAPES)
+    mod, params = mod_and_params(from_tensorflow(GRAPH, shape=SHAPES, freeze_params=False))
     assert input_names(mod, params) == ["image", "bias"] and list(params) == ["kernel"]
     assert_close(run_tvm((mod, params), X, Y), run_session(GRAPH, {"image": X, "bias": Y}, ENDS))
     assert report_of(mod).notes == ("result 0: folded", "result 1: halves", "result 2: halves:1")
@@ -59,16 +60,16 @@ def test_outputs_choose_nodes_in_order(outputs):
 
 
 def test_unneeded_placeholders_are_no_inputs():
-    mod, params = from_tensorflow(GRAPH, shape=SHAPES, outputs=["kernel/read"])
+    mod, params = mod_and_params(from_tensorflow(GRAPH, shape=SHAPES, outputs=["kernel/read"]))
     assert input_names(mod, params) == ["image", "bias"]  # named in shape=, so they stay
-    mod, params = from_tensorflow(GRAPH, outputs=["kernel/read"])
+    mod, params = mod_and_params(from_tensorflow(GRAPH, outputs=["kernel/read"]))
     assert input_names(mod, params) == []
     assert_close(run_tvm((mod, params)), [W])
 
 
 def test_a_tensor_named_in_shape_cuts_the_graph():
     hidden = np.arange(8, dtype=np.float32).reshape(2, 4)
-    mod, params = from_tensorflow(GRAPH, shape={"hidden": (2, 4)}, outputs=["halves:1"])
+    mod, params = mod_and_params(from_tensorflow(GRAPH, shape={"hidden": (2, 4)}, outputs=["halves:1"]))
     assert input_names(mod, params) == ["hidden"] and not params
     assert_close(run_tvm((mod, params), hidden), [hidden[:, 2:]])
 
@@ -89,14 +90,14 @@ def test_weights_that_xla_must_know_stay_constants():
         ends = tf.constant(np.array([0, 4], np.float32), name="ends")
         tf.add(x, tf.range(ends[0], ends[1]), name="out")
 
-    mod, params = from_tensorflow(graph_def_of(grid))
+    mod, params = mod_and_params(from_tensorflow(graph_def_of(grid)))
     assert not params
     x = np.ones(4, np.float32)
     assert_close(run_tvm((mod, params), x), [x + np.arange(4, dtype=np.float32)])
 
 
 def test_params_can_be_frozen():
-    mod, params = from_tensorflow(GRAPH, shape=SHAPES, freeze_params=True)
+    mod, params = mod_and_params(from_tensorflow(GRAPH, shape=SHAPES, freeze_params=True))
     assert not params
     assert_close(run_tvm((mod, params), X, Y), run_session(GRAPH, {"image": X, "bias": Y}, ENDS))
 
@@ -170,12 +171,18 @@ def test_devices_and_colocations_that_do_not_exist_are_ignored():
     assert_close(run_tvm(from_tensorflow(graph, shape=SHAPES), X, Y), run_session(GRAPH, {"image": X, "bias": Y}, ENDS))
 
 
+@relay_only("relay.frontend")
 def test_the_relay_hook_converts_via_hlo():
+    from tvm import relay
+
     mod, params = relay.frontend.from_tensorflow(GRAPH, shape=SHAPES, outputs=["hidden"], via="hlo")
     assert_close(run_tvm((mod, params), X, Y), run_session(GRAPH, {"image": X, "bias": Y}, ["hidden:0"]))
 
 
+@relay_only("relay.frontend")
 def test_without_via_tvms_own_importer_gets_its_arguments(monkeypatch):
+    from tvm import relay
+
     assert relay.frontend.from_tensorflow.tvm_importer is relay.frontend.tensorflow.from_tensorflow
     given = []
     monkeypatch.delattr(relay.frontend.from_tensorflow, "tvm_importer")
@@ -186,12 +193,16 @@ def test_without_via_tvms_own_importer_gets_its_arguments(monkeypatch):
     assert given == [((GRAPH, "NCHW"), {"outputs": ["hidden"]}), ((GRAPH,), {})]
 
 
+@relay_only("relay.frontend")
 def test_tvms_own_importer_still_works():
+    from tvm import relay
+
     graph = graph_def_of(lambda tf1: tf.nn.relu(tf1.placeholder(tf.float32, (2, 3), name="x"), name="out"))
     mod, _ = relay.frontend.from_tensorflow(graph, shape={"x": (2, 3)}, outputs=["out"])
     assert "nn.relu" in mod.astext() and "hlo.signature" not in mod.astext()
 
 
+@relay_only("relay.frontend")
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -200,12 +211,15 @@ def test_tvms_own_importer_still_works():
     ],
 )
 def test_what_has_no_meaning_via_hlo_is_refused(options, message):
+    from tvm import relay
+
     with pytest.raises(SignatureError, match=message):
         relay.frontend.from_tensorflow(GRAPH, shape=SHAPES, via="hlo", **options)
     with pytest.raises(ValueError, match="via='onnx'"):
         relay.frontend.from_tensorflow(GRAPH, via="onnx")
 
 
+@relay_only("relay.frontend")
 def test_the_hook_does_not_import_tensorflow():
     code = (
         "import sys, tvm_hlo_frontend; from tvm import relay; assert relay.frontend.from_tensorflow.tvm_importer; "

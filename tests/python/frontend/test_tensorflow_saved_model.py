@@ -7,6 +7,7 @@ import pytest
 from tensorflow_graphs import assert_close, input_names, run_tvm, version_1_control_flow
 
 from tvm_hlo_frontend import SignatureError, from_tensorflow, report_of
+from tvm_hlo_frontend.dialects import mod_and_params
 from tvm_hlo_frontend.frameworks.lowered import LoweringError
 from tvm_hlo_frontend.frameworks.tensorflow import lower_tensorflow
 
@@ -49,7 +50,7 @@ def saved(tmp_path_factory):
 
 def test_the_default_signature(saved):
     path, layers = saved
-    mod, params = from_tensorflow(path, shape={"image": X.shape})
+    mod, params = mod_and_params(from_tensorflow(path, shape={"image": X.shape}, freeze_params=False))
     # signatures take and return their tensors by name, in the order of the names
     assert input_names(mod, params) == ["alpha", "image"] and list(params) == ["kernel"]
     assert report_of(mod).notes == ("result 0: bias", "result 1: scores")
@@ -63,7 +64,7 @@ def test_the_structure_of_results(saved):
 
 
 def test_new_values_of_variables_are_named(saved):
-    mod, params = from_tensorflow(saved[0], X, signature="count")
+    mod, params = mod_and_params(from_tensorflow(saved[0], X, signature="count"))
     assert report_of(mod).notes[-1] == "result 1: new value of the variable calls"
     assert "new value of the variable calls" in str(report_of(mod))
     calls = saved[1].calls.numpy()
@@ -103,7 +104,7 @@ def saved_version_1(request, tmp_path_factory):
 
 def test_version_1_with_a_loop_around_its_variable(saved_version_1):
     path, wanted = saved_version_1
-    mod, params = from_tensorflow(path, shape={"image": X.shape})
+    mod, params = mod_and_params(from_tensorflow(path, shape={"image": X.shape}, freeze_params=False))
     assert input_names(mod, params) == ["image", "steps"] and list(params) == ["kernel"]
     assert report_of(mod).notes == ("result 0: value",)
     assert_close(run_tvm((mod, params), X, np.int32(2)), [wanted])
@@ -129,7 +130,7 @@ def test_keras_files(tmp_path, suffix):
     model = keras_model()
     path = tmp_path / f"model{suffix}"
     model.save(path)
-    mod, params = from_tensorflow(path, shape={"left": (2, 3), "right": (2, 3)})
+    mod, params = mod_and_params(from_tensorflow(path, shape={"left": (2, 3), "right": (2, 3)}, freeze_params=False))
     assert input_names(mod, params) == ["left", "right"]
     assert sorted(params) == ["head/bias", "head/kernel", "hidden/bias", "hidden/kernel"]
     assert report_of(mod).notes == ("result 0: head", "result 1: hidden")

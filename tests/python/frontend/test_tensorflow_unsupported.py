@@ -9,6 +9,7 @@ import pytest
 from tensorflow_graphs import assert_close, graph_def_of, run_tvm, version_1_control_flow
 
 from tvm_hlo_frontend import from_tensorflow
+from tvm_hlo_frontend.dialects import mod_and_params
 from tvm_hlo_frontend.frameworks.lowered import LoweringError
 from tvm_hlo_frontend.frameworks.tensorflow import lower_tensorflow
 from tvm_hlo_frontend.frameworks.tensorflow.unsupported import kernels
@@ -116,7 +117,7 @@ def test_random_numbers_need_a_seed():
     noise = tf.function(lambda x: x + tf.random.uniform((2, 3)))
     with pytest.raises(UnsupportedHloError, match="rng_seed"):
         from_tensorflow(noise, SPEC)
-    got = build(*from_tensorflow(noise, SPEC, rng_seed=3))(np.zeros((2, 3), np.float32))
+    got = build(*mod_and_params(from_tensorflow(noise, SPEC, rng_seed=3)))(np.zeros((2, 3), np.float32))
     assert ((got >= 0) & (got < 1)).all() and len(np.unique(got)) == 6
 
 

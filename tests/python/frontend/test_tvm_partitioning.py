@@ -5,6 +5,11 @@ from __future__ import annotations
 import pytest
 import tvm
 from compare import compare
+from dialect_marks import DIALECT, skip_file
+
+if DIALECT != "relay":
+    skip_file("relay", "BYOC on Relay modules")
+
 from relay_modules import MODULES, calls, has_branches, only, operators, same_numbers, sample
 from tvm import relay
 from tvm.contrib import graph_executor

@@ -7,6 +7,11 @@ import math
 import numpy as np
 import pytest
 import tvm
+from dialect_marks import DIALECT, skip_file
+
+if DIALECT != "relay":
+    skip_file("relay", "passes of Relay")
+
 from relay_modules import (
     MODULES,
     applied,

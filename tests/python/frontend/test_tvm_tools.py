@@ -9,6 +9,11 @@ import numpy as np
 import pytest
 import tvm
 from compare import compare, run_plain
+from dialect_marks import DIALECT, skip_file
+
+if DIALECT != "relay":
+    skip_file("relay", "Relay's executors, parser and analyses")
+
 from relay_modules import MODULES, bound_weights, converted, has_branches, numbers, operators, same_numbers, sample
 from tvm import relay
 from tvm.contrib import graph_executor

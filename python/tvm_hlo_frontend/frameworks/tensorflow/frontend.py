@@ -47,13 +47,16 @@ def from_tensorflow(
     signature : str, optional
         Of a SavedModel: which signature, or function of the saved object; by default ``serving_default``, or the only
         signature.
-    dialect, freeze_params, custom_converters, rng_seed
+    dialect : str, optional
+        ``"relay"`` or ``"relax"``; by default what the installed TVM has.
+    freeze_params, custom_converters, rng_seed
         As for `from_hlo`.
 
     Returns
     -------
-    (tvm.IRModule, dict of str to tvm.nd.NDArray)
-        As `from_hlo`. Inputs have TensorFlow's names: placeholders, arguments, keys of a signature. `params` holds
+    (tvm.IRModule, dict of str to tvm.nd.NDArray) or tvm.IRModule
+        As `from_hlo`: in Relax the module alone, with weights as constants by default.
+        Inputs have TensorFlow's names: placeholders, arguments, keys of a signature. `params` holds
         variables and captured constants under the names of the variables (of a Keras model their paths), and the
         constant arrays of a GraphDef under the names of their nodes. The results are a flat tuple of the program's
         outputs in the order of `tf.nest.flatten`, or one array if there is just one; a program that assigns variables
@@ -140,12 +143,14 @@ def from_concrete_function(
     concrete_function : tf.types.experimental.ConcreteFunction
     input_specs : sequence of tf.TensorSpec, optional
         One per flat input, with static shapes; by default the function's own.
-    dialect, freeze_params, custom_converters, rng_seed
+    dialect : str, optional
+        ``"relay"`` or ``"relax"``; by default what the installed TVM has.
+    freeze_params, custom_converters, rng_seed
         As for `from_hlo`.
 
     Returns
     -------
-    (tvm.IRModule, dict of str to tvm.nd.NDArray)
+    (tvm.IRModule, dict of str to tvm.nd.NDArray) or tvm.IRModule
         As for `from_tensorflow`; errors as there.
     """
     lowered = lower_concrete_function(concrete_function, input_specs=input_specs)

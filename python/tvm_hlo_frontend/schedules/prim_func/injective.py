@@ -46,7 +46,7 @@ def schedule_blocks(schedule: Any, blocks: list[Block], schedule_block: Callable
 def nest_of_readers(schedule: Any, block: Block, nests: dict[str, Nest]) -> Nest | None:
     """The loops in which `block` can be computed, lanes at a time: only there, and at the same index."""
     if block.is_reduction or dtype_of(block.buffer) == "bool":
-        return None  # TVM's vectors of stored truth values are bytes, which it then takes for conditions
+        return None  # see stores_vectors
     readers = [block_of(schedule, handle) for handle in schedule.get_consumers(block.handle)]
     found = [nests.get(reader.name) for reader in readers]
     first = found[0] if found else None
@@ -66,7 +66,9 @@ def reads_same_index(reader: Block, block: Block) -> bool:
             and all(any(index.same_as(variable) for index in found[0]) for variable in own)
         )
     return reader.extents == block.extents and all(
-        index.same_as(variable) for indices in found for index, variable in zip(indices, own, strict=True)
+        len(indices) == len(own)  # a block of no dimensions runs over one of size 1
+        and all(index.same_as(variable) for index, variable in zip(indices, own))
+        for indices in found
     )
 
 
@@ -92,7 +94,7 @@ def schedule_loops(schedule: Any, block: Block, target: Any) -> Nest:
     if lanes:
         loops[-1], vector = schedule.split(loops[-1], [None, lanes])
         extents[-1] = (extents[-1] or 0) // lanes
-        if has_vectors(target):
+        if stores_vectors(schedule, block, target):
             schedule.vectorize(vector)
     elif len(loops) > 1:
         whole = loops.pop()  # for LLVM
@@ -101,6 +103,11 @@ def schedule_loops(schedule: Any, block: Block, target: Any) -> Nest:
     schedule.parallel(tasks)
     inner = whole if whole is not None else [tasks, *loops[count:]][-1]
     return Nest(inner, lanes)
+
+
+def stores_vectors(schedule: Any, block: Block, target: Any) -> bool:
+    """Whether vectors of `block` may be stored: those of truth values that others read come back as bytes."""
+    return has_vectors(target) and not (dtype_of(block.buffer) == "bool" and schedule.get_consumers(block.handle))
 
 
 def dimension_across(block: Block) -> int | None:
@@ -135,7 +142,7 @@ def schedule_tiles(schedule: Any, block: Block, across: int, target: Any) -> Nes
     last_outer, last_inner = schedule.split(loops.pop(), [None, lanes])
     schedule.reorder(*loops, last_outer, across_outer, across_inner, last_inner)
     # gathers into vectors are no faster than scalar loads, so they have to be worth it
-    vectors = has_vectors(target) and weight(block.value) > 0
+    vectors = stores_vectors(schedule, block, target) and weight(block.value) > 0
     if vectors:
         schedule.vectorize(last_inner)
     outer = [*loops, last_outer, across_outer]
