@@ -113,12 +113,10 @@ def plain_harness(group):
 
 @relay_only("Relax has one executor, of which the test below is")
 @pytest.mark.parametrize("group", PLAIN_GRAPH)
-def test_unmodified_tvm_agrees_with_xla(group):
-    """relay.build and the graph executor, or tvm.compile."""
+def test_unmodified_relay_build_agrees_with_xla(group):
     assert not complaint(run_harness(plain_harness(group), plain=True))
 
 
-@relay_only("Relax has one executor, of which the test below is")
 @relay_only("Relax runs everything on one virtual machine")
 @pytest.mark.parametrize("group", PLAIN_VM)
 def test_unmodified_relay_vm_agrees_with_xla(group):
