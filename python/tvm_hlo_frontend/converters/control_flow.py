@@ -11,6 +11,7 @@ from ..hlo.shape import Shape
 from ..kernels.spec import KernelSpec
 from ..patterns.loops import ElementwiseLoop, match_elementwise_loop
 from ..patterns.scans import match_elementwise_scan
+from ..patterns.trips import known_trips
 from ..registry import converter
 from ..values import Tensor, Value, array_shapes, flatten, unflatten
 
@@ -32,6 +33,7 @@ def convert_while(ctx: ConversionContext, instruction: HloInstruction, state: Va
         flatten(state),
         lambda tensors: run(condition, tensors)[0],
         lambda tensors: run(body, tensors),
+        known_trips(instruction),
     )
     return unflatten(shape, list(results))
 

@@ -145,8 +145,10 @@ class Dialect(Protocol):
         state: Sequence[Tensor],
         condition: Callable[[Sequence[Tensor]], Tensor],
         body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
+        trips: int | None = None,
     ) -> tuple[Tensor, ...]:
-        """The state when `condition` is first false. `condition` and `body` may use nothing but their argument."""
+        """The state when `condition` is first false, which is after `trips` trips where that is known. `condition` and
+        `body` may use nothing but their argument."""
         ...
 
     # structure

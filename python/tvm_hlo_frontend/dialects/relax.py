@@ -13,7 +13,7 @@ from ..hlo.shape import Dimension, Shape, Symbol, element_type_of
 from ..kernels.dtypes import TVM_DTYPES
 from ..kernels.spec import KernelSpec
 from ..values import Tensor, broadcast_dimensions
-from .relax_functions import Scope, called_apart, doubled_loop
+from .relax_functions import Scope, called_apart, counted_loop, doubled_loop
 from .relax_kernels import KernelFunctions
 
 # TVM's simplifiers reach these only through their operands, see patterns/arithmetic
@@ -197,11 +197,16 @@ class RelaxDialect:
         state: Sequence[Tensor],
         condition: Callable[[Sequence[Tensor]], Tensor],
         body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
+        trips: int | None = None,
     ) -> tuple[Tensor, ...]:
         shapes = [tensor.shape for tensor in state]
-        test, _ = self._function(f"{name}_condition", shapes, lambda tensors: [condition(tensors)])
+        types = [self._type(shape) for shape in shapes]
         step, _ = self._function(f"{name}_body", shapes, body)
-        loop = doubled_loop(self._builder, self._name(name), test, step, [self._type(shape) for shape in shapes])
+        if trips is None:
+            test, _ = self._function(f"{name}_condition", shapes, lambda tensors: [condition(tensors)])
+            loop = doubled_loop(self._builder, self._name(name), test, step, types)
+        else:
+            loop = counted_loop(self._builder, self._name(name), trips, step, types)
         start = self._scopes[-1].emit(relax.Tuple([tensor.expr for tensor in state]))
         return self._parts(self._scopes[-1].emit(relax.Call(loop, [start])), shapes)
 

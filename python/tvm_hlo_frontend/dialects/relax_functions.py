@@ -57,22 +57,55 @@ def doubled_loop(builder: Any, name: str, condition: Any, body: Any, types: Sequ
         Of the parts.
     """
     state_type = relax.TupleType(list(types))
-
-    def parts(scope: Scope, state: Any) -> list[Any]:
-        return [scope.emit(relax.TupleGetItem(state, index)) for index in range(len(types))]
-
     previous: Any = None
     for level in range(DOUBLINGS + 1):
         parameter = relax.Var("state", state_type)
         scope, then, otherwise = Scope(builder), Scope(builder), Scope(builder)
         state = parameter if previous is None else scope.emit(relax.Call(previous, [parameter]))
-        tests = scope.emit(relax.Call(condition, parts(scope, state)))
+        tests = scope.emit(relax.Call(condition, parts(scope, state, types)))
         test = scope.emit(relax.TupleGetItem(tests, 0))
         if previous is None:
-            advanced = then.emit(relax.Call(body, parts(then, state)))
+            advanced = then.emit(relax.Call(body, parts(then, state, types)))
         else:
             advanced = then.emit(relax.Call(previous, [state]))
         chosen = scope.emit(relax.If(test, then.close(advanced), otherwise.close(otherwise.emit(state))))
         function = relax.Function([parameter], scope.close(chosen), state_type)
         previous = builder.add_func(function, f"{name}_{level}")
     return previous
+
+
+def counted_loop(builder: Any, name: str, trips: int, body: Any, types: Sequence[Any]) -> Any:
+    """The GlobalVar of a function that takes and returns the state of a loop of `trips` trips as one tuple: function k
+    runs 2^k of them, and those of the ones among the digits of `trips` are called one after the other.
+
+    Parameters
+    ----------
+    builder, name, body, types
+        As for `doubled_loop`.
+    trips : int
+    """
+    state_type = relax.TupleType(list(types))
+    parameter = relax.Var("state", state_type)
+    scope = Scope(builder)
+    state, power = scope.emit(parameter), None
+    for level in range(trips.bit_length()):
+        power = _twice(builder, f"{name}_{level}", power, body, types)
+        if trips >> level & 1:
+            state = scope.emit(relax.Call(power, [state]))
+    return builder.add_func(relax.Function([parameter], scope.close(state), state_type), name)
+
+
+def _twice(builder: Any, name: str, function: Any, body: Any, types: Sequence[Any]) -> Any:
+    """A function that calls `function` on the state twice; the body alone where there is none."""
+    parameter = relax.Var("state", relax.TupleType(list(types)))
+    scope = Scope(builder)
+    if function is None:
+        state = scope.emit(relax.Call(body, parts(scope, parameter, types)))
+    else:
+        state = scope.emit(relax.Call(function, [scope.emit(relax.Call(function, [parameter]))]))
+    return builder.add_func(relax.Function([parameter], scope.close(state), state.ty), name)
+
+
+def parts(scope: Scope, state: Any, types: Sequence[Any]) -> list[Any]:
+    """The elements of a state."""
+    return [scope.emit(relax.TupleGetItem(state, index)) for index in range(len(types))]

@@ -200,6 +200,7 @@ class RelayDialect:
         state: Sequence[Tensor],
         condition: Callable[[Sequence[Tensor]], Tensor],
         body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
+        trips: int | None = None,
     ) -> tuple[Tensor, ...]:
         # a tail-recursive global function: Relay's virtual machine runs it in constant stack
         variables = [self.parameter(f"s{number}", tensor.shape) for number, tensor in enumerate(state)]

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..hlo.attributes import CompareAttributes, ConstantAttributes, ParameterAttributes, TupleIndexAttributes
 from ..hlo.module import HloInstruction
+from ..hlo.shape import Shape
 
 # direction -> the same with its operands exchanged
 _EXCHANGED = {"LT": "GT", "GT": "LT", "LE": "GE", "GE": "LE", "NE": "NE", "EQ": "EQ"}
@@ -23,7 +24,7 @@ def known_trips(loop: HloInstruction) -> int | None:
     -------
     int or None
         None unless the counter is an element of the state that starts at a constant, grows by a constant in the body
-        and meets the limit.
+        and meets the limit before its type ends.
     """
     body, condition = loop.called_computations
     test = condition.root
@@ -36,9 +37,16 @@ def known_trips(loop: HloInstruction) -> int | None:
     if index is None or last is None or body.root.opcode != "tuple":
         return None
     first, step = _integer(loop.operands[0].operands[index]), _step(body.root.operands[index], index)
-    if first is None or not step:
+    if first is None or not step or test.attributes.type != counter.shape.kind.upper():
         return None
-    return _count(first, step, last, direction)
+    trips = _count(first, step, last, direction)
+    return trips if trips is not None and _holds(counter.shape, first + trips * step) else None
+
+
+def _holds(shape: Shape, value: int) -> bool:
+    """Whether a counter of this type reaches `value` without wrapping, after which it might go on."""
+    bounds = np.iinfo(shape.numpy_dtype)
+    return bool(bounds.min <= value <= bounds.max)
 
 
 def _count(first: int, step: int, last: int, direction: str) -> int | None:

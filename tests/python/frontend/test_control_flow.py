@@ -91,6 +91,15 @@ def test_loops_that_are_not_unrolled(name, loops_stay_loops):
     check(hlo_of(function, *args), args)
 
 
+@pytest.mark.parametrize("trips", [1, 2, 3, 7, 64, 1000])
+def test_rule_78_counted_loops_run_as_often_as_they_say(trips, loops_stay_loops):
+    def function(x):
+        return jax.lax.fori_loop(0, trips, lambda _, state: jnp.cumsum(state) * np.float32(0.5), x)
+
+    x = np.arange(4, dtype=np.float32)
+    check(hlo_of(function, x), [x], rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["rule_78 while, trips", "rule_77 conditional in while"])
 def test_loops_through_the_plain_virtual_machine(name, loops_stay_loops):
     function, *args = CASES[name]

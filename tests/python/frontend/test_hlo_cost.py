@@ -158,6 +158,9 @@ def loop_module(first, limit, step, direction="LT", exchanged=False):
         ((0, 5, -1), None),
         ((0, 5, 0), None),
         ((0, 5, 1, "GT", True), 5),
+        # the counter wraps before the condition is false
+        ((0, 2**31 - 1, 1, "LE"), None),
+        ((0, 2**31 - 1, 2**30), None),
     ],
 )
 def test_trips_of_counted_loops(arguments, trips):
