@@ -59,7 +59,8 @@ def convert_dot(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor
         lhs, rhs, left, right, m, n = rhs, lhs, right, left, n, m
     accumulator = accumulator_type(lhs.element_type, rhs.element_type, shape.element_type)
     is_dense = BY_NAME[accumulator].kind == "float" and batch == 1 and m > STREAMED_ROWS
-    if is_dense and ctx.dialect.has_fast_dense(m, n):
+    depth = math.prod(lhs.shape.sizes[axis] for axis in left.contracting)
+    if is_dense and ctx.dialect.has_fast_dense(m, n, depth):
         product = dense(ctx, lhs, rhs, left, right, accumulator)
         product = product if accumulator == shape.element_type else ctx.map("convert", shape.element_type, [product])
     else:

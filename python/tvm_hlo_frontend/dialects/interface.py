@@ -89,8 +89,8 @@ class Dialect(Protocol):
         ...
 
     # linear algebra: `result_type` is the accumulator
-    def has_fast_dense(self, rows: int, columns: int) -> bool:
-        """Whether `dense` is no slower than the kernel `dot` for a result of this size."""
+    def has_fast_dense(self, rows: int, columns: int, depth: int) -> bool:
+        """Whether `dense` is hardly slower than the kernel `dot` for sums of `depth` products in rows and columns."""
         ...
 
     def dense(self, x: Tensor, weight: Tensor, result_type: str) -> Tensor:

@@ -114,7 +114,7 @@ class RelaxDialect:
         return self._emit(relax.op.astype(x.expr, TVM_DTYPES[element_type]), element_type, x.dimensions)
 
     # linear algebra: kernels, because TVM has no schedules of its own operators for a CPU
-    def has_fast_dense(self, rows: int, columns: int) -> bool:
+    def has_fast_dense(self, rows: int, columns: int, depth: int) -> bool:
         return False  # it is the kernel, after a transpose
 
     def dense(self, x: Tensor, weight: Tensor, result_type: str) -> Tensor:

@@ -21,6 +21,8 @@ from .relay_ops import call_empty, call_kernel, register_operators
 DENSE_COLUMNS = 32
 DENSE_ROWS = 4
 FEW_ROWS = 16
+# products that take microseconds anyway: quantization and external code generators know dense layers
+LITTLE_WORK = 1 << 18
 
 
 class RelayDialect:
@@ -113,9 +115,10 @@ class RelayDialect:
         return Tensor(relay.cast(x.expr, TVM_DTYPES[element_type]), element_type, x.dimensions)
 
     # linear algebra
-    def has_fast_dense(self, rows: int, columns: int) -> bool:
+    def has_fast_dense(self, rows: int, columns: int, depth: int) -> bool:
         # TVM's default tiles are the largest divisors, which for other sizes are no vectors: up to 25 times slower
-        return columns % DENSE_COLUMNS == 0 and (rows % DENSE_ROWS == 0 or rows <= FEW_ROWS)
+        has_tiles = columns % DENSE_COLUMNS == 0 and (rows % DENSE_ROWS == 0 or rows <= FEW_ROWS)
+        return has_tiles or rows * columns * depth < LITTLE_WORK
 
     def dense(self, x: Tensor, weight: Tensor, result_type: str) -> Tensor:
         units = weight.dimensions[0]
