@@ -15,6 +15,7 @@ from ..kernels.spec import KernelSpec
 from ..values import Tensor, broadcast_dimensions
 from .relax_functions import Scope, called_apart, counted_loop, doubled_loop
 from .relax_kernels import KernelFunctions
+from .results import concatenated_dimensions, convolved_dimensions, sliced_dimensions, taken_dimensions
 
 # TVM's simplifiers reach these only through their operands, see patterns/arithmetic
 _ARITHMETIC = {"add": relax.op.add, "subtract": relax.op.subtract, "multiply": relax.op.multiply}
@@ -76,9 +77,7 @@ class RelaxDialect:
         return self._emit(relax.op.broadcast_to(x.expr, self._sizes(dimensions)), x.element_type, dimensions)
 
     def slice(self, x: Tensor, starts: Sequence[int], limits: Sequence[int], strides: Sequence[int]) -> Tensor:
-        dimensions = tuple(
-            max(0, -(-(limit - start) // stride)) for start, limit, stride in zip(starts, limits, strides)
-        )
+        dimensions = sliced_dimensions(starts, limits, strides)
         if dimensions == x.dimensions:
             return x
         axes = list(range(x.rank))
@@ -86,11 +85,8 @@ class RelaxDialect:
         return self._emit(expr, x.element_type, dimensions)
 
     def concatenate(self, tensors: Sequence[Tensor], dimension: int) -> Tensor:
-        total = sum(int(tensor.dimensions[dimension]) for tensor in tensors)  # type: ignore[arg-type]
-        first = tensors[0]
-        dimensions = (*first.dimensions[:dimension], total, *first.dimensions[dimension + 1 :])
         expr = relax.op.concat([tensor.expr for tensor in tensors], axis=dimension)
-        return self._emit(expr, first.element_type, dimensions)
+        return self._emit(expr, tensors[0].element_type, concatenated_dimensions(tensors, dimension))
 
     def reverse(self, x: Tensor, dimensions: Sequence[int]) -> Tensor:
         for dimension in dimensions:
@@ -98,7 +94,7 @@ class RelaxDialect:
         return x
 
     def take(self, x: Tensor, indices: Tensor, dimension: int) -> Tensor:
-        dimensions = (*x.dimensions[:dimension], *indices.dimensions, *x.dimensions[dimension + 1 :])
+        dimensions = taken_dimensions(x, indices, dimension)
         return self._emit(relax.op.take(x.expr, indices.expr, dimension), x.element_type, dimensions)
 
     # element-wise
@@ -146,13 +142,7 @@ class RelaxDialect:
             "groups": groups,
             "accumulator": TVM_DTYPES[result_type],
         }
-        spatial = [
-            (int(size) + low + high - (int(extent) - 1) * gap - 1) // stride + 1  # type: ignore[arg-type]
-            for size, extent, (low, high), gap, stride in zip(
-                data.dimensions[2:], kernel.dimensions[2:], padding, dilation, strides
-            )
-        ]
-        result = Shape(result_type, (data.dimensions[0], kernel.dimensions[0], *spatial))
+        result = Shape(result_type, convolved_dimensions(data, kernel, strides, padding, dilation))
         return self.kernel(KernelSpec("convolution", parameters), [data, kernel], [result])[0]
 
     def reduce(self, kind: str, x: Tensor, dimensions: Sequence[int]) -> Tensor | None:

@@ -14,6 +14,7 @@ from tvm.relax.backend.cpu_generic import pipeline as cpu_generic
 from ..schedules.prim_func import schedule_module_pass
 from ..signature import Signature
 from .interface import Compiled, RunFlat
+from .results import flat_results
 
 CONFIG = {
     "relax.FuseOps.max_depth": 64,
@@ -78,10 +79,3 @@ def placed_run(library: Any, executor: str, signature: Signature, arrays: list[n
     machine = relax.VirtualMachine(library, tvm.cpu())
     machine.set_input("main", *[tvm.runtime.tensor(array) for array in arrays])
     return lambda: machine.invoke_stateful("main")
-
-
-def flat_results(value: Any) -> list[np.ndarray]:
-    """numpy arrays of a tensor or a nested tuple, depth first."""
-    if hasattr(value, "numpy"):
-        return [value.numpy()]
-    return [array for part in value for array in flat_results(part)]

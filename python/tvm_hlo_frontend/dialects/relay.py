@@ -16,6 +16,7 @@ from ..kernels.spec import KernelSpec
 from ..values import Tensor, broadcast_dimensions
 from .relay_map import native_map
 from .relay_ops import call_empty, call_kernel, register_operators
+from .results import concatenated_dimensions, convolved_dimensions, sliced_dimensions, taken_dimensions
 
 # sizes that TVM's schedule of dense has tiles for
 DENSE_COLUMNS = 32
@@ -77,20 +78,15 @@ class RelayDialect:
         return Tensor(relay.broadcast_to(x.expr, _static(dimensions)), x.element_type, tuple(dimensions))
 
     def slice(self, x: Tensor, starts: Sequence[int], limits: Sequence[int], strides: Sequence[int]) -> Tensor:
-        dimensions = tuple(
-            max(0, -(-(limit - start) // stride)) for start, limit, stride in zip(starts, limits, strides)
-        )
+        dimensions = sliced_dimensions(starts, limits, strides)
         if dimensions == x.dimensions:
             return x
         expr = relay.strided_slice(x.expr, begin=list(starts), end=list(limits), strides=list(strides))
         return Tensor(expr, x.element_type, dimensions)
 
     def concatenate(self, tensors: Sequence[Tensor], dimension: int) -> Tensor:
-        total = sum(int(tensor.dimensions[dimension]) for tensor in tensors)  # type: ignore[arg-type]
-        first = tensors[0]
-        dimensions = (*first.dimensions[:dimension], total, *first.dimensions[dimension + 1 :])
         expr = relay.concatenate([tensor.expr for tensor in tensors], axis=dimension)
-        return Tensor(expr, first.element_type, dimensions)
+        return Tensor(expr, tensors[0].element_type, concatenated_dimensions(tensors, dimension))
 
     def reverse(self, x: Tensor, dimensions: Sequence[int]) -> Tensor:
         expr = x.expr
@@ -99,7 +95,7 @@ class RelayDialect:
         return Tensor(expr, x.element_type, x.dimensions)
 
     def take(self, x: Tensor, indices: Tensor, dimension: int) -> Tensor:
-        dimensions = (*x.dimensions[:dimension], *indices.dimensions, *x.dimensions[dimension + 1 :])
+        dimensions = taken_dimensions(x, indices, dimension)
         return Tensor(relay.take(x.expr, indices.expr, axis=dimension, mode="fast"), x.element_type, dimensions)
 
     # element-wise
@@ -137,12 +133,6 @@ class RelayDialect:
         result_type: str,
     ) -> Tensor:
         operator = {1: relay.nn.conv1d, 2: relay.nn.conv2d, 3: relay.nn.conv3d}[len(strides)]
-        spatial = [
-            (int(size) + low + high - (int(extent) - 1) * gap - 1) // stride + 1  # type: ignore[arg-type]
-            for size, extent, (low, high), gap, stride in zip(
-                data.dimensions[2:], kernel.dimensions[2:], padding, dilation, strides
-            )
-        ]
         # conv2d without channels and kernel_size fails in a Winograd check at opt_level 3
         expr = operator(
             data.expr,
@@ -155,7 +145,7 @@ class RelayDialect:
             kernel_size=tuple(kernel.dimensions[2:]),
             out_dtype=TVM_DTYPES[result_type],
         )
-        return Tensor(expr, result_type, (data.dimensions[0], kernel.dimensions[0], *spatial))
+        return Tensor(expr, result_type, convolved_dimensions(data, kernel, strides, padding, dilation))
 
     def reduce(self, kind: str, x: Tensor, dimensions: Sequence[int]) -> Tensor | None:
         # relay.max and relay.min drop NaN, so they serve integers only

@@ -16,6 +16,7 @@ from ..schedules.small_loops import small_loops_run_serially
 from ..signature import Signature
 from .interface import Compiled, RunFlat
 from .relay_weights import fold_weights
+from .results import flat_results
 
 FUSE_MAX_DEPTH = 64
 # loops are still loops there, not vectors
@@ -100,13 +101,6 @@ def run_on_virtual_machine(library: Any) -> RunFlat:
         return flat_results(machine().invoke("main", *[tvm.nd.array(array) for array in arrays]))
 
     return run
-
-
-def flat_results(value: Any) -> list[np.ndarray]:
-    """numpy arrays of an NDArray or a nested ADT, depth first."""
-    if hasattr(value, "numpy"):
-        return [value.numpy()]
-    return [array for part in value for array in flat_results(part)]
 
 
 def placed_run(library: Any, executor: str, signature: Signature, arrays: list[np.ndarray]) -> Callable[[], Any]:

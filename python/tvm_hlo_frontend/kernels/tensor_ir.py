@@ -95,11 +95,14 @@ def operands(expression: Any) -> list[Any]:
 
 def holds_lets(expression: Any) -> bool:
     """Whether there is a Let anywhere in `expression`."""
-    pending = [expression]
+    pending, seen = [expression], set()
     while pending:
         node = pending.pop()
+        if isinstance(node, LEAVES) or node in seen:
+            continue
         if isinstance(node, tir.Let):
             return True
+        seen.add(node)
         pending += operands(node)
     return False
 
