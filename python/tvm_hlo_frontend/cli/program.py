@@ -71,8 +71,8 @@ def build_for_both(file: Path, options: Mapping[str, Any], target: str | None = 
     from ..runtime import build, mod_and_params
 
     proto = parse_module_proto(to_bytes(file))
+    module = module_from_proto(proto)  # it gives retired opcodes and comparisons the names that any XLA knows
     original = proto.SerializeToString()
-    module = module_from_proto(proto)
     mod, params = mod_and_params(from_hlo(module, **options))
     executable = build(mod, params, target)
     flat = flat_parameters(module)

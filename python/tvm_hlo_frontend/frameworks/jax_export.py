@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import struct
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import HloParseError, SignatureError
+from ..hlo.newer_xla import artifact_version, installed_stablehlo, mlir_hint, older_artifact
 from ..hlo.parsers import hlo_from_mlir
 from ..hlo.sources import mlir_of
 from .lowered import LoweringError
@@ -43,14 +45,44 @@ def exported_of(source: Any) -> Any:
 
 
 def deserialized(data: bytes) -> Any:
-    """The export that `data` is the serialization of; HloParseError if it is none."""
+    """The export that `data` is the serialization of, with a module that the installed jaxlib reads.
+
+    Raises
+    ------
+    HloParseError
+        If `data` is no serialized export, or one of a JAX that is too new for the installed jaxlib.
+    """
+    import jax
     from jax import export
 
     try:
-        return export.deserialize(bytearray(data))
+        exported = export.deserialize(bytearray(data))
+    except ImportError as error:  # JAX does not require flatbuffers
+        raise HloParseError(f"serialized exports of JAX need flatbuffers: pip install flatbuffers ({error})") from error
     # flatbuffers read any bytes until something does not fit
     except (struct.error, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise HloParseError(f"these {len(data)} bytes are no serialized jax.export.Exported: {error}") from error
+        raise HloParseError(
+            f"these {len(data)} bytes are no serialized jax.export.Exported that the installed jax {jax.__version__} "
+            f"reads: {error}"
+        ) from error
+    return _readable(exported)
+
+
+def _readable(exported: Any) -> Any:
+    """The export with its module as `older_artifact` spells it; HloParseError if jaxlib cannot read that either."""
+    import jax
+
+    data = exported.mlir_module_serialized
+    reads = installed_stablehlo()
+    if reads is None or (artifact_version(data) or reads) <= reads:
+        return exported
+    exported = dataclasses.replace(exported, mlir_module_serialized=older_artifact(data))
+    try:
+        exported.mlir_module()
+    except jax.errors.JaxRuntimeError as error:
+        reason = f"jaxlib cannot read the export of {exported.fun_name}: {error}"
+        raise HloParseError(f"{reason}{mlir_hint(data, reason)}") from error
+    return exported
 
 
 def lower_exported(

@@ -7,6 +7,7 @@ else is refused by name.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
@@ -16,6 +17,7 @@ import numpy as np
 from ..hlo.attributes import DimensionsAttributes, DotAttributes, DotDimensionNumbers, ParameterAttributes
 from ..hlo.builder import ComputationBuilder, module
 from ..hlo.module import HloInstruction, HloModule, Metadata
+from ..hlo.newer_xla import older_artifact
 from ..hlo.shape import Dimension, Symbol, array_shape
 from ..patterns.symbolic import ELEMENTWISE
 from .lowered import LoweringError
@@ -64,7 +66,8 @@ def read_dynamic(mlir: bytes) -> HloModule:
 
     with contexts.make_ir_context() as context:
         is_text = not mlir.startswith(b"ML\xefR")
-        parsed = ir.Module.parse(mlir) if is_text else stablehlo.deserialize_portable_artifact(context, mlir)
+        read = ir.Module.parse if is_text else functools.partial(stablehlo.deserialize_portable_artifact, context)
+        parsed = read(older_artifact(mlir))
         reader = _Reader({function.sym_name.value: function for function in parsed.body.operations})
         arguments = reader.functions["main"].arguments
         names = argument_names(reader.functions)

@@ -101,10 +101,25 @@ def _compare(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attribut
     direction = proto.comparison_direction
     if direction not in COMPARISON_DIRECTIONS:
         raise HloVerificationError(f"{where}: unknown comparison direction {direction!r}")
-    kind = proto.comparison_type or default_comparison_type(operands[0] if operands else None)
+    default = default_comparison_type(operands[0] if operands else None)
+    kind = proto.comparison_type or default
     if kind not in COMPARISON_TYPES:
         raise HloVerificationError(f"{where}: unknown comparison type {kind!r}")
+    if proto.comparison_order:
+        ordered = _ordered(proto.comparison_order, default, where)
+        if proto.comparison_type and kind != ordered:
+            raise HloVerificationError(f"{where}: comparison type {kind} contradicts order {proto.comparison_order}")
+        kind = ordered
     return attr.CompareAttributes(direction, kind)
+
+
+def _ordered(order: str, default: str, where: str) -> str:
+    """The comparison type that `order` means, which XLA writes in its place since 2026; integers have one order."""
+    if order not in ("PARTIAL", "TOTAL"):
+        raise HloVerificationError(f"{where}: unknown comparison order {order!r}")
+    if order == "PARTIAL":
+        return "FLOAT"
+    return "TOTALORDER" if default == "FLOAT" else default
 
 
 def default_comparison_type(operand: Shape | None) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from ..errors import HloParseError
+from .newer_xla import mlir_hint, older_artifact, older_text, text_hint
 
 _ELIDED_CONSTANT = re.compile(r"constant\(\{\s*\.\.\.\s*\}\)")
 # MLIR prints large constants as dense_resource<__elided__> when told to, and parses that
@@ -76,7 +77,13 @@ def hlo_from_text(text: str) -> bytes:
         )
     names = ("jaxlib._hlo", "jaxlib.xla_extension")  # current and older jaxlib
     parser = _module_with("hlo_module_from_text", names, "HLO text")
-    return _run(_TEXT_TO_HLO, [parser], text.encode(), "the HLO text")
+    try:
+        return _run(_TEXT_TO_HLO, [parser], text.encode(), "the HLO text")
+    except HloParseError as error:
+        older = older_text(text)
+        if older == text:
+            raise HloParseError(f"{error}{text_hint(str(error))}") from None
+    return hlo_from_text(older)
 
 
 def hlo_from_mlir(data: bytes, refine: bool = False) -> bytes:
@@ -100,7 +107,11 @@ def hlo_from_mlir(data: bytes, refine: bool = False) -> bytes:
             "the MLIR text elides constants as dense_resource<__elided__>; print it with large elements"
         )
     xla = _module_with("mlir", ("jaxlib._jax",), "StableHLO")
-    return _run(_MLIR_TO_HLO, [xla, "refine" if refine else "plain", str(REFUSED)], data, "the MLIR module")
+    arguments = [xla, "refine" if refine else "plain", str(REFUSED)]
+    try:
+        return _run(_MLIR_TO_HLO, arguments, older_artifact(data), "the MLIR module")
+    except HloParseError as error:
+        raise HloParseError(f"{error}{mlir_hint(data, str(error))}") from None
 
 
 def _module_with(attribute: str, names: tuple[str, ...], what: str) -> str:

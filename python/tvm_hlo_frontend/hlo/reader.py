@@ -12,10 +12,11 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from ..errors import HloParseError, HloVerificationError
-from .attributes import ParameterAttributes
+from .attributes import CompareAttributes, ParameterAttributes
 from .attributes_from_proto import read_attributes
 from .module import NO_METADATA, HloComputation, HloInstruction, HloModule, Metadata
 from .names import Names
+from .newer_xla import check_fields
 from .opcodes import COMPARISONS, OPCODES, RETIRED_OPCODES, UPGRADED_OPCODES
 from .ordering import CycleError, dependency_order
 from .proto_shape import shape_from_proto
@@ -225,13 +226,17 @@ class _ComputationReader:
             raise HloVerificationError(f"{where}: unknown opcode {proto.opcode!r}: {hint}")
         if not proto.HasField("shape"):
             raise HloVerificationError(f"{where}: {proto.opcode} without a shape")
+        check_fields(proto, where)
         operands = tuple(done[operand] for operand in proto.operand_ids)
+        attributes = read_attributes(proto, [operand.shape for operand in operands], where)
+        if isinstance(attributes, CompareAttributes):
+            proto.comparison_type = attributes.type  # all that an older jaxlib reads of a newer one's comparison
         return HloInstruction(
             self._instruction_names.take(proto.name or proto.opcode),
             proto.opcode,
             shape_from_proto(proto.shape, where),
             operands,
-            read_attributes(proto, [operand.shape for operand in operands], where),
+            attributes,
             tuple(self._done[callee] for callee in proto.called_computation_ids),
             self._metadata(proto),
         )

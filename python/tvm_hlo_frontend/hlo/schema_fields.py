@@ -57,7 +57,7 @@ HloInstructionProto
     81 k int64; 85 largest bool; 87 collective_device_list CollectiveDeviceListProto; 89 is_composite bool;
     90 ragged_dot_dimension_numbers RaggedDotDimensionNumbers; 91 result_accuracy ResultAccuracy;
     92 iota_collective_device_list IotaReplicaGroupListProto; 94 is_reverse bool; 95 num_carries int64;
-    96 is_associative int32; 97 conv_kind int32;
+    96 is_associative int32; 97 conv_kind int32; 102 comparison_order string;
 ShapeProto
     2 element_type int32; 3 dimensions int64*; 4 tuple_shapes ShapeProto*; 5 layout LayoutProto;
     6 is_dynamic_dimension bool*;
