@@ -1,22 +1,36 @@
-"""call, fusion and composite bodies in place: analyses and converters then see one flat computation (rule 80)."""
+"""call, fusion and composite bodies, and branches that are always taken, in place: analyses and converters then see
+one flat computation (rule 80)."""
 
 from __future__ import annotations
 
-from ..hlo.builder import RewriteBuilder, transform
-from ..hlo.module import HloInstruction, HloModule
+from ..hlo.builder import RewriteBuilder, clone, transform
+from ..hlo.module import HloComputation, HloInstruction, HloModule
+from ..patterns.known_integers import chosen_branch
 from .capabilities import Capabilities
 
 
 def inline_calls(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` without call and fusion instructions; bodies of reduce, while … stay computations of their own."""
-
-    def inline(
-        builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
-    ) -> HloInstruction | None:
-        if instruction.opcode not in ("call", "fusion"):
-            return None
-        return builder.inline(instruction.called_computations[0], operands)
-
-    if not any(instruction.opcode in ("call", "fusion") for instruction in module.instructions):
+    """`module` without call and fusion instructions, and without conditionals whose branch is known; bodies of reduce,
+    while … stay computations of their own."""
+    if all(called_body(instruction) is None for instruction in module.instructions):
         return module
-    return transform(module, inline)
+    return transform(module, body_in_place)
+
+
+def called_body(instruction: HloInstruction) -> tuple[HloComputation, tuple[HloInstruction, ...]] | None:
+    """The computation that an instruction always runs, once, with its arguments; None if there is no such."""
+    if instruction.opcode in ("call", "fusion"):
+        return instruction.called_computations[0], instruction.operands
+    branch = chosen_branch(instruction) if instruction.opcode == "conditional" else None
+    if branch is None:
+        return None
+    return instruction.called_computations[branch], instruction.operands[branch + 1 : branch + 2]
+
+
+def body_in_place(
+    builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
+) -> HloInstruction | None:
+    """What `called_body` says, in place of the instruction; for `transform`."""
+    # the new operands may tell the branch where the old ones did not
+    found = called_body(clone(instruction, operands=operands))
+    return None if found is None else builder.inline(*found)

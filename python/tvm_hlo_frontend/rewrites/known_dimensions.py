@@ -1,41 +1,60 @@
-"""Dynamic dimensions whose size is known: those that are set to their bound (rules 45, 90)."""
+"""Dynamic dimensions whose size is known: set to a constant, computed from static arrays alone, or made by the branch
+that a conditional always takes (rules 45, 90)."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..hlo.attributes import SliceAttributes, TupleIndexAttributes
 from ..hlo.builder import RewriteBuilder, clone, transform
 from ..hlo.module import HloInstruction, HloModule
-from ..hlo.shape_inference import infer_shape
-from ..patterns.known_sizes import at_bounds, reshapes_to_full_size, sets_full_size
+from ..hlo.shape import array_shape
+from ..patterns.known_integers import known_integer
+from ..patterns.known_sizes import known_shape
 from .capabilities import Capabilities
-
-# of these the number of elements, or the dimensions, are those of the first operand
-FOLLOW_OPERAND = frozenset({"reshape", "convert", "bitcast-convert", "stochastic-convert"})
+from .inline_calls import body_in_place, called_body
 
 
 def settle_known_dimensions(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` with static shapes where every size is known: dimensions that are set to a constant equal to their
-    bound, and whatever is computed from static operands alone."""
+    """`module` with static shapes where every size is known. A bound is never taken for a size."""
     if all(instruction.shape.is_static for instruction in module.instructions):
         return module
+    # a body learns what it is given where it is called, which may decide the branches in it
+    while any(called_body(instruction) is not None for instruction in module.instructions):
+        module = transform(module, _settle)
     return transform(module, _settle)
 
 
 def _settle(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
+    in_place = body_in_place(builder, instruction, operands)
+    if in_place is not None:
+        return in_place
+    attributes: Any = instruction.attributes
+    if isinstance(attributes, TupleIndexAttributes) and operands[0].opcode == "tuple":
+        return operands[0].operands[attributes.index]
     if instruction.shape.is_static or not all(operand.shape.is_static for operand in operands):
         return None
     if instruction.opcode == "set-dimension-size":
-        return operands[0] if sets_full_size(instruction) else None
-    shape = at_bounds(instruction.shape)
-    if not shape.is_static:
-        return None
+        return _cut(builder, instruction, operands)
     called = [builder.rewritten(computation) for computation in instruction.called_computations]
-    if instruction.opcode == "dynamic-reshape":
-        if not reshapes_to_full_size(instruction):
-            return None
-    elif instruction.opcode not in FOLLOW_OPERAND:
-        inferred = infer_shape(instruction.opcode, [o.shape for o in operands], instruction.attributes, called)
-        if inferred is None or not inferred.same_type(shape):
-            return None
-    return builder.copy(clone(instruction, shape=shape), operands, called)
+    shape = known_shape(instruction, operands, called)
+    return None if shape is None else builder.copy(clone(instruction, shape=shape), operands, called)
+
+
+def _cut(
+    builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
+) -> HloInstruction | None:
+    """The elements within the size that is set, where that is known; what lies behind it has no values."""
+    attributes: Any = instruction.attributes
+    (dimension,), (operand, wanted) = attributes.dimensions, operands
+    size, limits = known_integer(wanted), list(operand.shape.sizes)
+    if size is None or not 0 <= size <= limits[dimension]:
+        return None
+    if size == limits[dimension]:
+        return operand
+    limits[dimension] = size
+    whole = SliceAttributes((0,) * len(limits), tuple(limits), (1,) * len(limits))
+    shape = array_shape(operand.shape.element_type, limits)
+    return builder.add("slice", [operand], shape, whole, name=instruction.name, metadata=instruction.metadata)

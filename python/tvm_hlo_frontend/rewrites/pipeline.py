@@ -12,6 +12,7 @@ from .capabilities import Capabilities
 from .channels_first import convolutions_channels_first
 from .cholesky import expand_cholesky
 from .complex import split_complex
+from .decided_conditionals import decide_conditionals
 from .fft import expand_fft
 from .inline_calls import inline_calls
 from .linalg_custom_calls import expand_linalg_custom_calls
@@ -32,6 +33,7 @@ Rewrite = Callable[[HloModule, Capabilities], HloModule]
 
 # say one instruction in terms of others; instructions keep their place, so messages name what the user wrote
 DECOMPOSITIONS: tuple[Rewrite, ...] = (
+    decide_conditionals,
     expand_asynchronous,
     expand_ragged_all_to_all,
     expand_rooted_collectives,

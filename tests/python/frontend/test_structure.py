@@ -239,9 +239,15 @@ def test_rules_45_and_90_a_size_that_is_the_bound():
     assert size == 4 and size.dtype == np.int32
 
 
-def test_rule_90_a_size_below_the_bound_is_refused():
+def test_rule_90_a_size_below_the_bound_is_the_size():
+    got, size = results_of(resized(3), X)
+    np.testing.assert_array_equal(got, X[:3])
+    assert size == 3 and size.dtype == np.int32
+
+
+def test_rule_90_a_size_above_the_bound_is_refused():
     with pytest.raises(UnsupportedHloError, match="known only at run time"):
-        results_of(resized(3), X)
+        results_of(resized(5), X)
 
 
 ANNOTATED = """HloModule annotated, num_partitions=2
