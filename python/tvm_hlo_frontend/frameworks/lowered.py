@@ -86,10 +86,14 @@ def parameter_shapes(hlo: bytes) -> list[Any]:
     return [shape_from_proto(shape, f"parameter {number}") for number, shape in enumerate(program.parameters)]
 
 
-def result_shapes(hlo: bytes) -> list[Any]:
-    """Shape of each result: the elements of a tuple result, else the one result."""
+def result_shapes(hlo: Any) -> list[Any]:
+    """Shape of each result of bytes or an HloModule: the elements of a tuple result, else the one result."""
+    from ..hlo.module import HloModule
     from ..hlo.proto_shape import shape_from_proto
     from ..hlo.reader import parse_module_proto
 
-    shape = shape_from_proto(parse_module_proto(hlo).host_program_shape.result, "result")
+    if isinstance(hlo, HloModule):
+        shape = hlo.entry.root.shape
+    else:
+        shape = shape_from_proto(parse_module_proto(hlo).host_program_shape.result, "result")
     return list(shape.tuple_shapes) if shape.is_tuple else [shape]

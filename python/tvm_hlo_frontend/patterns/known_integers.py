@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from ..hlo.attributes import CompareAttributes, ConstantAttributes, DimensionsAttributes, TupleIndexAttributes
+from ..hlo.attributes import (
+    CompareAttributes,
+    ConstantAttributes,
+    DimensionsAttributes,
+    SliceAttributes,
+    TupleIndexAttributes,
+)
 from ..hlo.module import HloInstruction
 
-# what keeps a scalar as it is
-_SAME = frozenset({"copy", "reshape", "broadcast", "opt-barrier"})
-_BINARY: dict[str, Callable[..., np.generic]] = {
+_ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "subtract": np.subtract,
     "multiply": np.multiply,
@@ -21,8 +25,11 @@ _BINARY: dict[str, Callable[..., np.generic]] = {
     "and": np.bitwise_and,
     "or": np.bitwise_or,
     "xor": np.bitwise_xor,
+    "not": np.invert,
+    "copy": np.array,
+    "opt-barrier": np.array,
 }
-_DIRECTIONS: dict[str, Callable[..., np.bool_]] = {
+_DIRECTIONS: dict[str, Callable[..., Any]] = {
     "EQ": np.equal,
     "NE": np.not_equal,
     "LT": np.less,
@@ -30,12 +37,17 @@ _DIRECTIONS: dict[str, Callable[..., np.bool_]] = {
     "GT": np.greater,
     "GE": np.greater_equal,
 }
-MAX_DEPTH = 32
+_MOVING = frozenset({"reshape", "broadcast", "convert", "slice", "concatenate", "compare"})
+# sizes and indexes come in small arrays, by short ways
+MAX_ELEMENTS = 64
+MAX_DEPTH = 64
 
 
-def known_integer(instruction: HloInstruction, depth: int = MAX_DEPTH) -> int | None:
+def known_integer(instruction: HloInstruction) -> int | None:
     """Value of a scalar of integers or truth values, where constants and static sizes tell; else None."""
-    value = _known(instruction, depth)
+    if instruction.shape.dimensions:
+        return None
+    value = _known(instruction, MAX_DEPTH, {})
     return None if value is None else int(value)
 
 
@@ -56,32 +68,50 @@ def chosen_branch(conditional: HloInstruction) -> int | None:
     return value if 0 <= value < count else count - 1
 
 
-def _known(instruction: HloInstruction, depth: int) -> Any:
+def _known(instruction: HloInstruction, depth: int, seen: dict[HloInstruction, Any]) -> Any:
+    """Elements of an integer array, None if they are not known; `seen` holds what was asked for already."""
     shape = instruction.shape
-    if depth == 0 or not shape.is_array or shape.dimensions or shape.kind not in ("pred", "signed", "unsigned"):
+    if depth == 0 or not shape.is_array or not shape.is_static or shape.element_count > MAX_ELEMENTS:
         return None
-    attributes, operands = instruction.attributes, instruction.operands
+    if shape.kind not in ("pred", "signed", "unsigned"):
+        return None
+    if instruction not in seen:
+        seen[instruction] = _value(instruction, depth - 1, seen)
+    return seen[instruction]
+
+
+def _value(instruction: HloInstruction, depth: int, seen: dict[HloInstruction, Any]) -> Any:
+    attributes, operands, opcode = instruction.attributes, instruction.operands, instruction.opcode
     if isinstance(attributes, ConstantAttributes):
-        return np.asarray(attributes.literal)[()]
-    if instruction.opcode == "get-dimension-size" and isinstance(attributes, DimensionsAttributes):
+        return np.asarray(attributes.literal).reshape(instruction.shape.sizes)
+    if opcode == "get-dimension-size" and isinstance(attributes, DimensionsAttributes):
         size = operands[0].shape.dimensions[attributes.dimensions[0]]
-        return np.int32(size) if isinstance(size, int) else None
-    if isinstance(attributes, TupleIndexAttributes) and operands[0].opcode == "tuple":
-        return _known(operands[0].operands[attributes.index], depth - 1)
-    if instruction.opcode in _SAME:
-        return _known(operands[0], depth - 1)
-    if instruction.opcode not in ("not", "convert", "compare", *_BINARY):
+        return np.array(size, np.int32) if isinstance(size, int) else None
+    if isinstance(attributes, TupleIndexAttributes):
+        pair = operands[0]
+        return _known(pair.operands[attributes.index], depth, seen) if pair.opcode == "tuple" else None
+    if opcode not in _ELEMENTWISE and opcode not in _MOVING:
         return None
-    values = [_known(operand, depth - 1) for operand in operands]
+    values = [_known(operand, depth, seen) for operand in operands]
     return None if any(value is None for value in values) else _computed(instruction, values)
 
 
 def _computed(instruction: HloInstruction, values: Sequence[Any]) -> Any:
-    attributes = instruction.attributes
+    attributes, sizes = instruction.attributes, instruction.shape.sizes
     if isinstance(attributes, CompareAttributes):
         return _DIRECTIONS[attributes.direction](*values)
-    if instruction.opcode in ("not", "convert"):
-        value = np.asarray(values[0])
-        return (np.invert(value) if instruction.opcode == "not" else value.astype(instruction.shape.numpy_dtype))[()]
+    if isinstance(attributes, SliceAttributes):
+        return values[0][tuple(map(slice, attributes.starts, attributes.limits, attributes.strides))]
+    if instruction.opcode in ("broadcast", "concatenate") and isinstance(attributes, DimensionsAttributes):
+        if instruction.opcode == "concatenate":
+            return np.concatenate(values, attributes.dimensions[0])
+        aligned = [1] * len(sizes)
+        for size, axis in zip(values[0].shape, attributes.dimensions):
+            aligned[axis] = size
+        return np.broadcast_to(values[0].reshape(aligned), sizes)
+    if instruction.opcode == "reshape":
+        return values[0].reshape(sizes)
+    if instruction.opcode == "convert":
+        return values[0].astype(instruction.shape.numpy_dtype)
     with np.errstate(over="ignore"):  # integers wrap
-        return _BINARY[instruction.opcode](*values)
+        return _ELEMENTWISE[instruction.opcode](*values)

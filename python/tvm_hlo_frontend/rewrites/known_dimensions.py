@@ -3,12 +3,14 @@ that a conditional always takes (rules 45, 90)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..hlo.attributes import SliceAttributes, TupleIndexAttributes
 from ..hlo.builder import RewriteBuilder, clone, transform
 from ..hlo.module import HloInstruction, HloModule
-from ..hlo.shape import array_shape
+from ..hlo.opcodes import ELEMENTWISE
+from ..hlo.shape import Symbol, array_shape
 from ..patterns.known_integers import known_integer
 from ..patterns.known_sizes import known_shape
 from .capabilities import Capabilities
@@ -38,6 +40,8 @@ def _settle(
         return None
     if instruction.opcode == "set-dimension-size":
         return _cut(builder, instruction, operands)
+    if instruction.opcode in ELEMENTWISE:
+        operands = _aligned(builder, instruction, operands)
     called = [builder.rewritten(computation) for computation in instruction.called_computations]
     shape = known_shape(instruction, operands, called)
     return None if shape is None else builder.copy(clone(instruction, shape=shape), operands, called)
@@ -55,6 +59,38 @@ def _cut(
     if size == limits[dimension]:
         return operand
     limits[dimension] = size
+    return _first(builder, operand, limits, instruction)
+
+
+def _aligned(
+    builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
+) -> tuple[HloInstruction, ...]:
+    """Operands of an elementwise instruction, of one size: next to a dynamic dimension XLA lets a static one of its
+    bound stand, whose elements behind the size do not count."""
+    sizes = [
+        {
+            operand.shape.sizes[axis]
+            for old, operand in zip(instruction.operands, operands)
+            if old.shape.dimensions and isinstance(old.shape.dimensions[axis], Symbol)
+        }
+        for axis in range(instruction.shape.rank)
+    ]
+
+    def fitted(old: HloInstruction, operand: HloInstruction) -> HloInstruction:
+        limits = [
+            min(found) if len(found) == 1 and isinstance(declared, int) else size
+            for found, declared, size in zip(sizes, old.shape.dimensions, operand.shape.sizes)
+        ]
+        smaller = any(limit < size for limit, size in zip(limits, operand.shape.sizes))
+        return _first(builder, operand, limits, instruction) if smaller else operand
+
+    return tuple(map(fitted, instruction.operands, operands))
+
+
+def _first(
+    builder: RewriteBuilder, operand: HloInstruction, limits: Sequence[int], instruction: HloInstruction
+) -> HloInstruction:
+    """The first elements of `operand` along every dimension, for the sake of `instruction`."""
     whole = SliceAttributes((0,) * len(limits), tuple(limits), (1,) * len(limits))
     shape = array_shape(operand.shape.element_type, limits)
     return builder.add("slice", [operand], shape, whole, name=instruction.name, metadata=instruction.metadata)

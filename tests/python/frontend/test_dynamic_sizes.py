@@ -109,9 +109,13 @@ def run(hlo, *arrays):
 def test_rule_90_results_have_the_size_that_is_set():
     builder = ComputationBuilder("main")
     cut = sized(builder, 5)
-    wide = builder.add("broadcast", [cut], dynamic(8, 2, 3), DimensionsAttributes((0, 1)))
+    two = builder.constant(2, "f32")
+    # XLA makes such broadcasts to the bound next to dynamic arrays
+    twos = builder.add("broadcast", [two], array_shape("f32", (8, 2)), DimensionsAttributes(()))
+    doubled = builder.add("multiply", [cut, twos], dynamic(8, 2))
+    wide = builder.add("broadcast", [doubled], dynamic(8, 2, 3), DimensionsAttributes((0, 1)))
     got = run(module("wide", builder.build(builder.add("negate", [wide], wide.shape))), X)
-    np.testing.assert_array_equal(got, np.repeat(-X[:5, :, None], 3, axis=2))
+    np.testing.assert_array_equal(got, np.repeat(-2 * X[:5, :, None], 3, axis=2))
 
 
 def branch(name, size):

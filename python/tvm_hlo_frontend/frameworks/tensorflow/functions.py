@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...errors import SignatureError
+from ...errors import HloFrontendError, SignatureError
 from ..lowered import LoweringError
 from .program import Program
 from .specs import Input, shapes_by_name, static_specs, to_spec
@@ -25,16 +25,40 @@ def function_program(program: Any, input_specs: Sequence[Any], shape: Any) -> Pr
     specs = [to_spec(value) for value in input_specs]
     if isinstance(program, tf.types.experimental.ConcreteFunction):
         return concrete_program(program, specs or None, shape)
-    function = program if hasattr(program, "get_concrete_function") else tf.function(program, autograph=False)
-    if not specs and shape is not None and getattr(function, "input_signature", None) is None:
+    signature = getattr(program, "input_signature", None)
+    if not specs and shape is not None and signature is None:
         raise SignatureError("shape= does not say the dtypes of this function's arguments; pass a tf.TensorSpec each")
+    return concrete_program(traced(program, specs), None, shape)
+
+
+def traced(program: Any, specs: Sequence[Any]) -> Any:
+    """ConcreteFunction of a tf.function, or of a Python function as tf.function traces it, made for XLA: lists that
+    loops fill then have a size, which their gradients need.
+
+    Raises
+    ------
+    SignatureError
+        If specs are missing.
+    LoweringError
+        If TensorFlow cannot trace the function.
+    """
+    import tensorflow as tf
+    from tensorflow.python.eager.polymorphic_function import polymorphic_function
+
+    function = program if hasattr(program, "get_concrete_function") else tf.function(program)
+    if type(function) is polymorphic_function.Function and not function._jit_compile:
+        function = function._clone(None)  # the caller's own function keeps its traces
+        function._jit_compile = True
     try:
-        concrete = function.get_concrete_function(*specs)
-    except TypeError as error:
-        if specs:
-            raise
-        raise SignatureError(f"pass a tf.TensorSpec or an example array per argument: {error}") from error
-    return concrete_program(concrete, None, shape)
+        return function.get_concrete_function(*specs)
+    except HloFrontendError:
+        raise
+    # tracing runs the program's Python, which may raise anything
+    except Exception as error:
+        if isinstance(error, TypeError) and not specs:
+            raise SignatureError(f"pass a tf.TensorSpec or an example array per argument: {error}") from error
+        name = getattr(program, "__name__", type(program).__name__)
+        raise LoweringError(f"TensorFlow cannot trace {name}: {type(error).__name__}: {error}") from error
 
 
 def concrete_program(
@@ -108,7 +132,6 @@ def keras_program(model: Any, input_specs: Sequence[Any], shape: Any) -> Program
         If a dimension of an input stays open.
     """
     import keras
-    import tensorflow as tf
 
     if keras.backend.backend() != "tensorflow":
         raise LoweringError(
@@ -120,7 +143,7 @@ def keras_program(model: Any, input_specs: Sequence[Any], shape: Any) -> Program
     def infer(*inputs: Any) -> Any:
         return model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
 
-    concrete = tf.function(infer).get_concrete_function(*specs)
+    concrete = traced(infer, specs)
     handles = {id(variable.value.handle): variable.path for variable in model.variables}
     return concrete_program(concrete, None, None, variable_names=handles, owner=model)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...hlo.module import Metadata
 from ..lowered import LoweringError
 
+MAX_LINES = 40
 # results whose number of elements depends on the data, and what has a static shape instead
 STATIC_ALTERNATIVES = {
     "Where": "tf.where(condition, a, b) with all three arguments, or multiply by the mask (tf.boolean_mask is a "
@@ -21,6 +23,10 @@ STATIC_ALTERNATIVES = {
     "Slice": "a size of Python numbers",
     "XlaSetDynamicDimensionSize": "no dynamic sizes",
     "XlaSetBound": "a Python number",
+    "If": "branches of equal shapes, or a condition that is a Python value",
+    "StatelessIf": "branches of equal shapes, or a condition that is a Python value",
+    "Case": "branches of equal shapes, or an index that is a Python number",
+    "StatelessCase": "branches of equal shapes, or an index that is a Python number",
 }
 
 
@@ -33,26 +39,55 @@ def assigned_parameters(hlo: bytes, own: int) -> list[int]:
     return [by_result[result] for result in sorted(by_result) if result >= own]
 
 
-def refuse_dynamic_shapes(hlo: bytes) -> None:
-    """LoweringError that names the TensorFlow operations whose results have shapes known only at run time; a bound
-    is never taken for the size (rule 90)."""
+def settled_shapes(hlo: bytes) -> Any:
+    """`hlo` itself if all its shapes are static, else an HloModule with the shapes that follow from known sizes.
+
+    Raises
+    ------
+    LoweringError
+        If shapes are known only at run time; names the TensorFlow operations that make them. A bound is never taken
+        for the size (rule 90).
+    """
     from ...hlo.reader import module_from_proto, parse_module_proto
     from ...rewrites import Capabilities, settle_known_dimensions
 
     proto = parse_module_proto(hlo)
     if not any(_is_dynamic(each.shape) for computation in proto.computations for each in computation.instructions):
-        return
+        return hlo
     module = settle_known_dimensions(module_from_proto(proto), Capabilities(frozenset()))
-    dynamic = [instruction for instruction in module.instructions if not instruction.shape.is_static]
+    dynamic = {
+        _origin(module, computation, instruction): None
+        for computation in module.computations
+        for instruction in computation.instructions
+        if not instruction.shape.is_static
+    }
     if not dynamic:
-        return
-    nodes = {each.metadata.op_name: each.metadata.op_type for each in dynamic if each.metadata.op_type}
-    causes = {name: kind for name, kind in nodes.items() if kind in STATIC_ALTERNATIVES} or nodes
-    lines = [f"  {name} ({kind}): {_advice(kind)}" for name, kind in causes.items()]
-    lines = lines or [f"  {each.name}: {_advice('')}" for each in dynamic[:8]]
+        return module
+    named = [origin for origin in dynamic if origin.op_type in STATIC_ALTERNATIVES] or list(dynamic)
+    lines = [_described(origin) for origin in named[:MAX_LINES]]
+    lines += [f"  and {len(named) - MAX_LINES} more"] if len(named) > MAX_LINES else []
     raise LoweringError(
         "HLO is static, but the number of elements of these results is known only at run time:\n" + "\n".join(lines)
     )
+
+
+def _origin(module: Any, computation: Any, instruction: Any) -> Metadata:
+    """Where an instruction came from; what XLA adds itself came from what runs its computation."""
+    callers = {
+        callee: (holder, caller)
+        for holder in module.computations
+        for caller in holder.instructions
+        for callee in caller.called_computations
+    }
+    while not instruction.metadata.op_type and computation in callers:
+        computation, instruction = callers[computation]
+    return instruction.metadata if instruction.metadata.op_type else Metadata(op_name=instruction.name)
+
+
+def _described(origin: Metadata) -> str:
+    node = f"{origin.op_name} ({origin.op_type})" if origin.op_type else origin.op_name
+    place = f" (from {origin.source_file}:{origin.source_line})" if origin.source_file else ""
+    return f"  {node}: {_advice(origin.op_type)}{place}"
 
 
 def _advice(op: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..lowered import LoweringError
 from .nodes import VERSION_1_CONTROL_FLOW, FoundNode, all_nodes
+from .places import Places, places_of
 
 DEVICE = "XLA_CPU_JIT"
 # nodes that stand for arguments and results, or vanish before compilation
@@ -116,14 +117,29 @@ def explain(function: Any, message: str) -> str:
     # control flow of version 1 was rewritten before XLA saw it; what stays of it is named if nothing else is amiss
     nodes = [row for row in found if row[0].node.op not in VERSION_1_CONTROL_FLOW] or found
     if nodes:
-        lines = [f"  {each} ({each.node.op}): {why}" for each, why in nodes[:MAX_NODES]]
+        places = places_of(function)
+        lines = [f"  {each} ({each.node.op}): {why}{_from(places, each)}" for each, why in nodes[:MAX_NODES]]
         if len(nodes) > MAX_NODES:
             lines.append(f"  and {len(nodes) - MAX_NODES} more")
         return f"XLA has no kernel for {len(nodes)} operations of this TensorFlow program:\n" + "\n".join(lines)
     text = concise(message)
     if "compile-time constant" in text:
         text += "\nA shape, axis or size is computed from the inputs' values; make it a Python number."
+    text += "".join(_from(places_of(function), each) for each in _nodes_of(function, text))
     return f"XLA cannot compile this TensorFlow program: {text}"
+
+
+def _from(places: Places, each: FoundNode) -> str:
+    """Where the user's Python makes a node, for the end of a line."""
+    line = places.of_node(each.function, each.node.name)
+    return f" (from {line[0]}:{line[1]})" if line else ""
+
+
+def _nodes_of(function: Any, message: str) -> list[FoundNode]:
+    """Nodes that a message of XLA's speaks of."""
+    names = set(re.findall(r"node `([^`]+)`|{{node ([^}]+)}}", message))
+    wanted = {name for pair in names for name in pair if name}
+    return [each for each in all_nodes(function) if each.node.name in wanted]
 
 
 def concise(message: str) -> str:
