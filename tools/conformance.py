@@ -2,6 +2,7 @@
 docs/conformance.md, which has what there is of either dialect.
 
 Run: python tools/conformance.py [--jobs N] [--sample N] [--group G] [--only REGEX] [--resume] [--timeout S]
+    [--check]
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from conformance.driver import default_jobs, in_fair_order, run_all
 from conformance.harnesses import groups_of, load_harnesses, stratified
-from conformance.outcome import PASS, STATUSES, Outcome, read_journal
+from conformance.outcome import FAILED, PASS, STATUSES, WRONG, Outcome, read_journal
 from conformance.report import results_path, write_page, write_page_of, write_results
 
 from tvm_hlo_frontend.dialects import installed_dialect
@@ -38,6 +39,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, help="JSON to write, with a .md next to it; default docs/, of a part .cache/"
     )
+    parser.add_argument("--check", action="store_true", help="end with 1 if any number is wrong or anything fails")
     options = parser.parse_args()
     options.journal = options.journal or CACHE / f"journal_{installed_dialect()}.jsonl"
     return options
@@ -99,7 +101,7 @@ def main() -> int:
         if outcome.status != PASS and not complete:
             print(f"{outcome.status}: {outcome.name}: {outcome.message}")
     print(f"{counts_line(outcomes)}; written to {path} and {page.name}")
-    return 0
+    return int(options.check and any(outcome.status in (WRONG, *FAILED) for outcome in outcomes))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def _load_tool():
 
 
 relay_wheel = _load_tool()
+
+
+def test_the_extra_asks_for_the_wheel():
+    project = tomllib.loads((TOOL.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["optional-dependencies"]["relay"] == [f"tvm=={relay_wheel.VERSION}"]
 
 
 def _has(name):
