@@ -17,6 +17,7 @@ from .errors import ConversionError, Refusal, UnsupportedInstruction
 from .hlo.module import HloComputation, HloInstruction
 from .hlo.scalar_expression import ScalarExpression, elementwise_expression
 from .hlo.shape import BY_NAME, Shape
+from .input_names import VariableNames
 from .kernels.spec import KernelSpec
 from .patterns.arithmetic import exact_arithmetic
 from .patterns.fusion import fusion_boundaries
@@ -47,6 +48,8 @@ class ConversionContext:
         Variables of the entry parameters, in order.
     declared : dict of str to Shape
         HLO's own shapes of those, where they may have element types that the dialect lacks.
+    names : dict of str to str
+        The framework's names of those.
     refusals : list of Refusal
     counts : Counter
         (opcode, how) of everything converted.
@@ -61,26 +64,17 @@ class ConversionContext:
     param_tensors: dict[str, Tensor] = field(default_factory=dict)
     inputs: dict[str, Tensor] = field(default_factory=dict)
     declared: dict[str, Shape] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
     counts: Counter = field(default_factory=Counter)
     host_functions: set[str] = field(default_factory=set)
     exact: set[HloInstruction] = field(default_factory=set)
-    used_names: set[str] = field(default_factory=set)
+    variables: VariableNames = field(default_factory=VariableNames)
     _by_content: dict[tuple, str] = field(default_factory=dict)
 
     def refuse(self, reason: str) -> NoReturn:
         """Refuse the instruction at hand; it is listed in the one UnsupportedHloError."""
         raise UnsupportedInstruction(reason)
-
-    def unique_name(self, wanted: str) -> str:
-        """`wanted` as an identifier that nothing else in main has."""
-        base = "".join(c if c.isalnum() or c in "_./:" else "_" for c in wanted) or "value"
-        name, number = base, 0
-        while name in self.used_names:
-            number += 1
-            name = f"{base}_{number}"
-        self.used_names.add(name)
-        return name
 
     def constant(self, array: np.ndarray, name: str = "constant") -> Tensor:
         """Inline constant, or a parameter of main if `array` is large (equal large ones are shared)."""
@@ -90,7 +84,7 @@ class ConversionContext:
         key = (array.dtype, array.shape, hashlib.sha256(array.data).digest())
         known = self._by_content.get(key)
         if known is None:
-            known = self._by_content[key] = self.unique_name(name)
+            known = self._by_content[key] = self.variables.take(name)
             self.params[known] = array
             self.param_tensors[known] = self.dialect.parameter(known, self.dialect.constant_shape(array))
         return self.param_tensors[known]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from .conversion import ConversionContext
 from .dialects import load_dialect
 from .errors import SignatureError
 from .hlo.module import HloComputation, HloInstruction, HloModule
+from .hlo.names import Names
 from .hlo.reader import read
 from .hlo.shape import Shape
 from .hlo.storage import to_storage
@@ -20,7 +22,7 @@ from .registry import ConvertFunction, custom_call_targets, with_custom
 from .report import dynamic_instructions, missing_converters, raise_refusals, report_text
 from .rewrites import Capabilities, decompose, normalize, settle_known_dimensions
 from .signature import Parameter, Signature, printable, result_tree
-from .values import Value, array_shapes, flatten, unflatten
+from .values import Tensor, Value, array_shapes, flatten, unflatten
 
 
 def from_hlo(
@@ -48,7 +50,8 @@ def from_hlo(
         ``"relay"`` (TVM <= 0.19) or ``"relax"`` (TVM >= 0.25); by default what the installed TVM has.
     input_names : sequence of str, optional
         One name per HLO entry parameter, in order. By default the framework's own names from the metadata where they
-        are unique, else HLO's.
+        are unique, else HLO's. The signature shows them; a variable of main is called otherwise where some part of TVM
+        cannot bear the name, see `signature.Parameter.variable`.
     parameter_values : mapping of int to numpy.ndarray, optional
         Values of entry parameters by number (weights); they come back in `params`.
     freeze_params : bool, optional
@@ -100,7 +103,6 @@ def from_hlo(
     declared = module.entry  # element types that TVM lacks are still there
     module = normalize(module, capabilities)
     names = parameter_names(module.entry.parameters, input_names)
-    ctx.used_names.update(names)
     arguments = entry_arguments(ctx, declared, module.entry, names, parameter_values or {})
     result = ctx.convert_computation(module.entry, arguments)
     raise_refusals(ctx)
@@ -118,29 +120,45 @@ def entry_arguments(
     unknown = set(values) - set(range(len(entry.parameters)))
     if unknown:
         raise SignatureError(f"parameter_values names parameters {sorted(unknown)} that the module does not have")
+    leaves = leaf_names(entry, names)
+    flat = list(chain.from_iterable(leaves))
+    ctx.names.update(zip(ctx.variables.take_all(flat), flat))
+    variable_of = {name: variable for variable, name in ctx.names.items()}
     arguments: list[Value] = []
-    for number, (wanted, parameter, name) in enumerate(zip(declared.parameters, entry.parameters, names)):
+    for number, (wanted, parameter) in enumerate(zip(declared.parameters, entry.parameters)):
         value = None
         if number in values:
             value = check_value(wanted, np.asarray(values[number]))
             value = to_storage(value, wanted.shape.element_type, parameter.shape.element_type)
-        arguments.append(entry_argument(ctx, wanted.shape, parameter.shape, name, value))
+        variables = [variable_of[name] for name in leaves[number]]
+        arguments.append(entry_argument(ctx, wanted.shape, parameter.shape, variables, value))
     return arguments
 
 
-def entry_argument(ctx: ConversionContext, declared: Shape, shape: Shape, name: str, value: np.ndarray | None) -> Value:
+def leaf_names(entry: HloComputation, names: Sequence[str]) -> list[list[str]]:
+    """For each parameter the names of its arrays: its own, or for those of a tuple with their numbers behind it."""
+    unique = Names(names)
+    return [
+        [unique.take(f"{name}.{index}") for index in range(len(array_shapes(parameter.shape)))]
+        if parameter.shape.is_tuple
+        else [name]
+        for parameter, name in zip(entry.parameters, names)
+    ]
+
+
+def entry_argument(
+    ctx: ConversionContext, declared: Shape, shape: Shape, variables: Sequence[str], value: np.ndarray | None
+) -> Value:
     """Variables for one parameter, one per array of a tuple parameter; `declared` is HLO's own shape."""
-    arrays = array_shapes(shape)
     if value is not None and ctx.freeze_params:
         return ctx.dialect.constant(value)
     tensors = []
-    for index, (array, own) in enumerate(zip(arrays, array_shapes(declared))):
-        leaf = name if not shape.is_tuple else ctx.unique_name(f"{name}.{index}")
-        ctx.inputs[leaf] = ctx.dialect.parameter(leaf, array)
-        ctx.declared[leaf] = own
-        tensors.append(ctx.inputs[leaf])
+    for variable, array, own in zip(variables, array_shapes(shape), array_shapes(declared)):
+        ctx.inputs[variable] = ctx.dialect.parameter(variable, array)
+        ctx.declared[variable] = own
+        tensors.append(ctx.inputs[variable])
         if value is not None:
-            ctx.params[leaf] = value
+            ctx.params[variable] = value
     return unflatten(shape, list(tensors))
 
 
@@ -159,16 +177,15 @@ def finish(
     variables = {**ctx.inputs, **ctx.param_tensors}
     if ctx.dialect.weights_come_last:
         variables = dict(sorted(variables.items(), key=lambda item: item[0] in ctx.params))
-    parameters = [
-        signature_parameter(name, ctx.declared.get(name, tensor.shape), tensor.element_type, name in ctx.params)
-        for name, tensor in variables.items()
-    ]
+    parameters = [signature_parameter(ctx, variable, tensor) for variable, tensor in variables.items()]
     signature = Signature(tuple(parameters), result_tree(root), source)
     attributes = {"hlo.signature": signature.to_json(), "hlo.report": report_text(ctx, module, notes)}
     mod = ctx.dialect.main(list(variables.values()), flatten(result), flat=not root.is_tuple, attributes=attributes)
     return ctx.dialect.finished(mod, ctx.params)
 
 
-def signature_parameter(name: str, declared: Shape, carrier: str, bound: bool) -> Parameter:
+def signature_parameter(ctx: ConversionContext, variable: str, tensor: Tensor) -> Parameter:
     """What the signature says of a variable of main."""
-    return Parameter(name, declared.element_type, tuple(printable(declared)), carrier, bound)
+    declared = ctx.declared.get(variable, tensor.shape)
+    name, dimensions = ctx.names.get(variable, variable), tuple(printable(declared))
+    return Parameter(name, declared.element_type, dimensions, tensor.element_type, variable in ctx.params, variable)

@@ -94,7 +94,7 @@ def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None)
     mod : tvm.IRModule
         From `from_hlo` (also after save and load).
     params : mapping of str to array, optional
-        Values for parameters of main, bound at compile time.
+        Values for parameters of main by variable or by name (see `signature.Parameter`), bound at compile time.
     target : str or tvm.target.Target, optional
         By default the CPU of this machine, with an ``-mcpu`` that TVM's LLVM knows.
 
@@ -110,9 +110,11 @@ def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None)
         If a parameter that holds a weight has no value in `params`.
     """
     signature = signature_of(mod)
-    values = dict(mod_and_params(mod)[1] if params is None else params)
+    given = mod_and_params(mod)[1] if params is None else params
+    values = {signature.variables.get(name, name): value for name, value in given.items()}
     taken = set(parameter_names(mod))  # fewer once `bind_params_by_name` has run
-    missing = [p.name for p in signature.parameters if p.bound and p.name in taken and p.name not in values]
+    bound = [parameter for parameter in signature.parameters if parameter.bound and parameter.variable in taken]
+    missing = [parameter.name for parameter in bound if parameter.variable not in values]
     if missing:
         raise SignatureError(f"params has no value for {', '.join(missing)}; pass the params that from_hlo returned")
     target = cpu_target() if target is None else target

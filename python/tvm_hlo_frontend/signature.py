@@ -16,7 +16,7 @@ class Parameter:
     Attributes
     ----------
     name : str
-        Name of the variable of main.
+        The framework's or the caller's name.
     element_type : str
         HLO's own element type.
     dimensions : tuple of int
@@ -25,6 +25,9 @@ class Parameter:
         numbers the variable has another last dimension of 2.
     bound : bool
         True if `params` holds its value (a weight or a large constant); False if the caller passes it.
+    variable : str
+        Name of the variable of main, which executors, `params` and `set_input` use: `name`, unless some part of TVM
+        cannot bear that (see `input_names`).
     """
 
     name: str
@@ -32,6 +35,10 @@ class Parameter:
     dimensions: tuple[int | str, ...]
     carrier: str
     bound: bool = False
+    variable: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "variable", self.variable or self.name)
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,11 @@ class Signature:
     result: Any
     source: str = ""
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """Variable of main by name, for every parameter."""
+        return {parameter.name: parameter.variable for parameter in self.parameters}
+
     def to_json(self) -> str:
         """Text for the module attribute."""
         return json.dumps(asdict(self))
@@ -60,8 +72,7 @@ class Signature:
         """Inverse of `to_json`."""
         data = json.loads(text)
         parameters = tuple(
-            Parameter(p["name"], p["element_type"], tuple(p["dimensions"]), p["carrier"], p["bound"])
-            for p in data["parameters"]
+            Parameter(**{**parameter, "dimensions": tuple(parameter["dimensions"])}) for parameter in data["parameters"]
         )
         return Signature(parameters, data["result"], data["source"])
 

@@ -40,6 +40,7 @@ class RelayDialect:
     def __init__(self) -> None:
         register_operators()
         self._functions: dict[Any, Any] = {}
+        self._function_count = 0
 
     def carries(self, element_type: str) -> bool:
         return element_type in TVM_DTYPES
@@ -207,7 +208,8 @@ class RelayDialect:
 
     def _unique_function_name(self, name: str) -> str:
         base = "".join(character if character.isalnum() else "_" for character in name)
-        return f"{base}_{len(self._functions)}"
+        self._function_count += 1  # those that are being converted count too
+        return f"{base}_{self._function_count}"
 
     # structure
     def main(

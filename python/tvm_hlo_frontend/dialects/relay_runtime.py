@@ -78,7 +78,7 @@ def run_on_graph_executor(library: Any, signature: Signature) -> RunFlat:
     def loaded() -> Any:
         return graph_executor.GraphModule(library["default"](tvm.cpu()))
 
-    names = [parameter.name for parameter in signature.parameters if not parameter.bound]
+    names = [parameter.variable for parameter in signature.parameters if not parameter.bound]
 
     def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
         module = loaded()
@@ -111,7 +111,7 @@ def placed_run(library: Any, executor: str, signature: Signature, arrays: list[n
         machine.set_input("main", *placed)
         return lambda: machine.invoke_stateful("main")
     module = graph_executor.GraphModule(library["default"](tvm.cpu()))
-    names = [parameter.name for parameter in signature.parameters if not parameter.bound]
+    names = [parameter.variable for parameter in signature.parameters if not parameter.bound]
     for name, array in zip(names, placed):
         module.set_input(name, array)
     return module.run

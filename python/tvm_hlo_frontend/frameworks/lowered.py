@@ -26,7 +26,7 @@ class LoweredModule:
     hlo : bytes or HloModule
         Serialized HloModuleProto, or a module that was read already; unoptimised.
     input_names : tuple of str
-        One unique name per HLO entry parameter, weights included; names that `set_input` takes.
+        One unique name per HLO entry parameter, weights included, for the signature.
     parameter_values : mapping of int to numpy.ndarray
         Values of the entry parameters that are weights, by parameter number.
     source : str
@@ -72,7 +72,7 @@ def convert_lowered(
 
 
 def unique_identifiers(wanted: Iterable[str]) -> tuple[str, ...]:
-    """Each name with only characters that `set_input` takes; repeated ones get ``.N`` behind them."""
+    """Each name with only characters that variables of main have; repeated ones get ``.N`` behind them."""
     names = Names()
     return tuple(names.take(re.sub(r"[^A-Za-z0-9_.:/]+", "_", name).strip("_.") or "input") for name in wanted)
 
