@@ -59,8 +59,8 @@ newest-python:  # says which Python env-newest takes, or ends with an error
 	@test -n "$(NEWEST_PYTHON)" || { echo "$(NO_NEWEST_PYTHON)" >&2; exit 1; }
 	@echo $(NEWEST_PYTHON)
 
-demo: $(CHOSEN)/.installed  ## real JAX and TensorFlow models through TVM, compared with XLA; TVM=relax: today's TVM
-	$(CHOSEN)/bin/python tools/demo.py
+demo: $(CHOSEN)/.installed  ## four models through TVM, compared with XLA; ALL=1: all models; TVM=relax: today's TVM
+	$(CHOSEN)/bin/python tools/demo.py $(if $(ALL),--all)
 
 test: test-relay test-relax  ## the test suite with either TVM
 

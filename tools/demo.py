@@ -32,7 +32,7 @@ def main() -> int:
     for name in ("te_compiler", "strategy", "autotvm"):
         logging.getLogger(name).setLevel(logging.ERROR)
     start = time.perf_counter()
-    rows, failures = run_models(options.models)
+    rows, failures = run_models(options.models, options.all)
     show(rows, time.perf_counter() - start)
     if options.json:
         write_json(options.json, rows, failures)
@@ -49,24 +49,26 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     """Options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="*", help="names of the models to run, by default all")
+    parser.add_argument("models", nargs="*", help="names of the models to run, by default four")
+    parser.add_argument("--all", action="store_true", help="run all models")
     parser.add_argument("--json", metavar="FILE", help="write the rows to FILE")
     return parser.parse_args()
 
 
-def run_models(names: list[str]) -> tuple[list[Row], list[str]]:
-    """(rows, failures) of the models named, or of all; progress is shown on a terminal only."""
+def run_models(names: list[str], everything: bool) -> tuple[list[Row], list[str]]:
+    """(rows, failures) of the models named, of all or of those in `SHOWN`; a line is printed as each row is done."""
     from demo_run import import_tvm, rows_of
-    from models import MODELS, model_named
+    from models import MODELS, SHOWN, model_named
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from tvm_hlo_frontend import HloFrontendError
 
     try:
-        models = [model_named(name) for name in names] or list(MODELS)
+        models = list(MODELS) if everything else [model_named(name) for name in names or SHOWN]
     except ValueError as error:
         return [], [str(error)]
+    print(f"{len(models)} models: {', '.join(model.name for model in models)}", flush=True)
     import_tvm()
     rows: list[Row] = []
     failures: list[str] = []
@@ -79,14 +81,23 @@ def run_models(names: list[str]) -> tuple[list[Row], list[str]]:
             def tell(text: str, task: Any = task, name: str = model.name) -> None:
                 progress.update(task, description=f"{name}: {text}")
 
+            start = time.perf_counter()
             try:
-                rows.extend(rows_of(model, tell))
+                for row in rows_of(model, tell):
+                    rows.append(row)
+                    print(line(row, time.perf_counter() - start), flush=True)
             except Exception as error:  # the other models are still worth showing
                 if not isinstance(error, HloFrontendError):
                     traceback.print_exc()
                 failures.append(f"{model.name}: {type(error).__name__}: {error}")
             progress.remove_task(task)
     return rows, failures
+
+
+def line(row: Row, seconds: float) -> str:
+    """A row in one line, for those who wait for the table."""
+    latencies = f"TVM {row.tvm_ms:.2f} ms, XLA {row.xla_ms:.2f} ms"
+    return f"{row.model}, {row.weights}: error {row.worst_error:.1e}, {latencies}; {seconds:.0f} s"
 
 
 def show(rows: list[Row], seconds: float) -> None:

@@ -200,6 +200,9 @@ MODELS = (
     _model("ResNet50", "keras", functools.partial(keras_model, "ResNet50"), small=False),
 )
 
+# one of each kind, which the demo shows in a few minutes
+SHOWN = ("MLP", "CNN", "BERT", "MobileNetV2")
+
 
 def model_named(name: str) -> Model:
     """The model of that name; ValueError with all names if there is none."""
