@@ -7,7 +7,7 @@ or (nested) tuples of them for HLO tuples.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +44,60 @@ class Converter:
         return (self.convert.__doc__ or "").strip().split("\n")[0]
 
 
-_CONVERTERS: dict[str, Converter] = {}
+class ConverterTable:
+    """Converters by key (an opcode, or ``custom-call:`` and a target), as one module declares them."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Converter] = {}
+
+    @staticmethod
+    def of(*tables: ConverterTable) -> ConverterTable:
+        """All of `tables` as one; RegistryError if two of them have the same key."""
+        whole = ConverterTable()
+        for table in tables:
+            check_free(table.entries, whole.entries)
+            whole.entries.update(table.entries)
+        return whole
+
+    def converter(
+        self, *opcodes: str, broadcasting: bool = False, how: str = "composition"
+    ) -> Callable[[ConvertFunction], ConvertFunction]:
+        """Decorator: the function is the converter of `opcodes`; parameters and errors as of `converter`."""
+        check_opcodes(opcodes)
+        return self._adding(opcodes, broadcasting, how)
+
+    def custom_call_converter(
+        self, *targets: str, how: str = "composition"
+    ) -> Callable[[ConvertFunction], ConvertFunction]:
+        """Decorator: the function is the converter of custom-calls to `targets`."""
+        return self._adding(target_keys(targets), False, how)
+
+    def _adding(
+        self, keys: tuple[str, ...], broadcasting: bool, how: str
+    ) -> Callable[[ConvertFunction], ConvertFunction]:
+        def decorate(function: ConvertFunction) -> ConvertFunction:
+            check_signature(function)
+            check_free(keys, self.entries)
+            self.entries.update(dict.fromkeys(keys, Converter(function, broadcasting, how)))
+            return function
+
+        return decorate
+
+
+_OWN = ConverterTable()
+
+
+def builtin() -> ConverterTable:
+    """The converters of this package; TVM is not imported."""
+    from .converters import TABLE
+
+    return TABLE
 
 
 def converter(
     *opcodes: str, broadcasting: bool = False, how: str = "composition"
 ) -> Callable[[ConvertFunction], ConvertFunction]:
-    """Decorator: registers a function as the converter of `opcodes`.
+    """Decorator for users: registers a function as the converter of `opcodes`.
 
     Parameters
     ----------
@@ -64,29 +111,41 @@ def converter(
     Raises
     ------
     RegistryError
-        For an unknown opcode, one that already has a converter, or a function without (ctx, instruction, ...).
+        For an unknown opcode, one that already has a converter (of this package, or registered), or a function without
+        (ctx, instruction, ...).
     """
-    for opcode in opcodes:
-        if opcode not in OPCODES:
-            raise RegistryError(f"{opcode!r} is not an HLO opcode")
-    return _register(opcodes, broadcasting, how)
+    check_opcodes(opcodes)
+    check_free(opcodes, builtin().entries)
+    return _OWN.converter(*opcodes, broadcasting=broadcasting, how=how)
 
 
 def custom_call_converter(*targets: str, how: str = "composition") -> Callable[[ConvertFunction], ConvertFunction]:
-    """Decorator: registers a function as the converter of custom-calls to `targets`; errors as `converter`."""
-    return _register(tuple(CUSTOM_CALL_PREFIX + target for target in targets), False, how)
+    """Decorator for users: registers the converter of custom-calls to `targets`; errors as `converter`."""
+    check_free(target_keys(targets), builtin().entries)
+    return _OWN.custom_call_converter(*targets, how=how)
 
 
-def _register(keys: tuple[str, ...], broadcasting: bool, how: str) -> Callable[[ConvertFunction], ConvertFunction]:
-    def decorate(function: ConvertFunction) -> ConvertFunction:
-        check_signature(function)
-        for key in keys:
-            if key in _CONVERTERS:
-                raise RegistryError(f"{key!r} already has the converter {_CONVERTERS[key].convert.__name__}")
-        _CONVERTERS.update(dict.fromkeys(keys, Converter(function, broadcasting, how)))
-        return function
+def target_keys(targets: Iterable[str]) -> tuple[str, ...]:
+    """Keys of custom-calls to `targets`."""
+    return tuple(CUSTOM_CALL_PREFIX + target for target in targets)
 
-    return decorate
+
+def check_opcodes(opcodes: Iterable[str]) -> None:
+    """RegistryError unless HLO has all `opcodes`."""
+    for opcode in opcodes:
+        if opcode not in OPCODES:
+            raise RegistryError(f"{opcode!r} is not an HLO opcode")
+
+
+def check_free(keys: Iterable[str], entries: Mapping[str, Converter]) -> None:
+    """RegistryError if `entries` has one of `keys`."""
+    for key in keys:
+        if key in entries:
+            function = entries[key].convert
+            raise RegistryError(
+                f"{key!r} already has the converter {function.__name__} of {function.__module__}; for one call "
+                "`from_hlo(..., custom_converters={...})` wins over it"
+            )
 
 
 def check_signature(function: ConvertFunction) -> None:
@@ -99,9 +158,7 @@ def check_signature(function: ConvertFunction) -> None:
 
 def registered() -> Mapping[str, Converter]:
     """All converters by key: an opcode, or ``custom-call:`` and a target."""
-    from . import converters  # noqa: F401  registers every family
-
-    return _CONVERTERS
+    return {**builtin().entries, **_OWN.entries}
 
 
 def custom_call_targets(converters: Mapping[str, Converter]) -> frozenset[str]:

@@ -82,8 +82,8 @@ RULES = (
         ),
         Break(
             "converters/structure.py",
-            '@converter("add-dependency", how="identity")',
-            '@converter(how="identity")',
+            '@table.converter("add-dependency", how="identity")',
+            '@table.converter(how="identity")',
             structure("test_rule_82_tokens_in_the_state_of_a_loop"),
         ),
     )),

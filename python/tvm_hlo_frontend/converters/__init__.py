@@ -1,6 +1,7 @@
-"""One module per opcode family; importing this package registers them all."""
+"""One module per opcode family; each declares a table, and `TABLE` is all of them."""
 
-from . import (  # noqa: F401
+from ..registry import ConverterTable
+from . import (
     collectives,
     control_flow,
     convolution,
@@ -13,4 +14,19 @@ from . import (  # noqa: F401
     reduce,
     sort,
     structure,
+)
+
+TABLE = ConverterTable.of(
+    collectives.table,
+    control_flow.table,
+    convolution.table,
+    dot.table,
+    elementwise.table,
+    indexing.table,
+    linalg.table,
+    movement.table,
+    ragged_dot.table,
+    reduce.table,
+    sort.table,
+    structure.table,
 )

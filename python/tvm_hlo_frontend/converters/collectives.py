@@ -7,8 +7,10 @@ from typing import Any
 from ..conversion import ConversionContext
 from ..hlo.module import HloInstruction
 from ..hlo.shape_inference.collectives import is_in_place
-from ..registry import converter
+from ..registry import ConverterTable
 from ..values import Tensor, Value, array_shapes, flatten
+
+table = ConverterTable()
 
 MORE_DEVICES = "it communicates between several devices; lower the program for a single device"
 
@@ -21,7 +23,7 @@ def require_one_device(ctx: ConversionContext, instruction: HloInstruction) -> N
         ctx.refuse(MORE_DEVICES)
 
 
-@converter(
+@table.converter(
     "all-gather",
     "all-reduce",
     "all-to-all",
@@ -44,19 +46,19 @@ def like(ctx: ConversionContext, instruction: HloInstruction, operands: tuple[Va
     return tuple(operands) if instruction.shape.is_tuple else operands[0]
 
 
-@converter("collective-reduce", how="rewrite")
+@table.converter("collective-reduce", how="rewrite")
 def refuse_collective_reduce(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
     """collective-reduce: on one device all-reduce, and a number of the root is left out."""
     ctx.refuse(MORE_DEVICES)
 
 
-@converter("ragged-all-to-all", how="rewrite")
+@table.converter("ragged-all-to-all", how="rewrite")
 def refuse_ragged_all_to_all(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
     """ragged-all-to-all: on one device, rows gathered and put in their places by select, piece by piece."""
     ctx.refuse(MORE_DEVICES)
 
 
-@converter("collective-permute", how="identity")
+@table.converter("collective-permute", how="identity")
 def convert_collective_permute(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
     """collective-permute: the operand if device 0 sends to itself, else zeros."""
     require_one_device(ctx, instruction)
@@ -75,7 +77,7 @@ def permuted(ctx: ConversionContext, instruction: HloInstruction, operand: Tenso
     return ctx.dialect.broadcast_to(zero, operand.dimensions)
 
 
-@converter("replica-id", "partition-id", how="native")
+@table.converter("replica-id", "partition-id", how="native")
 def convert_device_id(ctx: ConversionContext, instruction: HloInstruction) -> Tensor:
     """replica-id, partition-id: 0."""
     return ctx.scalar(0, "u32")

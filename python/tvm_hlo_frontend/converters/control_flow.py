@@ -12,11 +12,13 @@ from ..kernels.spec import KernelSpec
 from ..patterns.loops import ElementwiseLoop, match_elementwise_loop
 from ..patterns.scans import match_elementwise_scan
 from ..patterns.trips import known_trips
-from ..registry import converter
+from ..registry import ConverterTable
 from ..values import Tensor, Value, array_shapes, flatten, unflatten
 
+table = ConverterTable()
 
-@converter("while", how="native")
+
+@table.converter("while", how="native")
 def convert_while(ctx: ConversionContext, instruction: HloInstruction, state: Value) -> Value:
     """while: the condition is looked at first, zero trips return the initial state (rule 78)."""
     body, condition = instruction.called_computations
@@ -46,7 +48,7 @@ def elementwise_loop(ctx: ConversionContext, loop: ElementwiseLoop, state: list[
     return [ctx.dialect.reshape(result, tensor.dimensions) for result, tensor in zip(results, state)]
 
 
-@converter("conditional", how="native")
+@table.converter("conditional", how="native")
 def convert_conditional(
     ctx: ConversionContext, instruction: HloInstruction, selector: Tensor, *operands: Value
 ) -> Value:
@@ -95,7 +97,7 @@ def convert_branch(ctx: ConversionContext, computation: HloComputation, operand:
     return list(ctx.dialect.call(computation.name, flatten(operand), body))
 
 
-@converter("scan", how="kernel")
+@table.converter("scan", how="kernel")
 def convert_scan(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
     """scan: an element-wise body in one kernel, any other as a while loop (rule 91)."""
     matched = match_elementwise_scan(instruction)

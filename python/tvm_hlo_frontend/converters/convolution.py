@@ -13,9 +13,11 @@ from ..hlo.module import HloInstruction
 from ..hlo.shape import BY_NAME, Dimension, Shape
 from ..kernels.dtypes import TVM_DTYPES
 from ..kernels.spec import KernelSpec
-from ..registry import converter
+from ..registry import ConverterTable
 from ..values import Tensor
 from .dot import accumulator_type, widen, zeros
+
+table = ConverterTable()
 
 NATIVE_SPATIAL_RANKS = (1, 2, 3)
 # windows from here on are products in disguise (weight gradients): schedules of convolutions unroll windows
@@ -58,7 +60,7 @@ class ChannelsFirst:
         )
 
 
-@converter("convolution", how="native")
+@table.converter("convolution", how="native")
 def convert_convolution(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, rhs: Tensor) -> Tensor:
     """convolution: any layout, padding, dilation, reversal and groups; integers wrap (rules 49-52).
 

@@ -14,8 +14,10 @@ from ..hlo.module import HloInstruction
 from ..hlo.shape import BY_NAME, Shape
 from ..kernels.dtypes import TVM_DTYPES
 from ..kernels.spec import KernelSpec
-from ..registry import converter
+from ..registry import ConverterTable
 from ..values import Tensor
+
+table = ConverterTable()
 
 # up to so many rows a product is limited by reading the other operand, which TVM's dense would first repack
 STREAMED_ROWS = 4
@@ -38,7 +40,7 @@ class Arrangement:
         return (*self.batch, *self.contracting, *self.free)
 
 
-@converter("dot", how="native")
+@table.converter("dot", how="native")
 def convert_dot(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, rhs: Tensor) -> Tensor:
     """dot: result dimensions are batch, lhs free, rhs free; operands are widened before products are formed (rule 48).
 
@@ -72,7 +74,7 @@ def convert_dot(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor
     return ctx.dialect.reshape(product, shape.sizes)
 
 
-@converter("scaled-dot", how="rewrite")
+@table.converter("scaled-dot", how="rewrite")
 def refuse_scaled_dot(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Tensor:
     """scaled-dot: a dot of the operands, each times its scales by blocks (rule 91)."""
     ctx.refuse("a scalar scale that is not the constant 1 is left out of account by XLA; multiply by it explicitly")

@@ -12,8 +12,10 @@ from ..hlo.module import HloInstruction
 from ..hlo.scalar_expression import ScalarExpression, ScalarNode
 from ..hlo.shape import BY_NAME
 from ..kernels.spec import KernelSpec
-from ..registry import converter
+from ..registry import ConverterTable
 from ..values import Tensor
+
+table = ConverterTable()
 
 _UNARY = """
 abs acos acosh asin asinh atan atanh cbrt ceil cosine cosh count-leading-zeros erf exponential exponential-minus-one
@@ -67,19 +69,19 @@ def constant_element(instruction: HloInstruction) -> np.generic | None:
     return literal.reshape(-1)[0] if isinstance(literal, np.ndarray) and literal.size == 1 else None
 
 
-@converter(*_UNARY, broadcasting=True, how="kernel")
+@table.converter(*_UNARY, broadcasting=True, how="kernel")
 def convert_unary(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """Element-wise function of one operand."""
     return map_folded(ctx, instruction, [operand])
 
 
-@converter(*_BINARY, broadcasting=True, how="kernel")
+@table.converter(*_BINARY, broadcasting=True, how="kernel")
 def convert_binary(ctx: ConversionContext, instruction: HloInstruction, left: Tensor, right: Tensor) -> Tensor:
     """Element-wise function of two operands."""
     return map_folded(ctx, instruction, [left, right])
 
 
-@converter("add", "subtract", "multiply", broadcasting=True, how="native")
+@table.converter("add", "subtract", "multiply", broadcasting=True, how="native")
 def convert_arithmetic(ctx: ConversionContext, instruction: HloInstruction, left: Tensor, right: Tensor) -> Tensor:
     """Sum, difference or product: the dialect's own where its simplifiers cannot reach it (patterns/arithmetic)."""
     if instruction.shape.kind == "float" and is_zero_or_nan(instruction):
@@ -111,7 +113,7 @@ def same_value(left: HloInstruction, right: HloInstruction, depth: int = 8) -> b
     )
 
 
-@converter("select", broadcasting=True, how="kernel")
+@table.converter("select", broadcasting=True, how="kernel")
 def convert_select(
     ctx: ConversionContext, instruction: HloInstruction, condition: Tensor, on_true: Tensor, on_false: Tensor
 ) -> Tensor:
@@ -119,7 +121,7 @@ def convert_select(
     return map_folded(ctx, instruction, [condition, on_true, on_false])
 
 
-@converter("clamp", broadcasting=True, how="native")
+@table.converter("clamp", broadcasting=True, how="native")
 def convert_clamp(
     ctx: ConversionContext, instruction: HloInstruction, low: Tensor, value: Tensor, high: Tensor
 ) -> Tensor:
@@ -127,14 +129,14 @@ def convert_clamp(
     return map_folded(ctx, instruction, [low, value, high])
 
 
-@converter("compare", broadcasting=True, how="kernel")
+@table.converter("compare", broadcasting=True, how="kernel")
 def convert_compare(ctx: ConversionContext, instruction: HloInstruction, left: Tensor, right: Tensor) -> Tensor:
     """compare: ordered, or by total order (rules 16 and 17)."""
     attributes: Any = instruction.attributes
     return map_folded(ctx, instruction, [left, right], (attributes.direction, attributes.type))
 
 
-@converter("reduce-precision", broadcasting=True, how="kernel")
+@table.converter("reduce-precision", broadcasting=True, how="kernel")
 def convert_reduce_precision(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """reduce-precision: to nearest even, denormals to zero, overflow to infinity (rule 33)."""
     attributes: Any = instruction.attributes
@@ -142,14 +144,14 @@ def convert_reduce_precision(ctx: ConversionContext, instruction: HloInstruction
     return map_folded(ctx, instruction, [operand], parameters)
 
 
-@converter("convert", broadcasting=True, how="kernel")
+@table.converter("convert", broadcasting=True, how="kernel")
 def convert_convert(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """convert: floats to integers saturate with NaN to 0, integers wrap, pred is x != 0 (rules 26 to 31)."""
     target = instruction.shape.element_type
     return operand if target == operand.element_type else ctx.map("convert", target, [operand])
 
 
-@converter("power", broadcasting=True, how="kernel")
+@table.converter("power", broadcasting=True, how="kernel")
 def convert_power(ctx: ConversionContext, instruction: HloInstruction, base: Tensor, exponent: Tensor) -> Tensor:
     """power: by squaring for integers (rule 9), libm's pow for floats; small constant exponents are products."""
     kind = instruction.shape.element_type
@@ -170,13 +172,13 @@ def convert_power(ctx: ConversionContext, instruction: HloInstruction, base: Ten
     return map_folded(ctx, instruction, [base, exponent])
 
 
-@converter("stochastic-convert", how="rewrite")
+@table.converter("stochastic-convert", how="rewrite")
 def refuse_stochastic_convert(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Tensor:
     """stochastic-convert: up where the random operand is below the fraction of a float, else down (rule 34)."""
     ctx.refuse("XLA defines it for signed integers alone; convert to one, or round explicitly")
 
 
-@converter("bitcast-convert", broadcasting=True, how="composition")
+@table.converter("bitcast-convert", broadcasting=True, how="composition")
 def convert_bitcast(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """bitcast-convert: the last dimension is the parts of a wider type, little endian (rule 32)."""
     source, target = BY_NAME[operand.element_type], BY_NAME[instruction.shape.element_type]
@@ -225,13 +227,13 @@ def _join(ctx: ConversionContext, x: Tensor, bits: int) -> Tensor:
     return result
 
 
-@converter("real", broadcasting=True, how="rewrite")
+@table.converter("real", broadcasting=True, how="rewrite")
 def convert_real(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """real: a real number is its own real part (rule 31)."""
     return operand if operand.element_type == instruction.shape.element_type else _refuse_complex(ctx, instruction)
 
 
-@converter("imag", broadcasting=True, how="rewrite")
+@table.converter("imag", broadcasting=True, how="rewrite")
 def convert_imag(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """imag: 0 for a real number."""
     if operand.element_type != instruction.shape.element_type:
@@ -239,7 +241,7 @@ def convert_imag(ctx: ConversionContext, instruction: HloInstruction, operand: T
     return ctx.dialect.reshape(ctx.scalar(0, operand.element_type), [1] * instruction.shape.rank)
 
 
-@converter("complex", broadcasting=True, how="rewrite")
+@table.converter("complex", broadcasting=True, how="rewrite")
 def convert_complex(ctx: ConversionContext, instruction: HloInstruction, real: Tensor, imaginary: Tensor) -> Tensor:
     """complex: pairs of real tensors are made by a rewrite, not here."""
     return _refuse_complex(ctx, instruction)

@@ -12,12 +12,14 @@ from ..hlo.attributes import ConstantAttributes, GatherAttributes
 from ..hlo.module import HloInstruction
 from ..hlo.shape import BY_NAME, Shape
 from ..kernels.spec import KernelSpec
-from ..registry import converter
+from ..registry import ConverterTable
 from ..values import Tensor, Value, array_shapes
 from .bodies import body_of, expect_static
 
+table = ConverterTable()
 
-@converter("gather", how="kernel")
+
+@table.converter("gather", how="kernel")
 def convert_gather(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, indices: Tensor) -> Tensor:
     """gather: starts clamped so that every slice fits (rules 54 to 58)."""
     expect_static(ctx, instruction)
@@ -77,7 +79,7 @@ def _index_vectors(ctx: ConversionContext, indices: Tensor, index_vector_dim: in
     return ctx.dialect.transpose(indices, [*others, index_vector_dim])
 
 
-@converter("dynamic-slice", how="kernel")
+@table.converter("dynamic-slice", how="kernel")
 def convert_dynamic_slice(
     ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, *starts: Tensor
 ) -> Tensor:
@@ -94,7 +96,7 @@ def convert_dynamic_slice(
     return ctx.dialect.kernel(KernelSpec("dynamic_slice"), [operand, *starts], [instruction.shape])[0]
 
 
-@converter("dynamic-update-slice", how="kernel")
+@table.converter("dynamic-update-slice", how="kernel")
 def convert_dynamic_update_slice(
     ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, update: Tensor, *starts: Tensor
 ) -> Tensor:
@@ -117,7 +119,7 @@ def _constant_starts(starts: Sequence[HloInstruction]) -> list[int] | None:
     return found
 
 
-@converter("scatter", how="kernel")
+@table.converter("scatter", how="kernel")
 def convert_scatter(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
     """scatter: updates in row-major order, a window is dropped whole if any part is outside (rules 58, 60 to 62)."""
     expect_static(ctx, instruction)
@@ -152,7 +154,7 @@ def convert_scatter(ctx: ConversionContext, instruction: HloInstruction, *operan
     return tensors if instruction.shape.is_tuple else tensors[0]
 
 
-@converter("select-and-scatter", how="kernel")
+@table.converter("select-and-scatter", how="kernel")
 def convert_select_and_scatter(
     ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, source: Tensor, init: Tensor
 ) -> Tensor:

@@ -13,13 +13,15 @@ from ..hlo.module import HloInstruction
 from ..hlo.shape import Shape
 from ..kernels.definitions import definition
 from ..kernels.spec import KernelSpec
-from ..registry import custom_call_converter
+from ..registry import ConverterTable
 from ..values import Tensor, Value
+
+table = ConverterTable()
 
 TARGET_PREFIX = "tvm_hlo."
 
 
-@custom_call_converter(
+@table.custom_call_converter(
     "tvm_hlo.cholesky",
     "tvm_hlo.triangular_solve",
     "tvm_hlo.lu",
@@ -49,7 +51,7 @@ def convert_linalg_kernel(ctx: ConversionContext, instruction: HloInstruction, *
     return tuple(ctx.dialect.reshape(result, shape.sizes) for result, shape in zip(results, shapes))
 
 
-@custom_call_converter("tvm_hlo.geev", "tvm_hlo.gees", how="host's LAPACK")
+@table.custom_call_converter("tvm_hlo.geev", "tvm_hlo.gees", how="host's LAPACK")
 def convert_host_linalg(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
     """Linear algebra that the module leaves to the host while it runs (rule 75)."""
     return convert_linalg_kernel(ctx, instruction, *operands)

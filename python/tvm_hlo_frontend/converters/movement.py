@@ -10,11 +10,13 @@ from ..conversion import ConversionContext
 from ..hlo.module import HloInstruction
 from ..hlo.shape import BY_NAME
 from ..kernels.spec import KernelSpec
-from ..registry import converter
+from ..registry import ConverterTable
 from ..values import Tensor
 
+table = ConverterTable()
 
-@converter("iota", broadcasting=True, how="native")
+
+@table.converter("iota", broadcasting=True, how="native")
 def convert_iota(ctx: ConversionContext, instruction: HloInstruction) -> Tensor:
     """iota: 0, 1, 2 … along one dimension; the other dimensions are a pending broadcast (rule 42)."""
     shape = instruction.shape
@@ -27,7 +29,7 @@ def convert_iota(ctx: ConversionContext, instruction: HloInstruction) -> Tensor:
     return ctx.dialect.reshape(ctx.constant(values, "iota"), dimensions)
 
 
-@converter("broadcast", broadcasting=True, how="native")
+@table.converter("broadcast", broadcasting=True, how="native")
 def convert_broadcast(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """broadcast: operand dimension i is result dimension dimensions[i]; the copies are left pending (rule 35)."""
     dimensions = instruction.attributes.dimensions  # type: ignore[union-attr]
@@ -41,13 +43,13 @@ def convert_broadcast(ctx: ConversionContext, instruction: HloInstruction, opera
     return ctx.dialect.reshape(operand, carried)
 
 
-@converter("reshape", how="native")
+@table.converter("reshape", how="native")
 def convert_reshape(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """reshape: row-major order of the elements is kept, layouts play no part (rule 36)."""
     return ctx.dialect.reshape(operand, instruction.shape.sizes)
 
 
-@converter("bitcast", how="rewrite")
+@table.converter("bitcast", how="rewrite")
 def refuse_bitcast(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """bitcast: the elements in the order in which the operand's layout has them in memory (rules 32, 83)."""
     ctx.refuse(
@@ -55,7 +57,7 @@ def refuse_bitcast(ctx: ConversionContext, instruction: HloInstruction, operand:
     )
 
 
-@converter("transpose", broadcasting=True, how="native")
+@table.converter("transpose", broadcasting=True, how="native")
 def convert_transpose(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """transpose: result dimension i is operand dimension permutation[i] (rule 37)."""
     if operand.rank == 0:  # a pending broadcast of a scalar
@@ -63,20 +65,20 @@ def convert_transpose(ctx: ConversionContext, instruction: HloInstruction, opera
     return ctx.dialect.transpose(operand, instruction.attributes.dimensions)  # type: ignore[union-attr]
 
 
-@converter("reverse", how="native")
+@table.converter("reverse", how="native")
 def convert_reverse(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """reverse: the order of the elements along several dimensions (rule 41)."""
     return ctx.dialect.reverse(operand, instruction.attributes.dimensions)  # type: ignore[union-attr]
 
 
-@converter("slice", how="native")
+@table.converter("slice", how="native")
 def convert_slice(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """slice: from start to limit exclusive in steps of stride (rule 39)."""
     attributes: Any = instruction.attributes
     return ctx.dialect.slice(operand, attributes.starts, attributes.limits, attributes.strides)
 
 
-@converter("concatenate", how="native")
+@table.converter("concatenate", how="native")
 def convert_concatenate(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Tensor:
     """concatenate: operands without elements add nothing (rule 43)."""
     (dimension,) = instruction.attributes.dimensions  # type: ignore[union-attr]
@@ -84,7 +86,7 @@ def convert_concatenate(ctx: ConversionContext, instruction: HloInstruction, *op
     return parts[0] if len(parts) == 1 else ctx.dialect.concatenate(parts, dimension)
 
 
-@converter("pad", how="kernel")
+@table.converter("pad", how="kernel")
 def convert_pad(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, value: Tensor) -> Tensor:
     """pad: interior padding first, then the edges; negative edges crop the interior-padded operand (rule 38)."""
     attributes: Any = instruction.attributes

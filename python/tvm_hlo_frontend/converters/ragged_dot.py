@@ -12,12 +12,14 @@ from ..hlo.module import HloInstruction
 from ..hlo.shape import Shape
 from ..kernels.dtypes import TVM_DTYPES
 from ..kernels.spec import KernelSpec
-from ..registry import converter
+from ..registry import ConverterTable
 from ..values import Tensor
 from .dot import accumulator_type, convert_dot, zeros
 
+table = ConverterTable()
 
-@converter("ragged-dot", how="kernel")
+
+@table.converter("ragged-dot", how="kernel")
 def convert_ragged_dot(
     ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, rhs: Tensor, group_sizes: Tensor
 ) -> Tensor:

@@ -18,10 +18,12 @@ from ..patterns.arithmetic import ARITHMETIC
 from ..patterns.reducers import ARGUMENT_KINDS, Reducer, is_identity, match_reducer
 from ..patterns.scalar_body import single_result
 from ..patterns.windows import cumulative_direction, is_trivial
-from ..registry import converter
+from ..registry import ConverterTable
 from ..values import Tensor, Value, array_shapes
 from .bodies import body_of, expect_static
 from .reduce_layout import counts_up, merged, merged_sizes, parallel_split
+
+table = ConverterTable()
 
 # below so many elements an operator of the dialect is as fast as the kernel, and says more to whoever reads the module
 NATIVE_ELEMENTS = 4096
@@ -29,7 +31,7 @@ NATIVE_ELEMENTS = 4096
 LONG_BODY = 64
 
 
-@converter("map", broadcasting=True)
+@table.converter("map", broadcasting=True)
 def convert_map(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
     """map: the scalar body at every index (rule 70)."""
     if 0 in _static_sizes(ctx, instruction):
@@ -63,7 +65,7 @@ def _statements(
     return ctx.dialect.reshape(result, shape.sizes)
 
 
-@converter("reduce", broadcasting=True, how="kernel")
+@table.converter("reduce", broadcasting=True, how="kernel")
 def convert_reduce(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
     """reduce: body(... body(init, x0) ..., xn), init exactly once (rules 64-67)."""
     results = array_shapes(instruction.shape)
@@ -87,7 +89,7 @@ def convert_reduce(ctx: ConversionContext, instruction: HloInstruction, *operand
     return _unwrap(instruction, _fold(ctx, instruction, body, reducer, data, inits, dimensions))
 
 
-@converter("reduce-window", how="kernel")
+@table.converter("reduce-window", how="kernel")
 def convert_reduce_window(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
     """reduce-window: padding and holes are skipped, init is applied once per window (rule 68)."""
     results = array_shapes(instruction.shape)

@@ -13,9 +13,11 @@ from ..hlo.module import HloInstruction
 from ..hlo.scalar_expression import elementwise_expression
 from ..hlo.shape import Shape
 from ..kernels.spec import KernelSpec
-from ..registry import converter, custom_call_converter
+from ..registry import ConverterTable
 from ..values import Tensor, Value
 from .bodies import body_of, expect_static
+
+table = ConverterTable()
 
 # from k = length / this on, a full sort is as fast as finding the first k
 FULL_SORT = 8
@@ -23,7 +25,7 @@ FULL_SORT = 8
 PACKED_BITS = 32
 
 
-@converter("sort", how="kernel")
+@table.converter("sort", how="kernel")
 def convert_sort(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
     """sort: stable, several operands along, any comparator (rule 71)."""
     expect_static(ctx, instruction)
@@ -39,7 +41,7 @@ def convert_sort(ctx: ConversionContext, instruction: HloInstruction, *operands:
     return sorted_operands if instruction.shape.is_tuple else sorted_operands[0]
 
 
-@converter("topk", how="kernel")
+@table.converter("topk", how="kernel")
 def convert_topk(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Value:
     """topk: values and s32 positions in total order, NaN first for the largest, equal ones by position (rule 72)."""
     expect_static(ctx, instruction)
@@ -47,7 +49,7 @@ def convert_topk(ctx: ConversionContext, instruction: HloInstruction, operand: T
     return first_by_order(ctx, instruction, operand, attributes.largest)
 
 
-@custom_call_converter("TopK", how="kernel")
+@table.custom_call_converter("TopK", how="kernel")
 def convert_topk_call(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Value:
     """TopK: topk of the largest, as XLA:CPU calls it in optimised HLO."""
     expect_static(ctx, instruction)

@@ -9,11 +9,13 @@ import numpy as np
 from ..conversion import ConversionContext
 from ..hlo.module import HloInstruction
 from ..patterns.known_sizes import sets_full_size
-from ..registry import converter, custom_call_converter
+from ..registry import ConverterTable
 from ..values import Tensor, Token, Value, array_shapes, flatten
 
+table = ConverterTable()
 
-@converter("constant", how="native")
+
+@table.converter("constant", how="native")
 def convert_constant(ctx: ConversionContext, instruction: HloInstruction) -> Value:
     """constant: the literal; large ones become parameters of main (rule 46)."""
     return _literal(ctx, instruction.name, instruction.attributes.literal)  # type: ignore[union-attr]
@@ -25,31 +27,31 @@ def _literal(ctx: ConversionContext, name: str, literal: Any) -> Value:
     return ctx.constant(np.asarray(literal), name)
 
 
-@converter("tuple", how="identity")
+@table.converter("tuple", how="identity")
 def convert_tuple(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
     """tuple: structure of the converted program, no operation (rule 79)."""
     return operands
 
 
-@converter("get-tuple-element", how="identity")
+@table.converter("get-tuple-element", how="identity")
 def convert_get_tuple_element(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
     """get-tuple-element: part of a tuple (rule 79)."""
     return operand[instruction.attributes.index]  # type: ignore[index, union-attr]
 
 
-@converter("copy", "opt-barrier", "domain", how="identity")
+@table.converter("copy", "opt-barrier", "domain", how="identity")
 def convert_identity(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
     """copy, opt-barrier, domain: the operand (rule 83)."""
     return operand
 
 
-@converter("add-dependency", how="identity")
+@table.converter("add-dependency", how="identity")
 def convert_add_dependency(ctx: ConversionContext, instruction: HloInstruction, operand: Value, token: Value) -> Value:
     """add-dependency: the first operand (rule 82)."""
     return operand
 
 
-@converter("get-dimension-size", how="native")
+@table.converter("get-dimension-size", how="native")
 def convert_get_dimension_size(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
     """get-dimension-size: the size of a static dimension, as s32 (rule 45)."""
     (dimension,) = instruction.attributes.dimensions  # type: ignore[union-attr]
@@ -59,7 +61,7 @@ def convert_get_dimension_size(ctx: ConversionContext, instruction: HloInstructi
 RUN_TIME_SIZE = "it makes a shape that is known only at run time; give the program static shapes"
 
 
-@converter("set-dimension-size", how="identity")
+@table.converter("set-dimension-size", how="identity")
 def convert_set_dimension_size(
     ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, size: Tensor
 ) -> Tensor:
@@ -69,7 +71,7 @@ def convert_set_dimension_size(
     return operand
 
 
-@converter("dynamic-reshape", how="native")
+@table.converter("dynamic-reshape", how="native")
 def convert_dynamic_reshape(
     ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, *sizes: Tensor
 ) -> Tensor:
@@ -77,7 +79,7 @@ def convert_dynamic_reshape(
     return ctx.dialect.reshape(operand, instruction.shape.sizes)
 
 
-@converter("after-all", how="identity")
+@table.converter("after-all", how="identity")
 def convert_after_all(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
     """after-all: a token (rule 82)."""
     return Token()
@@ -94,7 +96,7 @@ ANNOTATIONS = (
 )
 
 
-@custom_call_converter(*ANNOTATIONS, how="identity")
+@table.custom_call_converter(*ANNOTATIONS, how="identity")
 def convert_annotation(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
     """Annotations of devices, memory and bounds: the operand, as there is one device (rule 83)."""
     if array_shapes(instruction.shape) != [tensor.shape for tensor in flatten(operand)]:
@@ -102,7 +104,7 @@ def convert_annotation(ctx: ConversionContext, instruction: HloInstruction, oper
     return operand
 
 
-@custom_call_converter("shape_assertion", how="identity")
+@table.custom_call_converter("shape_assertion", how="identity")
 def convert_shape_assertion(ctx: ConversionContext, instruction: HloInstruction, *operands: Value) -> Value:
     """shape_assertion: holds, as all shapes are static; no result."""
     return ()

@@ -8,13 +8,15 @@ from typing import Any
 from tvm import te
 
 from ..schedules.convolution import schedule_convolution
-from .definitions import kernel
+from .definitions import KernelTable
 from .dot import convert_sum
 from .spec import KernelSpec
 from .tensor_ir import tir
 
+table = KernelTable()
 
-@kernel("convolution", "extern", schedule=schedule_convolution)
+
+@table.kernel("convolution", "extern", schedule=schedule_convolution)
 def convolution(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """data[N, C, spatial...] * kernel[O, C / groups, spatial...] -> [N, O, spatial...].
 

@@ -10,6 +10,8 @@ from ..errors import RegistryError
 from .spec import KernelSpec
 
 CLASSES = ("map", "injective", "reduction", "extern")
+# in Relax a kernel is a function of the module
+NAMES_OF_FUNCTIONS = ("main",)
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,61 @@ class KernelDefinition:
     host_function: str | None = None
 
 
-_DEFINITIONS: dict[str, KernelDefinition] = {}
+class KernelTable:
+    """Kernels by name, as one module declares them."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, KernelDefinition] = {}
+
+    @staticmethod
+    def of(*tables: KernelTable) -> KernelTable:
+        """All of `tables` as one; RegistryError if two of them have the same kernel."""
+        whole = KernelTable()
+        for table in tables:
+            for name, found in table.entries.items():
+                whole.add(name, found)
+        return whole
+
+    def add(self, name: str, found: KernelDefinition) -> None:
+        """RegistryError if the table has a kernel of that name."""
+        if name in self.entries:
+            raise RegistryError(f"a kernel is called {name!r} already: {described(self.entries[name])}")
+        self.entries[name] = found
+
+    def kernel(
+        self,
+        name: str,
+        kernel_class: str,
+        schedule: Callable | None = None,
+        version: int = 1,
+        host_function: str | None = None,
+    ) -> Callable:
+        """Decorator: ``compute(spec, inputs, results)`` is kernel `name`, see `KernelDefinition`."""
+
+        def decorate(compute: Callable) -> Callable:
+            if kernel_class not in CLASSES:
+                raise RegistryError(f"{kernel_class!r} is no kernel class; those are {', '.join(CLASSES)}")
+            if name in NAMES_OF_FUNCTIONS:
+                raise RegistryError(f"no kernel can be called {name!r}: converted modules have a function of that name")
+            self.add(name, KernelDefinition(kernel_class, compute, schedule, version, host_function))
+            return compute
+
+        return decorate
+
+
+def described(found: KernelDefinition) -> str:
+    """Where the code of a kernel is."""
+    return f"{found.compute.__module__}.{found.compute.__qualname__}"
+
+
+_OWN = KernelTable()
+
+
+def builtin() -> KernelTable:
+    """The kernels of this package."""
+    from .library import TABLE
+
+    return TABLE
 
 
 def kernel(
@@ -48,15 +104,17 @@ def kernel(
     version: int = 1,
     host_function: str | None = None,
 ) -> Callable:
-    """Decorator: registers ``compute(spec, inputs, results)`` as kernel `name`."""
+    """Decorator for users' kernels: registers ``compute(spec, inputs, results)`` as kernel `name`.
 
-    def decorate(compute: Callable) -> Callable:
-        if name in _DEFINITIONS or kernel_class not in CLASSES:
-            raise RegistryError(f"kernel {name!r} is registered already, or {kernel_class!r} is no kernel class")
-        _DEFINITIONS[name] = KernelDefinition(kernel_class, compute, schedule, version, host_function)
-        return compute
-
-    return decorate
+    Raises
+    ------
+    RegistryError
+        If a kernel of this package or another one of the user's has that name, or for an unknown class.
+    """
+    known = builtin().entries.get(name)
+    if known is not None:
+        raise RegistryError(f"a kernel of this package is called {name!r} already: {described(known)}")
+    return _OWN.kernel(name, kernel_class, schedule, version, host_function)
 
 
 def definition(spec: KernelSpec) -> KernelDefinition:
@@ -67,9 +125,7 @@ def definition(spec: KernelSpec) -> KernelDefinition:
     RegistryError
         If no kernel has that name, or a saved module asks for another version of it.
     """
-    from . import library  # noqa: F401  registers the kernels
-
-    found = _DEFINITIONS.get(spec.name)
+    found = builtin().entries.get(spec.name) or _OWN.entries.get(spec.name)
     if found is None:
         raise RegistryError(f"no kernel is called {spec.name!r}")
     if found.version != spec.version:

@@ -8,14 +8,16 @@ from typing import Any
 from tvm import te
 
 from ..schedules.dot import THIN_ROWS, choose_tiles, columns_step, lanes_of, schedule_dot
-from .definitions import kernel
+from .definitions import KernelTable
 from .spec import KernelSpec
 from .tensor_ir import dtype_of, tir
+
+table = KernelTable()
 
 Access = Callable[[Any, Any, Any], Any]
 
 
-@kernel("dot", "extern", schedule=schedule_dot)
+@table.kernel("dot", "extern", schedule=schedule_dot)
 def dot(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """lhs[B, M, K] . rhs[B, K, N] -> [B, M, N] (XLA operation semantics: DotGeneral; rule 48).
 

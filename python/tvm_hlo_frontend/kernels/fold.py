@@ -8,12 +8,14 @@ from typing import Any
 
 from ..hlo.scalar_expression import ScalarExpression, ScalarNode
 from ..patterns.scalar_body import canonical, single_result
-from .definitions import kernel
+from .definitions import KernelTable
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .reduce import is_nan
 from .scalar import evaluate
 from .spec import KernelSpec
 from .tensor_ir import dtype_of, holds_lets, tir
+
+table = KernelTable()
 
 # outputs folded side by side where the last dimension is kept: the inner loop runs over them
 TILE = 512
@@ -52,7 +54,7 @@ def _store_expensive_nodes(
     return canonical(ScalarExpression(tuple(nodes), body.results)), operands
 
 
-@kernel("fold", "extern")
+@table.kernel("fold", "extern")
 def fold(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """Sequential reduction in row-major order of the reduced elements, starting from the init values (XLA operation
     semantics: Reduce; rule 64).

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from tvm import te, topi
 
-from .definitions import kernel
+from .definitions import KernelTable
 from .scalar.primitives import opaque
 from .spec import KernelSpec
 from .tensor_ir import dtype_of, tir
+
+table = KernelTable()
 
 Results = Sequence[tuple[tuple[int, ...], str]]
 
@@ -46,7 +48,7 @@ def _widened(value: Any) -> Any:
     return opaque(value) if dtype == "uint64" else tir.Cast("int64" if dtype == "uint32" else "int32", value)
 
 
-@kernel("gather", "injective")
+@table.kernel("gather", "injective")
 def gather(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """XLA operation semantics: Gather; HloEvaluator HandleGather; rules 54 to 58.
 
@@ -86,7 +88,7 @@ def slice_starts(starts: Sequence[Any], rank: int) -> list[Any]:
     return [start() for start in starts]
 
 
-@kernel("dynamic_slice", "injective")
+@table.kernel("dynamic_slice", "injective")
 def dynamic_slice(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """XLA operation semantics: DynamicSlice; rule 40: starts are clamped so that the slice fits.
 
@@ -105,7 +107,7 @@ def dynamic_slice(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> 
     return [te.compute(dimensions, element, name="hlo_dynamic_slice", tag=topi.tag.INJECTIVE)]
 
 
-@kernel("dynamic_update_slice", "injective")
+@table.kernel("dynamic_update_slice", "injective")
 def dynamic_update_slice(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """XLA operation semantics: DynamicUpdateSlice; rule 40: starts are clamped so that the update fits.
 

@@ -8,15 +8,17 @@ from typing import Any
 
 from tvm import te
 
-from .definitions import kernel
+from .definitions import KernelTable
 from .loops import Loops
 from .scalar.integers import wrapping_multiply
 from .scalar.primitives import Scope, bits_of, integer, is_signed, to_unsigned
 from .spec import KernelSpec
 from .tensor_ir import dtype_of, tir
 
+table = KernelTable()
 
-@kernel("integer_power", "extern")
+
+@table.kernel("integer_power", "extern")
 def integer_power(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """Base and exponent of one shape (HloEvaluator and rule 9)."""
     dimensions, dtype = results[0]

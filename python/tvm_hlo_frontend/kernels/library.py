@@ -1,6 +1,6 @@
-"""Imports every module that defines kernels."""
+"""All kernels of this package: the tables of the modules that define them."""
 
-from . import (  # noqa: F401
+from . import (
     convolution,
     dot,
     fold,
@@ -26,4 +26,33 @@ from . import (  # noqa: F401
     statements,
     while_loop,
     window,
+)
+from .definitions import KernelTable
+
+TABLE = KernelTable.of(
+    convolution.table,
+    dot.table,
+    fold.table,
+    indexing.table,
+    integer_power.table,
+    linalg_cholesky.table,
+    linalg_eigh.table,
+    linalg_hessenberg.table,
+    linalg_host.table,
+    linalg_lu.table,
+    linalg_qr.table,
+    linalg_svd.table,
+    linalg_triangular.table,
+    linalg_tridiagonal.table,
+    linalg_tridiagonal_form.table,
+    map_kernel.table,
+    movement.table,
+    ragged_dot.table,
+    reduce.table,
+    scan.table,
+    scatter.table,
+    sort.table,
+    statements.table,
+    while_loop.table,
+    window.table,
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import linalg_numbers as num
-from .definitions import kernel
+from .definitions import KernelTable
 from .linalg_numbers import Matrix
 from .linalg_tiles import TILE_ROWS, Sums, Tile, choose_tile, for_row, is_parallel, minus_product, round_up
 from .loops import Loops, extern, static
@@ -14,8 +14,10 @@ from .scalar.primitives import is_nan
 from .spec import KernelSpec
 from .tensor_ir import tir
 
+table = KernelTable()
 
-@kernel("cholesky", "extern")
+
+@table.kernel("cholesky", "extern")
 def cholesky(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """a[B, n, n] (one tensor per part) -> its factor, zeros in the other triangle (XLA: CholeskyExpander).
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import linalg_numbers as num
-from .definitions import kernel
+from .definitions import KernelTable
 from .linalg_numbers import Matrix
 from .linalg_scaling import Scaling
 from .linalg_tiles import choose_tile, is_parallel, round_up
@@ -16,8 +16,10 @@ from .loops import Loops, extern, static
 from .spec import KernelSpec
 from .tensor_ir import tir
 
+table = KernelTable()
 
-@kernel("eigh", "extern")
+
+@table.kernel("eigh", "extern")
 def eigh(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """a[B, n, n] -> eigenvectors in columns, ascending eigenvalues[B, n], info[B] (LAPACK syevd, heevd).
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import linalg_numbers as num
-from .definitions import kernel
+from .definitions import KernelTable
 from .linalg_numbers import Matrix
 from .linalg_qr import load_work
 from .linalg_reflectors import Reflectors
@@ -15,8 +15,10 @@ from .loops import Loops, extern, static
 from .spec import KernelSpec
 from .tensor_ir import tir
 
+table = KernelTable()
 
-@kernel("hessenberg", "extern")
+
+@table.kernel("hessenberg", "extern")
 def hessenberg(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """a[B, n, n] -> H with the reflectors below it, taus[B, n - 1] for n > 1 (LAPACK gehrd).
 

@@ -8,21 +8,23 @@ from typing import Any
 from tvm import te
 
 from ..host_lapack import PREFIX
-from .definitions import kernel
+from .definitions import KernelTable
 from .spec import KernelSpec
 from .tensor_ir import tir
+
+table = KernelTable()
 
 Results = Sequence[tuple[tuple[int, ...], str]]
 
 
-@kernel("geev", "extern", host_function=PREFIX + "geev")
+@table.kernel("geev", "extern", host_function=PREFIX + "geev")
 def geev(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """a[B, n, n] -> eigenvalues[B, n] and the eigenvectors[B, n, n] that are wanted, all as real and imaginary parts,
     and info[B] (LAPACK geev). Parameters: ``left``, ``right``."""
     return _host_call(PREFIX + "geev", [spec.parameters["left"], spec.parameters["right"]], inputs, results)
 
 
-@kernel("gees", "extern", host_function=PREFIX + "gees")
+@table.kernel("gees", "extern", host_function=PREFIX + "gees")
 def gees(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """a[B, n, n] -> T[B, n, n], Z[B, n, n] if wanted, eigenvalues[B, n] as real and imaginary parts, and info[B]
     (LAPACK gees). Parameter: ``vectors``."""

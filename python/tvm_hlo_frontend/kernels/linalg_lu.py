@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import linalg_numbers as num
-from .definitions import kernel
+from .definitions import KernelTable
 from .linalg_numbers import Matrix, Number
 from .linalg_tiles import TILE_ROWS, Sums, choose_tile, for_row, is_parallel, minus_product, round_up
 from .loops import Loops, extern, static
 from .spec import KernelSpec
 from .tensor_ir import tir
 
+table = KernelTable()
+
 PANEL = 32
 
 
-@kernel("lu", "extern")
+@table.kernel("lu", "extern")
 def lu(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """a[B, m, n] -> factors, pivots[B, min(m, n)], info[B], permutation[B, m] (LAPACK getrf).
 

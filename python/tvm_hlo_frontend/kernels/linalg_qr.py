@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import linalg_numbers as num
-from .definitions import kernel
+from .definitions import KernelTable
 from .linalg_numbers import Matrix
 from .linalg_reflectors import Reflectors
 from .linalg_tiles import Tile, choose_tile, is_parallel, round_up
@@ -14,8 +14,10 @@ from .loops import Loops, extern, static
 from .spec import KernelSpec
 from .tensor_ir import tir
 
+table = KernelTable()
 
-@kernel("qr", "extern")
+
+@table.kernel("qr", "extern")
 def qr(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """a[B, m, n] -> R with the reflectors below it, taus[B, min(m, n)] (LAPACK geqrf, XLA's custom-call Qr).
 
@@ -41,7 +43,7 @@ def qr(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[in
     return extern(inputs, results, generate, "hlo_qr")
 
 
-@kernel("householder_product", "extern")
+@table.kernel("householder_product", "extern")
 def householder_product(
     spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]
 ) -> list[Any]:
@@ -66,7 +68,7 @@ def householder_product(
     return extern(inputs, results, generate, "hlo_householder_product")
 
 
-@kernel("householder_multiply", "extern")
+@table.kernel("householder_multiply", "extern")
 def householder_multiply(
     spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]
 ) -> list[Any]:

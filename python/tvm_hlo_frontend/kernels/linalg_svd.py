@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import linalg_numbers as num
-from .definitions import kernel
+from .definitions import KernelTable
 from .linalg_jacobi import OneSidedJacobi, complete_rows
 from .linalg_numbers import Matrix, Number
 from .linalg_qr import factor, multiply
@@ -16,8 +16,10 @@ from .loops import Loops, extern, static
 from .spec import KernelSpec
 from .tensor_ir import tir
 
+table = KernelTable()
 
-@kernel("svd", "extern")
+
+@table.kernel("svd", "extern")
 def svd(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """a[B, m, n] -> descending singular values, u, vt, info[B] (LAPACK gesdd); u and vt only with ``compute_uv``.
 

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import linalg_numbers as num
-from .definitions import kernel
+from .definitions import KernelTable
 from .linalg_numbers import Matrix, Number
 from .linalg_tiles import TILE_ROWS, Sums, Tile, choose_tile, is_parallel, round_up
 from .loops import Loops, extern, static
 from .spec import KernelSpec
 from .tensor_ir import tir
 
+table = KernelTable()
 
-@kernel("triangular_solve", "extern")
+
+@table.kernel("triangular_solve", "extern")
 def triangular_solve(
     spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]
 ) -> list[Any]:

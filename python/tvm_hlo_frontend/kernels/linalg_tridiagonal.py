@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import linalg_numbers as num
-from .definitions import kernel
+from .definitions import KernelTable
 from .linalg_numbers import Matrix
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .spec import KernelSpec
 from .tensor_ir import tir
 
+table = KernelTable()
 
-@kernel("tridiagonal_solve", "extern")
+
+@table.kernel("tridiagonal_solve", "extern")
 def tridiagonal_solve(
     spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]
 ) -> list[Any]:

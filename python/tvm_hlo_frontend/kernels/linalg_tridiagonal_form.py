@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import linalg_numbers as num
-from .definitions import kernel
+from .definitions import KernelTable
 from .linalg_numbers import Matrix
 from .linalg_qr import set_identity
 from .linalg_reflectors import Reflectors
@@ -15,8 +15,10 @@ from .loops import Loops, extern, static
 from .spec import KernelSpec
 from .tensor_ir import tir
 
+table = KernelTable()
 
-@kernel("tridiagonal_form", "extern")
+
+@table.kernel("tridiagonal_form", "extern")
 def tridiagonal_form(
     spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]
 ) -> list[Any]:

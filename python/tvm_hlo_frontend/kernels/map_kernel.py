@@ -7,12 +7,14 @@ from typing import Any
 
 from tvm import te, topi
 
-from .definitions import kernel
+from .definitions import KernelTable
 from .scalar import evaluate
 from .spec import KernelSpec
 
+table = KernelTable()
 
-@kernel("map", "map")
+
+@table.kernel("map", "map")
 def map_kernel(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """One result: the scalar body at every index (rules 1-34 by way of `scalar`)."""
     body = spec.body

@@ -7,12 +7,14 @@ from typing import Any
 
 from tvm import te, topi
 
-from .definitions import kernel
+from .definitions import KernelTable
 from .spec import KernelSpec
 from .tensor_ir import tir
 
+table = KernelTable()
 
-@kernel("pad", "injective")
+
+@table.kernel("pad", "injective")
 def pad(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """HLO pad with any low, interior and (from the result's size) high padding (XLA operation semantics: Pad)."""
     operand, value = inputs

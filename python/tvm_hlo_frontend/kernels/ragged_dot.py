@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .definitions import kernel
+from .definitions import KernelTable
 from .dot import convert_sum
 from .linalg_tiles import MAX_TILE_VECTORS, TILE_ROWS, VECTOR_BITS
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .spec import KernelSpec
 from .tensor_ir import tir
+
+table = KernelTable()
 
 # rows of the result that one thread takes at a time: the columns of rhs that they need stay in the cache
 BLOCK_ROWS = 64
@@ -19,7 +21,7 @@ BLOCK_ROWS = 64
 Access = Callable[[Any, Any], Any]
 
 
-@kernel("ragged_dot", "extern")
+@table.kernel("ragged_dot", "extern")
 def ragged_dot(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """Products of groups (rule 91; XLA's RaggedDotRewriter, JAX's ragged_dot_general; rule 48 for each product).
 

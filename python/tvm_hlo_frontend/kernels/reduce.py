@@ -10,11 +10,13 @@ import numpy as np
 from tvm import te, topi
 
 from ..patterns.reducers import identity_element
-from .definitions import kernel
+from .definitions import KernelTable
 from .dtypes import ELEMENT_TYPES
 from .loops import PARALLEL_WORK, static
 from .spec import KernelSpec
 from .tensor_ir import call_intrinsic, dtype_of, tir
+
+table = KernelTable()
 
 # partial results side by side in one row: the loop over them is one or a few vector instructions
 LANE_BYTES = 128
@@ -84,7 +86,7 @@ def reducer(kind: str, operation: Callable[[str, Any, Any], Any] = combine) -> A
     return te.comm_reducer(lambda a, b: operation(kind, a, b), lambda dtype: identity(kind, dtype), name=f"hlo_{kind}")
 
 
-@kernel("reduce", "reduction", schedule=lambda outputs, target: schedule_reduction(outputs, target))
+@table.kernel("reduce", "reduction", schedule=lambda outputs, target: schedule_reduction(outputs, target))
 def reduce_kernel(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """Reduction of one operand, without an init value (XLA operation semantics: Reduce; rules 64-67).
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .definitions import kernel
+from .definitions import KernelTable
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .spec import KernelSpec
 from .statements import statement_values
 from .tensor_ir import dtype_of, tir
 
+table = KernelTable()
+
 # elements carried side by side: the inner loop runs over them
 TILE = 512
 
 
-@kernel("scan", "extern")
+@table.kernel("scan", "extern")
 def scan(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """Outputs of every step and the last carries (rule 91; XLA's ScanExpander).
 

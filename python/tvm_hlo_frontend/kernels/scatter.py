@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..hlo.scalar_expression import ScalarExpression, elementwise_expression
-from .definitions import kernel
+from .definitions import KernelTable
 from .dtypes import ELEMENT_TYPES
 from .fold import evaluate_body
 from .indexing import within
@@ -17,6 +17,8 @@ from .scalar import evaluate
 from .spec import KernelSpec
 from .tensor_ir import dtype_of, tir
 from .window import window_source
+
+table = KernelTable()
 
 Results = Sequence[tuple[tuple[int, ...], str]]
 # how many parts a dimension is cut into for threads, and how many neighbours stay together in the innermost one
@@ -69,7 +71,7 @@ class Tiled:
         return part * self.size, tir.min(self.size, self.extent - part * self.size)
 
 
-@kernel("scatter", "extern")
+@table.kernel("scatter", "extern")
 def scatter(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """XLA operation semantics: Scatter; HloEvaluator HandleScatter; rules 58 and 60 to 62.
 
@@ -188,7 +190,7 @@ class _Scatter:
         return start + place[self.window_of[axis]] if axis in self.window_of else start
 
 
-@kernel("select_and_scatter", "extern")
+@table.kernel("select_and_scatter", "extern")
 def select_and_scatter(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """XLA operation semantics: SelectAndScatter; HloEvaluator HandleSelectAndScatter; rule 69.
 

@@ -7,13 +7,15 @@ from typing import Any
 
 from ..hlo.scalar_expression import ScalarExpression
 from ..patterns.comparators import SortKey, match_comparator, operands_read
-from .definitions import kernel
+from .definitions import KernelTable
 from .dtypes import TVM_DTYPES
 from .fold import evaluate_body
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .scalar.primitives import bits_of, from_bits, opaque, same_sign_as, sign_mask, to_bits, to_unsigned
 from .spec import KernelSpec
 from .tensor_ir import complement, dtype_of, tir
+
+table = KernelTable()
 
 Results = Sequence[tuple[tuple[int, ...], str]]
 Before = Callable[[Sequence[Any], Sequence[Any]], Any]
@@ -28,7 +30,7 @@ DIGIT_BITS = 8
 DIGITS = 1 << DIGIT_BITS
 
 
-@kernel("sort", "extern")
+@table.kernel("sort", "extern")
 def sort(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """XLA operation semantics: Sort; rule 71: stable, along the middle of three dimensions.
 
@@ -401,7 +403,7 @@ class _Digits:
 # ---- topk ------------------------------------------------------------------------------------------------------------
 
 
-@kernel("topk", "extern")
+@table.kernel("topk", "extern")
 def topk(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """The first k of a row in total order and their positions (rule 72; XLA runtime_topk.cc).
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..hlo.scalar_expression import ScalarExpression, elementwise_expression
-from .definitions import kernel
+from .definitions import KernelTable
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .scalar import evaluate
 from .spec import KernelSpec
+
+table = KernelTable()
 
 # elements that one thread takes at a time
 CHUNK = 4096
@@ -32,7 +34,7 @@ def statement_values(loops: Loops, body: ScalarExpression, operands: Sequence[An
     return [values[index] for index in body.results]
 
 
-@kernel("elementwise", "extern")
+@table.kernel("elementwise", "extern")
 def elementwise(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """A long scalar body at every index (XLA operation semantics: Map; rule 70).
 

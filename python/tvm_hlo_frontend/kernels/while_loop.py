@@ -7,14 +7,16 @@ from typing import Any
 
 from ..hlo.scalar_expression import ScalarExpression
 from ..patterns.scalar_body import canonical
-from .definitions import kernel
+from .definitions import KernelTable
 from .loops import Loops, extern, static
 from .scalar import evaluate
 from .spec import KernelSpec
 from .statements import statement_values
 
+table = KernelTable()
 
-@kernel("while_loop", "extern")
+
+@table.kernel("while_loop", "extern")
 def while_loop(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """State when the condition is first false (XLA operation semantics: While; rule 78).
 

@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .definitions import kernel
+from .definitions import KernelTable
 from .fold import TILE, evaluate_body
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .reduce import combine, identity
 from .spec import KernelSpec
 from .tensor_ir import dtype_of, tir
+
+table = KernelTable()
 
 # windows of at most so many elements are written out instead of looped over
 MAX_UNROLLED = 16
@@ -27,7 +29,7 @@ def accumulate(loops: Loops, kind: str, target: Any, position: Any, value: Any) 
     target[position] = combine(kind, left, right)
 
 
-@kernel("cumulative", "extern")
+@table.kernel("cumulative", "extern")
 def cumulative(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """Running reduction along the middle of three dimensions, one step per element (cumsum, cumprod, cummax …).
 
@@ -71,7 +73,7 @@ def _running_row(loops: Loops, kind: str, length: int, position: Any, operand: A
         out[position(step + 1)] = total[0]
 
 
-@kernel("window", "extern")
+@table.kernel("window", "extern")
 def window(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """Windows of a well-known kind along the middle of three dimensions (XLA operation semantics: ReduceWindow;
     rule 68): padding and the holes of base dilation are skipped; there is no init value.
@@ -213,7 +215,7 @@ def window_source(output: Any, tap: Any, stride: int, low: int, step: int, hole:
     return position, tir.all(*valid)
 
 
-@kernel("fold_window", "extern")
+@table.kernel("fold_window", "extern")
 def fold_window(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """Windows with any body and any number of operands: elements in row-major order of the window, starting from the
     init values, padding and holes skipped (HloEvaluator IterateThroughWindow; rule 68).

@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tvm_hlo_frontend import RegistryError, converter, custom_call_converter
-from tvm_hlo_frontend.registry import registered, with_custom
+from tvm_hlo_frontend.kernels.definitions import KernelTable, kernel
+from tvm_hlo_frontend.registry import ConverterTable, registered, with_custom
+
+# in a process in which nothing was converted yet
+FIRST = """
+import sys
+import tvm_hlo_frontend as thf
+
+for decorate, key in ((thf.converter, "negate"), (thf.custom_call_converter, "TopK")):
+    try:
+        decorate(key)(lambda ctx, instruction, x: x)
+    except thf.RegistryError as error:
+        print(error)
+    else:
+        sys.exit(f"{key} was taken")
+if "tvm" in sys.modules:
+    sys.exit("TVM was imported")
+from tvm_hlo_frontend.kernels.definitions import kernel
+try:
+    kernel("sort", "extern")(lambda spec, inputs, results: [])
+except thf.RegistryError as error:
+    print(error)
+else:
+    sys.exit("kernel sort was taken")
+text = "HloModule m ENTRY e { x = f32[2] parameter(0) ROOT y = f32[2] negate(x) }"
+mod, params = thf.mod_and_params(thf.from_hlo(text))
+print(thf.build(mod, params)(__import__("numpy").array([1, 2], "float32")))
+"""
 
 
 def test_unknown_opcode_is_refused():
@@ -17,6 +47,32 @@ def test_duplicate_is_refused():
     registered()
     with pytest.raises(RegistryError, match="already has the converter"):
         converter("tuple")(lambda ctx, instruction, *operands: operands)
+
+
+def test_what_is_built_in_is_refused_at_once_and_harms_nothing():
+    done = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    refused = done.stdout.splitlines()
+    assert refused[0].startswith("'negate' already has the converter convert_unary of tvm_hlo_frontend.converters")
+    assert refused[1].startswith("'custom-call:TopK' already has the converter ")
+    assert refused[2].startswith("a kernel of this package is called 'sort' already: tvm_hlo_frontend.kernels.sort")
+    assert refused[3] == "[-1. -2.]"
+
+
+def test_tables_that_declare_the_same_are_refused():
+    one, two = ConverterTable(), ConverterTable()
+    for table in (one, two):
+        table.converter("add")(lambda ctx, instruction, x, y: x)
+    with pytest.raises(RegistryError, match="'add' already has the converter <lambda> of test_registry"):
+        ConverterTable.of(one, two)
+    kernels = KernelTable()
+    kernels.kernel("mine", "extern")(lambda spec, inputs, results: [])
+    with pytest.raises(RegistryError, match="a kernel is called 'mine' already"):
+        KernelTable.of(kernels, kernels)
+    with pytest.raises(RegistryError, match="no kernel can be called 'main'"):
+        kernel("main", "extern")(lambda spec, inputs, results: [])
+    with pytest.raises(RegistryError, match="'map3' is no kernel class"):
+        kernel("another", "map3")(lambda spec, inputs, results: [])
 
 
 def test_bad_signature_is_refused():
