@@ -126,7 +126,7 @@ class Dialect(Protocol):
         """The same value, computed in a kernel of its own."""
         ...
 
-    # control flow: callbacks convert the computations, and may be called once each
+    # control flow: callbacks convert the computations; a condition may be called twice, the others once each
     def conditional(
         self, predicate: Tensor, on_true: Callable[[], Sequence[Tensor]], on_false: Callable[[], Sequence[Tensor]]
     ) -> tuple[Tensor, ...]:

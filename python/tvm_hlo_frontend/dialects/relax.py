@@ -13,7 +13,8 @@ from ..hlo.shape import Dimension, Shape, Symbol, element_type_of
 from ..kernels.dtypes import TVM_DTYPES
 from ..kernels.spec import KernelSpec
 from ..values import Tensor, broadcast_dimensions
-from .relax_functions import Scope, called_apart, counted_loop, doubled_loop
+from .loops import call_once, while_loop
+from .relax_functions import RelaxFunctions, called_apart
 from .relax_kernels import KernelFunctions
 from .results import concatenated_dimensions, convolved_dimensions, sliced_dimensions, taken_dimensions
 
@@ -36,10 +37,9 @@ class RelaxDialect:
 
     def __init__(self) -> None:
         self._builder = relax.BlockBuilder()
-        self._scopes = [Scope(self._builder)]
+        self._functions = RelaxFunctions(self._builder, self._type)
         self._kernels = KernelFunctions(self._builder)
         self._symbols: dict[Symbol, Any] = {}
-        self._function_count = 0
 
     def carries(self, element_type: str) -> bool:
         return element_type in TVM_DTYPES
@@ -152,10 +152,10 @@ class RelaxDialect:
     def kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> tuple[Tensor, ...]:
         types = [self._type(shape) for shape in results]
         call = self._kernels.call(spec, operands, results, types)
-        value = self._scopes[-1].emit(call)
+        value = self._functions.scopes[-1].emit(call)
         if len(results) == 1:
             return (Tensor(value, results[0].element_type, results[0].dimensions),)
-        return self._parts(value, results)
+        return self._functions.unpack(value, results)
 
     def fusion_barrier(self, x: Tensor) -> Tensor:
         return x  # the passes that fuse keep every operator in a block of its own
@@ -166,20 +166,18 @@ class RelaxDialect:
     ) -> tuple[Tensor, ...]:
         branches, results = [], []
         for branch in (on_true, on_false):
-            scope = self._enter()
+            scope = self._functions.enter()
             results = list(branch())
             value = scope.emit(relax.Tuple([tensor.expr for tensor in results]))
-            self._scopes.pop()
-            branches.append(called_apart(self._builder, self._name("branch"), scope.close(value), value.ty))
-        value = self._scopes[-1].emit(relax.If(predicate.expr, *branches))
-        return self._parts(value, [tensor.shape for tensor in results])
+            self._functions.scopes.pop()
+            branches.append(called_apart(self._builder, self._functions.name("branch"), scope.close(value), value.ty))
+        value = self._functions.scopes[-1].emit(relax.If(predicate.expr, *branches))
+        return self._functions.unpack(value, [tensor.shape for tensor in results])
 
     def call(
         self, name: str, operands: Sequence[Tensor], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
     ) -> tuple[Tensor, ...]:
-        function, shapes = self._function(name, [tensor.shape for tensor in operands], body)
-        value = self._scopes[-1].emit(relax.Call(function, [tensor.expr for tensor in operands]))
-        return self._parts(value, shapes)
+        return call_once(self._functions, name, operands, body)
 
     def while_loop(
         self,
@@ -189,22 +187,13 @@ class RelaxDialect:
         body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
         trips: int | None = None,
     ) -> tuple[Tensor, ...]:
-        shapes = [tensor.shape for tensor in state]
-        types = [self._type(shape) for shape in shapes]
-        step, _ = self._function(f"{name}_body", shapes, body)
-        if trips is None:
-            test, _ = self._function(f"{name}_condition", shapes, lambda tensors: [condition(tensors)])
-            loop = doubled_loop(self._builder, self._name(name), test, step, types)
-        else:
-            loop = counted_loop(self._builder, self._name(name), trips, step, types)
-        start = self._scopes[-1].emit(relax.Tuple([tensor.expr for tensor in state]))
-        return self._parts(self._scopes[-1].emit(relax.Call(loop, [start])), shapes)
+        return while_loop(self._functions, name, state, condition, body, trips)
 
     # structure
     def main(
         self, parameters: Sequence[Tensor], results: Sequence[Tensor], flat: bool, attributes: dict[str, str]
     ) -> Any:
-        (scope,) = self._scopes
+        (scope,) = self._functions.scopes
         exprs = [result.expr for result in results]
         # a function must not return its parameter or a constant as such: callers may free both
         value = scope.emit(exprs[0] if flat else relax.Tuple(exprs))
@@ -225,34 +214,7 @@ class RelaxDialect:
 
     # helpers
     def _emit(self, expr: Any, element_type: str, dimensions: Sequence[Dimension]) -> Tensor:
-        return Tensor(self._scopes[-1].emit(expr), element_type, tuple(dimensions))
-
-    def _enter(self) -> Scope:
-        self._scopes.append(Scope(self._builder))
-        return self._scopes[-1]
-
-    def _parts(self, value: Any, shapes: Sequence[Shape]) -> tuple[Tensor, ...]:
-        return tuple(
-            self._emit(relax.TupleGetItem(value, index), shape.element_type, shape.dimensions)
-            for index, shape in enumerate(shapes)
-        )
-
-    def _function(
-        self, name: str, shapes: Sequence[Shape], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
-    ) -> tuple[Any, list[Shape]]:
-        """A function of its own: its GlobalVar, and the shapes of the tuple that it returns."""
-        variables = [self.parameter(f"x{number}", shape) for number, shape in enumerate(shapes)]
-        scope = self._enter()
-        results = list(body(variables))
-        value = scope.emit(relax.Tuple([tensor.expr for tensor in results]))
-        self._scopes.pop()
-        function = relax.Function([variable.expr for variable in variables], scope.close(value), value.ty)
-        return self._builder.add_func(function, self._name(name)), [tensor.shape for tensor in results]
-
-    def _name(self, name: str) -> str:
-        self._function_count += 1
-        base = "".join(character if character.isalnum() else "_" for character in name)
-        return f"{base}_{self._function_count}"
+        return Tensor(self._functions.scopes[-1].emit(expr), element_type, tuple(dimensions))
 
     def _sizes(self, dimensions: Sequence[Dimension]) -> list[Any]:
         return [size if isinstance(size, int) else self._variable(size) for size in dimensions]

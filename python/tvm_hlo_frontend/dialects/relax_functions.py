@@ -1,15 +1,16 @@
-"""Bodies of Relax functions, and loops without recursion."""
+"""Functions of a Relax module, and what its loops are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tvm import relax
 from tvm.relax.utils import copy_with_new_vars
 
-# a loop runs at most 2 ** DOUBLINGS trips: more than a process could in its life
-DOUBLINGS = 40
+from ..hlo.shape import Shape
+from ..values import Tensor
+from .loops import State, Step
 
 
 class Scope:
@@ -40,72 +41,80 @@ def called_apart(builder: Any, name: str, body: Any, result_type: Any) -> Any:
     return scope.close(scope.emit(relax.Call(function, list(outer))))
 
 
-def doubled_loop(builder: Any, name: str, condition: Any, body: Any, types: Sequence[Any]) -> Any:
-    """The GlobalVar of a function that takes and returns the state of a while loop as one tuple.
+class RelaxFunctions:
+    """The module's functions, and the scopes of those that are being made, the innermost last. It is the `LoopLanguage`
+    of Relax, whose states are variables of tuple types."""
 
-    Step k runs up to 2^k trips as two steps k - 1, the second only if the condition still holds, so the depth of calls
-    is bounded whatever the number of trips; a function that calls itself overflows the stack after a few thousand. The
-    condition is looked at once more per level, which is harmless: HLO's computations have no side effects.
+    def __init__(self, builder: Any, type_of: Callable[[Shape], Any]) -> None:
+        self.scopes = [Scope(builder)]
+        self._builder = builder
+        self._type_of = type_of
+        self._count = 0
 
-    Parameters
-    ----------
-    builder : relax.BlockBuilder
-    name : str
-    condition, body : GlobalVar
-        Functions of the parts of the state; both return tuples.
-    types : sequence of relax.TensorType
-        Of the parts.
-    """
-    state_type = relax.TupleType(list(types))
-    previous: Any = None
-    for level in range(DOUBLINGS + 1):
-        parameter = relax.Var("state", state_type)
-        scope, then, otherwise = Scope(builder), Scope(builder), Scope(builder)
-        state = parameter if previous is None else scope.emit(relax.Call(previous, [parameter]))
-        tests = scope.emit(relax.Call(condition, parts(scope, state, types)))
-        test = scope.emit(relax.TupleGetItem(tests, 0))
-        if previous is None:
-            advanced = then.emit(relax.Call(body, parts(then, state, types)))
-        else:
-            advanced = then.emit(relax.Call(previous, [state]))
-        chosen = scope.emit(relax.If(test, then.close(advanced), otherwise.close(otherwise.emit(state))))
-        function = relax.Function([parameter], scope.close(chosen), state_type)
-        previous = builder.add_func(function, f"{name}_{level}")
-    return previous
+    def enter(self) -> Scope:
+        """A scope within the innermost one."""
+        self.scopes.append(Scope(self._builder))
+        return self.scopes[-1]
+
+    def name(self, name: str) -> str:
+        """A name that no function has."""
+        self._count += 1
+        base = "".join(character if character.isalnum() else "_" for character in name)
+        return f"{base}_{self._count}"
+
+    def function(
+        self, name: str, shapes: Sequence[Shape], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+    ) -> Callable[[Sequence[Tensor]], State]:
+        """A function of tensors that returns a tuple, as what calls it."""
+        variables = [relax.Var(f"x{number}", self._type_of(shape)) for number, shape in enumerate(shapes)]
+        scope = self.enter()
+        value = self.pack(body([_tensor(variable, shape) for variable, shape in zip(variables, shapes)]))
+        self.scopes.pop()
+        function = self._builder.add_func(relax.Function(variables, scope.close(value), value.ty), self.name(name))
+        return lambda operands: self._emit(relax.Call(function, [tensor.expr for tensor in operands]))
+
+    def state_function(self, name: str, shapes: Sequence[Shape], body: Callable[[Step, State], State]) -> Step:
+        """A function of a tuple that returns one of the same type, as what calls it."""
+        types = relax.TupleType([self._type_of(shape) for shape in shapes])
+        parameter = relax.Var("state", types)
+        identity = Scope(self._builder)
+        # a function that calls itself is known to the builder before it has a body
+        stub = relax.Function([parameter], identity.close(identity.emit(parameter)), types)
+        function = self._builder.add_func(copy_with_new_vars(stub), self.name(name))
+
+        def call(state: State) -> State:
+            return self._emit(relax.Call(function, [state]))
+
+        scope = self.enter()
+        # a function must not return its parameter as such: callers may free both
+        value = body(call, scope.emit(parameter))
+        self.scopes.pop()
+        self._builder.update_func(function, relax.Function([parameter], scope.close(value), types))
+        return call
+
+    def pack(self, tensors: Sequence[Tensor]) -> State:
+        """A variable bound to a tuple."""
+        return self._emit(relax.Tuple([tensor.expr for tensor in tensors]))
+
+    def unpack(self, state: State, shapes: Sequence[Shape], first: int = 0) -> tuple[Tensor, ...]:
+        """Fields of a tuple whose fields have these shapes, from field `first` on."""
+        return tuple(
+            _tensor(self._emit(relax.TupleGetItem(state, first + number)), shape)
+            for number, shape in enumerate(shapes[first:])
+        )
+
+    def if_going(self, state: State, step: Step) -> State:
+        """`step` of the tuple if its first field is true, else the tuple."""
+        going = self._emit(relax.TupleGetItem(state, 0))
+        then = self.enter()
+        advanced = step(state)
+        self.scopes.pop()
+        otherwise = Scope(self._builder)
+        return self._emit(relax.If(going, then.close(advanced), otherwise.close(otherwise.emit(state))))
+
+    def _emit(self, expr: Any) -> Any:
+        return self.scopes[-1].emit(expr)
 
 
-def counted_loop(builder: Any, name: str, trips: int, body: Any, types: Sequence[Any]) -> Any:
-    """The GlobalVar of a function that takes and returns the state of a loop of `trips` trips as one tuple: function k
-    runs 2^k of them, and those of the ones among the digits of `trips` are called one after the other.
-
-    Parameters
-    ----------
-    builder, name, body, types
-        As for `doubled_loop`.
-    trips : int
-    """
-    state_type = relax.TupleType(list(types))
-    parameter = relax.Var("state", state_type)
-    scope = Scope(builder)
-    state, power = scope.emit(parameter), None
-    for level in range(trips.bit_length()):
-        power = _twice(builder, f"{name}_{level}", power, body, types)
-        if trips >> level & 1:
-            state = scope.emit(relax.Call(power, [state]))
-    return builder.add_func(relax.Function([parameter], scope.close(state), state_type), name)
-
-
-def _twice(builder: Any, name: str, function: Any, body: Any, types: Sequence[Any]) -> Any:
-    """A function that calls `function` on the state twice; the body alone where there is none."""
-    parameter = relax.Var("state", relax.TupleType(list(types)))
-    scope = Scope(builder)
-    if function is None:
-        state = scope.emit(relax.Call(body, parts(scope, parameter, types)))
-    else:
-        state = scope.emit(relax.Call(function, [scope.emit(relax.Call(function, [parameter]))]))
-    return builder.add_func(relax.Function([parameter], scope.close(state), state.ty), name)
-
-
-def parts(scope: Scope, state: Any, types: Sequence[Any]) -> list[Any]:
-    """The elements of a state."""
-    return [scope.emit(relax.TupleGetItem(state, index)) for index in range(len(types))]
+def _tensor(expr: Any, shape: Shape) -> Tensor:
+    return Tensor(expr, shape.element_type, shape.dimensions)

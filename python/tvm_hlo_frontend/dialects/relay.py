@@ -14,6 +14,8 @@ from ..hlo.shape import Dimension, Shape, element_type_of
 from ..kernels.dtypes import TVM_DTYPES
 from ..kernels.spec import KernelSpec
 from ..values import Tensor, broadcast_dimensions
+from .loops import call_once, while_loop
+from .relay_functions import RelayFunctions, variable
 from .relay_map import native_map
 from .relay_ops import call_empty, call_kernel, register_operators
 from .results import concatenated_dimensions, convolved_dimensions, sliced_dimensions, taken_dimensions
@@ -39,16 +41,14 @@ class RelayDialect:
 
     def __init__(self) -> None:
         register_operators()
-        self._functions: dict[Any, Any] = {}
-        self._function_count = 0
+        self._functions = RelayFunctions()
 
     def carries(self, element_type: str) -> bool:
         return element_type in TVM_DTYPES
 
     # leaves
     def parameter(self, name: str, shape: Shape) -> Tensor:
-        expr = relay.var(name, shape=_relay_dimensions(shape.dimensions), dtype=TVM_DTYPES[shape.element_type])
-        return Tensor(expr, shape.element_type, shape.dimensions)
+        return variable(name, shape)
 
     def constant(self, array: np.ndarray) -> Tensor:
         shape = self.constant_shape(array)
@@ -174,19 +174,12 @@ class RelayDialect:
     ) -> tuple[Tensor, ...]:
         first, second = list(on_true()), list(on_false())
         branches = [relay.Tuple([tensor.expr for tensor in branch]) for branch in (first, second)]
-        return _parts(relay.If(predicate.expr, *branches), first)
+        return self._functions.unpack(relay.If(predicate.expr, *branches), [tensor.shape for tensor in first])
 
     def call(
         self, name: str, operands: Sequence[Tensor], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
     ) -> tuple[Tensor, ...]:
-        variables = [self.parameter(f"x{number}", tensor.shape) for number, tensor in enumerate(operands)]
-        results = list(body(variables))
-        function = relay.GlobalVar(self._unique_function_name(name))
-        value = relay.Tuple([tensor.expr for tensor in results])
-        # type inference asks for the type of functions that others call
-        types = relay.TupleType([self.parameter("result", tensor.shape).expr.type_annotation for tensor in results])
-        self._functions[function] = relay.Function([variable.expr for variable in variables], value, types)
-        return _parts(relay.Call(function, [tensor.expr for tensor in operands]), results)
+        return call_once(self._functions, name, operands, body)
 
     def while_loop(
         self,
@@ -196,20 +189,7 @@ class RelayDialect:
         body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
         trips: int | None = None,
     ) -> tuple[Tensor, ...]:
-        # a tail-recursive global function: Relay's virtual machine runs it in constant stack
-        variables = [self.parameter(f"s{number}", tensor.shape) for number, tensor in enumerate(state)]
-        loop = relay.GlobalVar(self._unique_function_name(name))
-        again = relay.Call(loop, [tensor.expr for tensor in body(variables)])
-        done = relay.Tuple([variable.expr for variable in variables])
-        types = relay.TupleType([variable.expr.type_annotation for variable in variables])
-        step = relay.If(condition(variables).expr, again, done)
-        self._functions[loop] = relay.Function([variable.expr for variable in variables], step, types)
-        return _parts(relay.Call(loop, [tensor.expr for tensor in state]), state)
-
-    def _unique_function_name(self, name: str) -> str:
-        base = "".join(character if character.isalnum() else "_" for character in name)
-        self._function_count += 1  # those that are being converted count too
-        return f"{base}_{self._function_count}"
+        return while_loop(self._functions, name, state, condition, body, trips)
 
     # structure
     def main(
@@ -220,19 +200,11 @@ class RelayDialect:
         function = relay.Function([parameter.expr for parameter in parameters], body)
         function = function.with_attr(attributes)
         # from_expr would walk free variables recursively; every variable is a parameter here
-        return tvm.IRModule({**self._functions, relay.GlobalVar("main"): function})
+        return tvm.IRModule({**self._functions.functions, relay.GlobalVar("main"): function})
 
     def finished(self, mod: Any, arrays: Mapping[str, np.ndarray]) -> Any:
         """The module and its params, as Relay's frontends return them."""
         return mod, {name: tvm.nd.array(array) for name, array in arrays.items()}
-
-
-def _parts(expr: Any, like: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Tensors of a tuple-typed expression whose fields have the types of `like`."""
-    return tuple(
-        Tensor(relay.TupleGetItem(expr, index), tensor.element_type, tensor.dimensions)
-        for index, tensor in enumerate(like)
-    )
 
 
 def _new_shape(dimensions: Sequence[Dimension]) -> list[int]:
@@ -246,7 +218,3 @@ def _static(dimensions: Sequence[Dimension]) -> list[int]:
     if not all(isinstance(size, int) for size in dimensions):
         raise UnsupportedInstruction("a copy to dimensions that are known only at run time")
     return [int(size) for size in dimensions]  # type: ignore[arg-type]
-
-
-def _relay_dimensions(dimensions: Sequence[Dimension]) -> list[Any]:
-    return [size if isinstance(size, int) else relay.Any() for size in dimensions]

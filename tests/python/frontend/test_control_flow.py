@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +14,8 @@ from compare import check
 from emitted import calls_of
 from jax import lax
 
-from tvm_hlo_frontend.dialects import mod_and_params
+from tvm_hlo_frontend import build, from_jax
+from tvm_hlo_frontend.dialects import loops, mod_and_params
 from tvm_hlo_frontend.rewrites import unroll_loops
 
 X = np.linspace(-2, 2, 6, dtype="float32").reshape(2, 3)
@@ -147,6 +152,64 @@ def test_100000_iterations_do_not_exhaust_a_stack():
         )[1]
 
     check(hlo_of(loop, X), [X])
+
+
+def rolled(x, n):
+    return lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, jnp.roll(s[1], 1) + s[0]), (jnp.int32(0), x))[1]
+
+
+def loop_in_a_loop(x, n):
+    return lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 2, rolled(s[1], s[0])), (jnp.int32(0), x))[1]
+
+
+def conditional_in_a_loop(x, n):
+    def body(state):
+        inner = lambda v: lax.cond(state[0] % 2 == 0, jnp.flip, lambda w: w + 1, v)  # noqa: E731
+        return state[0] + 1, lax.cond(state[0] % 3 == 0, inner, lambda v: jnp.roll(v, 1), state[1])
+
+    return lax.while_loop(lambda s: s[0] < n, body, (jnp.int32(0), x))[1]
+
+
+def loop_in_a_conditional(x, n):
+    return lax.cond(n > 4, lambda v: rolled(v, n) + rolled(v, 3), lambda v: rolled(v, n + 1), x)
+
+
+def many_tensors(x, n):
+    def body(state):
+        return state[0] + 1, [*state[1][1:], jnp.flip(state[1][0])], state[2]
+
+    return lax.while_loop(lambda s: s[0] < n, body, (jnp.int32(0), [x + i for i in range(7)], x))
+
+
+def counter_that_wraps(x, n):
+    start = lax.convert_element_type(n, "int8")
+    return lax.while_loop(lambda s: s[0] != -3, lambda s: (s[0] + 5, jnp.roll(s[1], 1) + 1), (jnp.int8(start), x))
+
+
+LOOPS = [rolled, loop_in_a_loop, conditional_in_a_loop, loop_in_a_conditional, many_tensors, counter_that_wraps]
+
+
+@pytest.mark.parametrize("levels", [1, loops.LEVELS])
+def test_rule_78_loops_run_as_often_as_their_conditions_say(levels, monkeypatch):
+    """With one level the function for what is beyond the highest level is reached after 21 trips."""
+    monkeypatch.setattr(loops, "LEVELS", levels)
+
+    def function(x, n):
+        return [loop(x, n) for loop in LOOPS]
+
+    x = np.arange(5, dtype=np.float32)
+    run = build(*mod_and_params(from_jax(function, x, np.int32(0))))
+    for trips in (-1, 0, 1, 2, 5, 6, 7, 22, 43, 100):
+        want = jax.tree.leaves(jax.jit(function)(x, trips))
+        for got, expected in zip(run(x, np.int32(trips)), want, strict=True):
+            np.testing.assert_array_equal(got, expected, err_msg=f"{trips} trips")
+
+
+@pytest.mark.parametrize("kind", ["build", "plain"])
+def test_memory_of_loops_does_not_depend_on_their_trips(kind):
+    command = [sys.executable, Path(__file__).parents[3] / "tools" / "loop_memory.py", "30000", kind]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def kernels_of(hlo):
