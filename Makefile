@@ -92,8 +92,8 @@ dialects-apart: $(VENV)/.installed $(RELAX_VENV)/.installed  ## either dialect p
 	$(BIN)/python tools/dialects_apart.py --jobs $(WORKERS)
 	$(RELAX_VENV)/bin/python tools/dialects_apart.py --jobs $(WORKERS)
 
-conformance: $(CHOSEN)/.installed  ## all of JAX's primitive harnesses through TVM; TVM=relax: today's TVM
-	$(CHOSEN)/bin/python tools/conformance.py --jobs $(WORKERS)
+conformance: $(CHOSEN)/.installed  ## all of JAX's primitive harnesses through TVM; TVM=relax: today's TVM; X64=1: 64-bit types
+	$(CHOSEN)/bin/python tools/conformance.py --jobs $(WORKERS) $(if $(X64),--x64)
 
 peer: $(RELAX_VENV)/.installed  ## TVM's own StableHLO importer on a sample of the same harnesses, as it is and mended
 	$(RELAX_VENV)/bin/python tools/peer_stablehlo.py --jobs $(WORKERS)

@@ -1,7 +1,7 @@
-"""Runs JAX's primitive harnesses through the installed TVM's dialect; writes docs/conformance_<dialect>.json and
-docs/conformance.md, which has what there is of either dialect.
+"""Runs JAX's primitive harnesses through the installed TVM's dialect; writes docs/conformance_<dialect>.json (with
+64-bit types docs/conformance_<dialect>_x64.json) and docs/conformance.md, which has what there is of either dialect.
 
-Run: python tools/conformance.py [--jobs N] [--sample N] [--group G] [--only REGEX] [--resume] [--timeout S]
+Run: python tools/conformance.py [--x64] [--jobs N] [--sample N] [--group G] [--only REGEX] [--resume] [--timeout S]
     [--check]
 """
 
@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.driver import default_jobs, in_fair_order, run_all
-from conformance.harnesses import groups_of, load_harnesses, stratified
+from conformance.harnesses import X64, groups_of, load_harnesses, stratified
 from conformance.outcome import FAILED, PASS, STATUSES, WRONG, Outcome, read_journal
-from conformance.report import results_path, write_page, write_page_of, write_results
+from conformance.report import results_path, run_name, write_page, write_page_of, write_results
 
 from tvm_hlo_frontend.dialects import installed_dialect
 
@@ -30,6 +30,7 @@ def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=default_jobs(), help="worker processes (default: one per CPU)")
+    parser.add_argument("--x64", action="store_true", help="with JAX's 64-bit types on")
     parser.add_argument("--sample", type=int, help="a fixed sample of this size, stratified by group")
     parser.add_argument("--group", action="append", help="only this group; may be repeated")
     parser.add_argument("--only", type=re.compile, help="only names in which this regular expression is found")
@@ -41,7 +42,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--check", action="store_true", help="end with 1 if any number is wrong or anything fails")
     options = parser.parse_args()
-    options.journal = options.journal or CACHE / f"journal_{installed_dialect()}.jsonl"
+    options.run = run_name(installed_dialect(), options.x64)
+    options.journal = options.journal or CACHE / f"journal_{options.run}.jsonl"
     return options
 
 
@@ -86,6 +88,8 @@ def main() -> int:
     """Run, write, and print what did not pass."""
     options = parse_arguments()
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    if options.x64:
+        os.environ[X64] = "1"  # of this process, which lists the harnesses, and of its workers
     harnesses = load_harnesses()
     groups = selected(groups_of(harnesses), options)
     if not groups:
@@ -94,9 +98,9 @@ def main() -> int:
     outcomes = run(groups, options)
     # a part of the harnesses must not replace the table of all of them
     complete = len(outcomes) == len(harnesses)
-    path = options.out or results_path(ROOT / "docs" if complete else CACHE, installed_dialect())
+    path = options.out or results_path(ROOT / "docs" if complete else CACHE, options.run)
     write_results(outcomes, len(harnesses), path)
-    page = write_page(path.parent) if options.out is None else write_page_of(path, installed_dialect())
+    page = write_page(path.parent) if options.out is None else write_page_of(path, options.run)
     for outcome in sorted(outcomes, key=lambda o: (STATUSES.index(o.status), o.name)):
         if outcome.status != PASS and not complete:
             print(f"{outcome.status}: {outcome.name}: {outcome.message}")

@@ -12,11 +12,10 @@ TOLERANCES = {
     "bfloat16": 1e-2,
     "float16": 2e-3,
     "float32": 1e-4,
-    "float64": 1e-10,
+    "float64": 1e-12,
     "complex64": 1e-4,
-    "complex128": 1e-10,
+    "complex128": 1e-12,
 }
-TINY = float(np.finfo(np.float32).tiny)  # denormals may be flushed
 
 
 def judge_metadata(got: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> list[str]:
@@ -103,7 +102,7 @@ def relative_errors(got: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         a, b = got.astype(np.float64), wanted.astype(np.float64)
     both = np.isfinite(a) & np.isfinite(b)
     with np.errstate(all="ignore"):
-        error = np.abs(a - b) / np.maximum(np.abs(b) + scale_of(b), TINY)
+        error = np.abs(a - b) / np.maximum(np.abs(b) + scale_of(b), tiny_of(wanted.dtype))
     error = np.where(both, error, 0.0)
     return np.where(same, error, np.inf)
 
@@ -113,6 +112,11 @@ def agree(got: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     a, b = got.astype(np.float64), wanted.astype(np.float64)
     finite = np.isfinite(a) & np.isfinite(b)
     return finite | (a == b) | (np.isnan(a) & np.isnan(b))
+
+
+def tiny_of(dtype: np.dtype) -> float:
+    """What numbers at least count as: denormals may be flushed."""
+    return float(np.finfo(np.float64 if dtype in ("float64", "complex128") else np.float32).tiny)
 
 
 def scale_of(array: np.ndarray) -> float:

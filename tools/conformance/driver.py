@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 from .outcome import Outcome, shorten
@@ -108,12 +109,30 @@ def serve(
         end(worker)
 
 
-def start_worker(module: str = WORKER) -> Worker:
-    """A worker that has imported everything."""
+def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment for another one: the tools are found, and `settings` hold."""
     # one thread each: the workers share the cores
-    environment = {"TVM_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", **os.environ}
+    environment = {
+        "TVM_NUM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "JAX_PLATFORMS": "cpu",
+        **os.environ,
+        **settings,
+    }
     folders = [str(ROOT / "tools"), str(ROOT / "tests" / "python" / "frontend"), os.environ.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(folder for folder in folders if folder)
+    return environment
+
+
+def groups_with(settings: Mapping[str, str]) -> dict[str, str]:
+    """Group by name of the harnesses that another process with these variables set has."""
+    command = [sys.executable, "-m", "conformance.harnesses"]
+    listed = subprocess.run(command, env=environment_of(settings), cwd=ROOT, capture_output=True, text=True, check=True)
+    return json.loads(listed.stdout.splitlines()[-1])
+
+
+def start_worker(module: str = WORKER, settings: Mapping[str, str] = MappingProxyType({})) -> Worker:
+    """A worker that has imported everything, with variables set in its environment."""
     log = tempfile.TemporaryFile()
     process = subprocess.Popen(
         [sys.executable, "-m", module],
@@ -121,7 +140,7 @@ def start_worker(module: str = WORKER) -> Worker:
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,
-        env=environment,
+        env=environment_of(settings),
         cwd=ROOT,
     )
     lines: queue.Queue[str | None] = queue.Queue()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
+import re
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +14,10 @@ from typing import Any
 import numpy as np
 
 SEED = 0
+# turns JAX's 64-bit types on, where it is set before JAX is imported
+X64 = "JAX_ENABLE_X64"
+# harnesses that name such a type: those that there are only with 64-bit types, and few others
+WIDE = re.compile(r"(float|int)64|complex128")
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Case:
 
 @functools.cache
 def load_harnesses() -> Mapping[str, Any]:
-    """JAX's harnesses that JAX itself supports on CPUs, by full name, with 64-bit types off as JAX has it."""
+    """JAX's harnesses that JAX itself supports on CPUs, by full name; with 64-bit types there are more of them."""
     state = np.random.get_state()
     np.random.seed(SEED)  # some harnesses draw arguments while they are imported
     try:
@@ -96,3 +102,7 @@ def stratified(groups: Mapping[str, str], count: int) -> list[str]:
 def groups_of(harnesses: Mapping[str, Any], names: Iterable[str] | None = None) -> dict[str, str]:
     """Group by name, of all harnesses or of some."""
     return {name: harnesses[name].group_name for name in (harnesses if names is None else names)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(groups_of(load_harnesses())))

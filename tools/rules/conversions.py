@@ -40,7 +40,7 @@ RULES = (
     Rule(27, "integers to integers wrap", (
         Break(
             CONVERT,
-            'return same_sign_as(tir.Cast(f"uint{target}", to_unsigned(x)), dtype)',
+            'return same_sign_as(low_bits(x, f"uint{target}"), dtype)',
             "return tir.Cast(dtype, tir.min(opaque(x), tir.const((1 << (target - 1)) - 1, dtype_of(x))))",
             case("rule_27-convert-s32-s8"),
         ),

@@ -11,7 +11,7 @@ from .definitions import KernelTable
 from .dtypes import TVM_DTYPES
 from .fold import evaluate_body
 from .loops import PARALLEL_WORK, Loops, extern, static
-from .scalar.primitives import bits_of, from_bits, opaque, same_sign_as, sign_mask, to_bits, to_unsigned
+from .scalar.primitives import bits_of, from_bits, integer, opaque, same_sign_as, sign_mask, to_bits, to_unsigned
 from .spec import KernelSpec
 from .tensor_ir import complement, dtype_of, tir
 
@@ -252,7 +252,7 @@ def ordered_bits(loops: Loops, value: Any, order: str, descending: bool) -> Any:
     else:
         (bits,) = loops.values([to_unsigned(value)], "bits")
         if order == "SIGNED":
-            bits = bits ^ tir.const(1 << (bits_of(dtype_of(bits)) - 1), dtype_of(bits))
+            bits = bits ^ integer(1 << (bits_of(dtype_of(bits)) - 1), dtype_of(bits))
     return opaque(complement(bits)) if descending else opaque(bits)
 
 

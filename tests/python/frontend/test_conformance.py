@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
@@ -17,8 +18,8 @@ import pytest
 pytest.importorskip("jax")
 
 from conformance import deployed
-from conformance.driver import ask, end, start_worker
-from conformance.harnesses import digest, groups_of, load_harnesses, stratified
+from conformance.driver import ask, end, groups_with, start_worker
+from conformance.harnesses import WIDE, X64, digest, groups_of, load_harnesses, stratified
 from conformance.judge import judge
 from conformance.outcome import PASS, REFUSED, Outcome
 from conformance.report import PEER, results_path, summary, to_json, to_markdown, write_page, write_results
@@ -26,7 +27,9 @@ from conformance.stages import run_harness
 from dialect_marks import relax_only, relay_only
 
 SAMPLE = 620
+WIDE_SAMPLE = 300  # of the harnesses of 64-bit types
 TIMEOUT = 90.0  # seconds per harness
+WIDE_BATCHES = 10
 BATCHES = 20  # importing JAX's harnesses while collecting would slow every run of pytest, so cases are numbers
 
 # groups of which one f32 harness also runs without this package's build; loops run on the VM only
@@ -50,28 +53,47 @@ def sample() -> tuple[str, ...]:
     return tuple(stratified(groups_of(load_harnesses()), SAMPLE))
 
 
+@functools.cache
+def wide_groups() -> dict[str, str]:
+    """Group by name of the harnesses of 64-bit types; this process has those types off."""
+    return {name: group for name, group in groups_with({X64: "1"}).items() if WIDE.search(name)}
+
+
 def complaint(outcome: Outcome) -> str:
     """Why an outcome is no pass, empty if it is."""
     return "" if outcome.status == PASS else f"{outcome.name}: {outcome.status}: {outcome.message}"
 
 
-@pytest.fixture(scope="module")
-def run_isolated():
-    """Runs a harness in a worker process, so that a crash or a hang is one failure and not the end of pytest."""
+@contextlib.contextmanager
+def isolated(settings):
+    """Runs harnesses in a worker process, so that a crash or a hang is one failure and not the end of pytest."""
     workers = []
-    groups = groups_of(load_harnesses())
 
-    def run(name, export):
+    def run(name, group, export=None):
         if not workers:
-            workers.append(start_worker())
-        outcome = ask(workers[0], name, groups[name], TIMEOUT, threading.Event(), export)
+            workers.append(start_worker(settings=settings))
+        outcome = ask(workers[0], name, group, TIMEOUT, threading.Event(), export)
         if outcome.status in ("crash", "timeout"):
             end(workers.pop())
         return outcome
 
-    yield run
-    for worker in workers:
-        end(worker)
+    try:
+        yield run
+    finally:
+        for worker in workers:
+            end(worker)
+
+
+@pytest.fixture(scope="module")
+def run_isolated():
+    with isolated({}) as run:
+        yield run
+
+
+@pytest.fixture(scope="module")
+def run_wide():
+    with isolated({X64: "1"}) as run:
+        yield run
 
 
 def run_deployed(folder):
@@ -85,13 +107,22 @@ def run_deployed(folder):
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_sample_agrees_with_xla_and_its_libraries_need_no_framework(batch, run_isolated, tmp_path):
     # every 20th, so that the slow groups are spread over the batches
-    outcomes = [run_isolated(name, tmp_path) for name in sample()[batch::BATCHES]]
+    groups = groups_of(load_harnesses())
+    outcomes = [run_isolated(name, groups[name], tmp_path) for name in sample()[batch::BATCHES]]
     complaints = [complaint(outcome) for outcome in outcomes]
     assert not any(complaints), "\n" + "\n".join(filter(None, complaints))
     names = {digest(outcome.name): outcome.name for outcome in outcomes if outcome.status == PASS}
     differences = run_deployed(tmp_path)
     assert {names[stem]: told for stem, told in differences.items() if told} == {}
     assert set(differences) == set(names)
+
+
+@pytest.mark.parametrize("batch", range(WIDE_BATCHES))
+def test_sample_of_64_bit_types_agrees_with_xla(batch, run_wide):
+    groups = wide_groups()
+    names = stratified(groups, WIDE_SAMPLE)[batch::WIDE_BATCHES]
+    complaints = [complaint(run_wide(name, groups[name])) for name in names]
+    assert not any(complaints), "\n" + "\n".join(filter(None, complaints))
 
 
 def test_a_deployed_library_that_gives_other_numbers_is_seen(tmp_path):
@@ -135,6 +166,18 @@ def test_a_sample_has_every_group_and_contains_smaller_samples():
     assert len(large) == len(set(large)) == SAMPLE
     assert {groups[name] for name in large} == set(groups.values())
     assert set(stratified(groups, 50)) < set(large)
+
+
+def test_the_judge_holds_64_bit_floats_to_their_own_precision():
+    right = np.array([1, 2, 1e-300], np.float64)
+    assert judge("exp", {}, [], [right * (1 + 1e-13)], [right]) == []
+    assert "3 of 3 differ" in judge("exp", {}, [], [right + 1e-11], [right])[0]
+    tiny = right * 1e-60
+    assert "2 of 3 differ" in judge("exp", {}, [], [tiny * (1 + 1e-11)], [tiny])[0]
+    matrix = np.random.RandomState(0).randn(4, 3)
+    q, r = np.linalg.qr(matrix)
+    assert judge("qr", {}, [matrix], [q, r], [q, r]) == []
+    assert judge("qr", {}, [matrix], [q, r * (1 + 1e-8)], [q, r])
 
 
 def test_the_judge_sees_wrong_numbers_types_and_missing_nan():

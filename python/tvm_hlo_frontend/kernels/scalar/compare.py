@@ -8,6 +8,7 @@ from ...hlo.scalar_expression import ScalarNode
 from ..tensor_ir import dtype_of, tir
 from .primitives import (
     Scope,
+    compare_words,
     equal,
     exponent_mask,
     integer,
@@ -51,8 +52,7 @@ def compare_integers(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
         x, y = to_unsigned(x), to_unsigned(y)
     elif order == "SIGNED":
         x, y = to_signed(x), to_signed(y)
-    # the index simplifier fails on differences with the lowest integer
-    return _INTEGER[str(direction)](opaque(x), opaque(y))
+    return compare_words(str(direction), x, y)
 
 
 @scalar("compare", kinds=("pred",))

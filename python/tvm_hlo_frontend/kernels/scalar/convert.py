@@ -17,6 +17,7 @@ from .primitives import (
     compare_numbers,
     integer,
     is_nan,
+    low_bits,
     opaque,
     real,
     same_sign_as,
@@ -54,7 +55,7 @@ def resize(x: Any, dtype: str) -> Any:
         kind = "int" if dtype_of(x).startswith("int") else "uint"
         return same_sign_as(to_unsigned(tir.Cast(f"{kind}{target}", x)), dtype)
     # through unsigned: TVM would keep bounds of the wider value over a narrowing cast
-    return same_sign_as(tir.Cast(f"uint{target}", to_unsigned(x)), dtype)
+    return same_sign_as(low_bits(x, f"uint{target}"), dtype)
 
 
 @scalar("convert", kinds=("float",))

@@ -14,7 +14,7 @@ from ...hlo.shape import BY_NAME
 from ..dtypes import TVM_DTYPES
 from ..tensor_ir import dtype_of, tir
 from . import compare, convert, floats, integers, logical, transcendental
-from .primitives import Scope, is_float, real, to_half
+from .primitives import Scope, integer, is_float, real, to_half
 from .table import SCALAR_FUNCTIONS, operand_kind
 
 _MODULES = (compare, convert, floats, integers, logical, transcendental)
@@ -90,4 +90,4 @@ def _constant(node: ScalarNode) -> Any:
     kind = TVM_DTYPES[node.element_type]
     if kind.startswith("float"):
         return real(float(value), kind)
-    return tir.const(bool(value) if kind == "bool" else int(value), kind)
+    return tir.const(bool(value), kind) if kind == "bool" else integer(int(value), kind)

@@ -6,7 +6,20 @@ from typing import Any
 
 from ...hlo.scalar_expression import ScalarNode
 from ..tensor_ir import dtype_of, tir
-from .primitives import Scope, bits_of, equal, integer, is_signed, opaque, same_sign_as, to_bits, to_signed, to_unsigned
+from .primitives import (
+    Scope,
+    bits_of,
+    compare_words,
+    equal,
+    integer,
+    is_signed,
+    low_bits,
+    opaque,
+    same_sign_as,
+    to_bits,
+    to_signed,
+    to_unsigned,
+)
 from .table import scalar
 
 _INTEGER = ("integer",)
@@ -19,7 +32,7 @@ def _wider(dtype: str) -> str:
 
 def _narrow(wide: Any, dtype: str) -> Any:
     """The low bits of a wider integer; LLVM narrows the operation itself, without overflow flags."""
-    return same_sign_as(tir.Cast(f"uint{bits_of(dtype)}", wide), dtype)
+    return same_sign_as(low_bits(wide, f"uint{bits_of(dtype)}"), dtype)
 
 
 def _all_ones(dtype: str) -> Any:
@@ -123,12 +136,12 @@ def sign(scope: Scope, node: ScalarNode, x: Any) -> Any:
 
 def _larger(scope: Scope, x: Any, y: Any) -> Any:
     x, y = scope.bind(x), scope.bind(y)
-    return tir.Select(opaque(x) > opaque(y), x, y)
+    return tir.Select(compare_words("GT", x, y), x, y)
 
 
 def _smaller(scope: Scope, x: Any, y: Any) -> Any:
     x, y = scope.bind(x), scope.bind(y)
-    return tir.Select(opaque(x) < opaque(y), x, y)
+    return tir.Select(compare_words("LT", x, y), x, y)
 
 
 @scalar("maximum", kinds=_INTEGER)

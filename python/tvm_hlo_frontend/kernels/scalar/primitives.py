@@ -96,13 +96,27 @@ def to_unsigned(x: Any) -> Any:
     """The same bits as an unsigned integer."""
     if isinstance(x, tir.IntImm) and is_signed(x):  # TVM refuses to cast a negative constant
         return integer(int(x) % (1 << bits_of(dtype_of(x))), "u" + dtype_of(x))
-    # a bare Cast would keep TVM's bounds of the signed value, cut at zero
-    return opaque(tir.Cast("u" + dtype_of(x), x)) if is_signed(x) else x
+    return same_bits(x, "u" + dtype_of(x)) if is_signed(x) else x
 
 
 def to_signed(x: Any) -> Any:
     """The same bits as a signed integer."""
-    return x if is_signed(x) else opaque(tir.Cast(dtype_of(x)[1:], x))
+    return x if is_signed(x) else same_bits(x, dtype_of(x)[1:])
+
+
+def same_bits(x: Any, dtype: str) -> Any:
+    """The bits of an integer as a type of the same width; free in the generated code.
+
+    TVM casts the bounds that it knows of a Cast's operand, and ends with an error where the type lacks one of them.
+    """
+    # the bare reinterpretation of a constant zero does not compile
+    concealed = xor(opaque(x), tir.const(0, dtype_of(x)))
+    return call_intrinsic(dtype, "reinterpret", concealed)
+
+
+def low_bits(x: Any, dtype: str) -> Any:
+    """The low bits of an integer as an unsigned type."""
+    return tir.Cast(dtype, same_bits(x, f"uint{bits_of(dtype_of(x))}"))
 
 
 def same_sign_as(x: Any, dtype: str) -> Any:
@@ -131,7 +145,7 @@ def real(value: float, dtype: str) -> Any:
     """Float constant that TVM does not fold."""
     if np.isfinite(value):
         return hide(tir.const(float(value), dtype))
-    return from_bits(tir.const(_bit_pattern(value, dtype), f"uint{bits_of(dtype)}"))
+    return from_bits(integer(_bit_pattern(value, dtype), f"uint{bits_of(dtype)}"))
 
 
 def _bit_pattern(value: float, dtype: str) -> int:
@@ -179,15 +193,13 @@ def to_bits(x: Any) -> Any:
 
 def from_bits(x: Any) -> Any:
     """The float with the bits of an unsigned integer."""
-    # the bare reinterpretation of a constant zero does not compile
-    concealed = xor(opaque(x), tir.const(0, dtype_of(x)))
-    return tir.reinterpret(f"float{bits_of(dtype_of(x))}", concealed)
+    return same_bits(x, f"float{bits_of(dtype_of(x))}")
 
 
 def sign_mask(x: Any) -> Any:
     """The sign bit of a float type, unsigned."""
     bits = bits_of(dtype_of(x))
-    return tir.const(1 << (bits - 1), f"uint{bits}")
+    return integer(1 << (bits - 1), f"uint{bits}")
 
 
 def magnitude_mask(x: Any) -> Any:
@@ -231,7 +243,7 @@ def to_half(scope: Scope, x: Any) -> Any:
 
 # conditions
 
-_ORDERINGS = {"EQ": tir.EQ, "LT": tir.LT, "LE": tir.LE, "GT": tir.GT, "GE": tir.GE}
+_ORDERINGS = {"EQ": tir.EQ, "NE": tir.NE, "LT": tir.LT, "LE": tir.LE, "GT": tir.GT, "GE": tir.GE}
 
 
 def truth(number: Any) -> Any:
@@ -243,6 +255,16 @@ def truth(number: Any) -> Any:
 def equal(x: Any, y: Any) -> Any:
     """Equality of integers."""
     return tir.EQ(opaque(x), y)
+
+
+def compare_words(direction: str, a: Any, b: Any) -> Any:
+    """Comparison of any two integers.
+
+    Where one holds, TVM computes what bounds follow for either side, and ends the process where uint64 has none (of
+    2^63 - 1 < x; TVM's constants are int64). From a number nothing follows.
+    """
+    # the index simplifier fails on differences with the lowest integer
+    return truth(tir.Cast("uint8", _ORDERINGS[direction](opaque(a), opaque(b))))
 
 
 def compare_numbers(direction: str, a: Any, b: Any) -> Any:
