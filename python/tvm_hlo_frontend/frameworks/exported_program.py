@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from typing import Any
 
 import ml_dtypes
@@ -60,8 +62,49 @@ def is_static(tensor: Any) -> bool:
 
 def place_of(node: Any) -> str:
     """The innermost line of the module that made the node."""
-    lines = [line.strip() for line in (node.meta.get("stack_trace") or "").splitlines() if line.strip()]
-    return f"%{node.name} from {': '.join(lines[-2:])}" if lines else f"%{node.name}"
+    frames = _frames(node)
+    return f"%{node.name} from {frames[-1][0]}: {frames[-1][1]}" if frames else f"%{node.name}"
+
+
+def _frames(node: Any) -> list[tuple[str, str]]:
+    """(place, code) of the calls that made the node: in the program, else in torch's own layers."""
+    import torch
+
+    lines = [line.strip() for line in (node.meta.get("stack_trace") or "").splitlines()]
+    found = [pair for pair in pairwise(lines) if pair[0].startswith('File "') and 'File "<' not in pair[0]]
+    return [pair for pair in found if f'File "{torch.__path__[0]}' not in pair[0]] or found
+
+
+def with_places(hlo: bytes, program: Any) -> bytes:
+    """`hlo` whose instructions name the operators of torch and the lines of the module that made them.
+
+    Parameters
+    ----------
+    hlo : bytes
+        Serialized HloModuleProto, whose names hold those of the nodes: ``jit(forward)/add/add``.
+    program : torch.export.ExportedProgram
+    """
+    from ..hlo.reader import parse_module_proto
+
+    nodes = {node.name: node for node in program.graph.nodes if node.op == "call_function"}
+    lines = {name: _line_of(node) for name, node in nodes.items()}
+    proto = parse_module_proto(hlo)
+    for computation in proto.computations:
+        for instruction in computation.instructions:
+            metadata = instruction.metadata
+            name = next((part for part in metadata.op_name.split("/") if part in nodes), None)
+            metadata.stack_frame_id = 0
+            metadata.source_file, metadata.source_line = lines.get(name, ("", 0))
+            if name is not None:
+                metadata.op_type = str(nodes[name].target)
+    return proto.SerializeToString()
+
+
+def _line_of(node: Any) -> tuple[str, int]:
+    """File and line of the innermost line of the module that made the node."""
+    frames = _frames(node)
+    found = re.match(r'File "([^"]+)", line (\d+)', frames[-1][0]) if frames else None
+    return (found[1], int(found[2])) if found else ("", 0)
 
 
 def weight_of(program: Any, name: str) -> np.ndarray:

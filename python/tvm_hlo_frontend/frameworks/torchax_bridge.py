@@ -3,64 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
-from .exported_program import is_static, place_of, result_positions, tensors_of
+from . import torch_quantized
+from .exported_program import is_static, place_of, result_positions, tensors_of, with_places
 from .lowered import LoweringError
+from .torchax_import import import_torchax
 
 # checks at run time, which compiled code does without: a matrix that has no factorization gives NaN
 CHECKS = frozenset({"aten::_linalg_check_errors"})
 
 
-class _MissingOverload:
-    """Stands for an operator overload that this torch no longer has; only ever a key that nothing looks up."""
-
-
-@cache
-def import_torchax() -> Any:
-    """The package torchax with its operators registered.
-
-    torchax 0.0.13 names the overloads for named tensors, which torch 2.13 has dropped, so the import fails without
-    something in their place. Importing it also turns off a fast path of torch, which is put back.
-
-    Raises
-    ------
-    LoweringError
-        If torchax is not installed.
-    """
-    import torch
-
-    packet = torch._ops.OpOverloadPacket
-    original, fast_path = packet.__getattr__, torch.backends.mha.get_fastpath_enabled()
-
-    def overload(self: Any, name: str) -> Any:
-        try:
-            return original(self, name)
-        except AttributeError:
-            if name.startswith("__"):
-                raise
-            return _MissingOverload()
-
-    packet.__getattr__ = overload
-    try:
-        import torchax
-
-        torchax.default_env()
-    except ImportError as error:
-        raise LoweringError(f"torchax cannot be imported ({error}): pip install tvm_hlo_frontend[torch,jax]") from error
-    finally:
-        packet.__getattr__ = original
-        torch.backends.mha.set_fastpath_enabled(fast_path)
-    return torchax
-
-
 def decomposed(program: Any) -> Any:
     """The ExportedProgram in terms of torch's core operators, without those that torchax prefers taken apart."""
-    import_torchax()
-    from torchax import decompositions
-
-    return program.run_decompositions().run_decompositions(decompositions.DECOMPOSITIONS)
+    program = program.run_decompositions()
+    return program.run_decompositions({**import_torchax().decompositions, **torch_quantized.decompositions(program)})
 
 
 def _refuse_unsupported(program: Any) -> None:
@@ -80,20 +37,19 @@ def _refuse_unsupported(program: Any) -> None:
 def _reason_against(node: Any) -> str:
     """Name of the operator and why it cannot be lowered; empty if it can."""
     import torch
-    from torchax.ops import ops_registry
 
     if node.op != "call_function" or _is_check(node):
         return ""
     if isinstance(node.target, torch._ops.HigherOrderOperator):
         return f"{node.target.name()} (control flow or effects)"
-    if not isinstance(node.target, torch._ops.OpOverload):
+    if not isinstance(node.target, torch._ops.OpOverload) or node.target in torch_quantized.lowerings():
         return ""
     value = node.meta.get("val")
     if isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool)):
         return f"{node.target} (a number that depends on data)"
     if any(not is_static(tensor) for tensor in tensors_of(value)):
         return f"{node.target} (the shape of its result depends on data)"
-    known = ops_registry.all_aten_ops
+    known = import_torchax().operators
     found = known.get(node.target) or known.get(node.target.overloadpacket)
     if found is None or not found.is_jax_function:
         return f"{node.target} (no lowering)"
@@ -128,8 +84,8 @@ def interpret(program: Any, weights: Sequence[str], inputs: Sequence[str]) -> by
         If operators have no lowering, or one fails; the message names them and their source lines.
     """
     import jax
-    from torchax.ops.mappings import t2j_dtype
 
+    t2j_dtype = import_torchax().dtype_of
     _refuse_unsupported(program)
     placeholders = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
     given = [*weights, *inputs]
@@ -151,14 +107,14 @@ def interpret(program: Any, weights: Sequence[str], inputs: Sequence[str]) -> by
         # operators of torchax raise whatever JAX, numpy or torch do; fx adds the node and its source
         except Exception as error:
             raise LoweringError(f"torchax fails to lower this program: {error}") from error
-        return lowered.compiler_ir("hlo").as_serialized_hlo_module_proto()
+        return with_places(lowered.compiler_ir("hlo").as_serialized_hlo_module_proto(), program)
 
 
 def _interpreter(program: Any) -> Any:
     """torchax's interpreter that keeps to the element types and shapes which torch says."""
     import jax
-    from torchax.export import JaxInterpreter
-    from torchax.ops.mappings import t2j_dtype
+
+    torchax, lowerings = import_torchax(), torch_quantized.lowerings()
 
     def typed(value: Any, wanted: Any, node: Any) -> Any:
         if isinstance(value, (list, tuple)) and isinstance(wanted, (list, tuple)):
@@ -167,15 +123,19 @@ def _interpreter(program: Any) -> Any:
             return value
         if value.shape != tuple(wanted.shape):
             raise LoweringError(f"torchax makes {value.shape} of {place_of(node)}, torch {tuple(wanted.shape)}")
-        return value.astype(t2j_dtype(wanted.dtype))
+        return value.astype(torchax.dtype_of(wanted.dtype))
 
-    class TypedInterpreter(JaxInterpreter):  # type: ignore[misc]
+    class TypedInterpreter(torchax.interpreter):  # type: ignore[name-defined,misc]
         def run_node(self, node: Any) -> Any:
             if node.op == "call_function" and _is_check(node):
                 return [None]  # the next token of effects
             with jax.named_scope(node.name):
                 value = super().run_node(node)
             return typed(value, node.meta.get("val"), node) if node.op == "call_function" else value
+
+        def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+            own = lowerings.get(target)
+            return super().call_function(target, args, kwargs) if own is None else own(*args, **kwargs)
 
     return TypedInterpreter(program.graph_module)
 

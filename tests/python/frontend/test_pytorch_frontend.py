@@ -287,17 +287,33 @@ def test_the_relay_hook_converts_via_hlo_and_leaves_tvms_importer():
         relay.frontend.from_pytorch(script, [("input", (2, 8))], via="onnx")
 
 
-def test_torchs_fast_path_is_put_back():
-    script = (
-        "import torch\n"
-        "from tvm_hlo_frontend.frameworks.torchax_bridge import import_torchax\n"
-        "before = torch.backends.mha.get_fastpath_enabled()\n"
-        "import_torchax()\n"
-        "assert torch.backends.mha.get_fastpath_enabled() == before\n"
-        "assert not hasattr(torch.ops.aten.prod, 'dim_Dimname')\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+SORTED = """
+import torch
+import tvm_hlo_frontend as thf
+from tvm_hlo_frontend.frameworks.pytorch import from_pytorch
+
+class Moved(torch.nn.Module):
+    def forward(self, x):
+        return torch.sort(
+            x * 2
+        ).values
+
+def refused(ctx, instruction, *operands):
+    ctx.refuse("not here")
+
+try:
+    from_pytorch(Moved(), torch.ones(3), custom_converters={"sort": refused})
+except thf.UnsupportedHloError as error:
+    print(error)
+"""
+
+
+def test_refused_instructions_name_the_operator_and_the_line_of_python(tmp_path):
+    script = tmp_path / "moved.py"
+    script.write_text(SORTED, encoding="utf-8")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert f"from sort {script}:8" in done.stdout, done.stdout + done.stderr
+    assert "site-packages" not in done.stdout
 
 
 def test_lowering_needs_no_tvm():
@@ -327,3 +343,25 @@ def test_the_attention_block_masks():
     mod, _ = mod_and_params(from_pytorch(module, x, mask))
     kinds = {p.name: p.element_type for p in tvm_hlo_frontend.signature_of(mod).parameters if not p.bound}
     assert kinds == {"x": "f32", "mask": "pred"}
+
+
+def test_quantized_programs_have_exact_integers():
+    import torch.ao.quantization.fx._decomposed  # registers the operators
+
+    operators = torch.ops.quantized_decomposed
+
+    def quantized(x, y):
+        codes = operators.quantize_per_tensor(x, 0.03, 5, -128, 127, torch.int8)
+        scales, zeros = torch.tensor([0.01, 0.02, 0.5, 0.03]), torch.tensor([0, 3, -4, 1])
+        channels = operators.quantize_per_channel(x, scales, zeros, 1, -128, 127, torch.int8)
+        product = torch._int_mm(codes.repeat(8, 2), y)
+        back = operators.dequantize_per_tensor(codes, 0.03, 5, -128, 127, torch.int8)
+        return codes, channels, product, back
+
+    y = torch.arange(-128, -64).reshape(8, 8).to(torch.int8)
+    x = X * 5
+    wanted = quantized(x, y)
+    got = tvm_hlo_frontend.build(*mod_and_params(from_pytorch(Function(quantized), x, y)))(x.numpy(), y.numpy())
+    for mine, its in zip(got, wanted):
+        assert mine.dtype == its.numpy().dtype
+        np.testing.assert_array_equal(mine, its.numpy())
