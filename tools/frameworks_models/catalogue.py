@@ -9,6 +9,7 @@ import detection_model
 import flax_models
 import jax_programs
 import pytorch_models
+import quantized_models
 from model_types import Model, ModelInstance
 from models import keras_model, model_named
 
@@ -66,6 +67,11 @@ CATALOGUE = (
     *(model_named(name) for name in ("ResNet50", "MobileNetV2")),
     _model("EfficientNetB0", "keras", functools.partial(keras_model, "EfficientNetB0")),
     model_named("LSTM"),
+    *(
+        _model("int8 perceptron", tool, getattr(quantized_models, f"{tool}_perceptron"))
+        for tool in ("aqt", "qwix", "keras", "torchao")
+    ),
+    _model("int8 perceptron, pt2e", "torchao", quantized_models.pt2e_perceptron),
     _model("MobileNetV2 detector", "tensorflow", detection_model.detector, loops=True),
 )
 
