@@ -13,6 +13,10 @@ class HloParseError(HloFrontendError):
     """The input is not an HLO module: truncated bytes, another message, text with elided constants."""
 
 
+class UnknownDimensionsError(HloParseError):
+    """An MLIR module has dimensions that are known only when it runs, and XLA does not translate it."""
+
+
 class HloVerificationError(HloFrontendError):
     """The module contradicts itself: dangling ids, cycles, operand counts, shapes that do not follow."""
 

@@ -72,10 +72,15 @@ def read_dynamic(mlir: bytes) -> HloModule:
         arguments = reader.functions["main"].arguments
         names = argument_names(reader.functions)
         results = reader.call("main", [reader.parameter(*item) for item in zip(range(len(names)), names, arguments)])
+        results = [reader.data(result) for result in results]
         if reader.refused:
+            unknown = [
+                f"{name}: {argument.type}" for name, argument in zip(names, arguments) if "?" in str(argument.type)
+            ]
             raise LoweringError(
                 "with dynamic shapes only networks of dense layers are supported, and this module has "
-                f"{', '.join(sorted(reader.refused))}; export it with static shapes"
+                f"{', '.join(sorted(reader.refused))}; export it with static shapes in place of the unknown dimensions "
+                f"of {', '.join(unknown) or 'its operations'}"
             )
         return reader.finished(results)
 
@@ -139,8 +144,16 @@ class _Reader:
             raise _Refused("sizes as data")
         return value
 
-    def finished(self, results: list[Value]) -> HloModule:
-        roots = [self.instruction(result) for result in results]
+    def data(self, value: Value) -> Value:
+        """A result as an instruction; None for what is refused."""
+        try:
+            return None if value is None else self.instruction(value)
+        except _Refused as refusal:
+            self.refused.add(str(refusal))
+            return None
+
+    def finished(self, roots: list[Any]) -> HloModule:
+        """The module with these results."""
         root = roots[0] if len(roots) == 1 else self.builder.add("tuple", roots)
         return module("dynamic", self.builder.build(root))
 
@@ -163,7 +176,7 @@ def _location(value: Any) -> str:
 
 
 def _element_type(value: Any) -> str:
-    name = str(value.type.element_type)
+    name = str(getattr(value.type, "element_type", value.type))
     if name not in ELEMENT_TYPES:
         raise _Refused(f"elements of type {name}")
     return ELEMENT_TYPES[name]
@@ -172,6 +185,8 @@ def _element_type(value: Any) -> str:
 def _sizes(value: Any) -> list[int | None]:
     """Sizes of an MLIR tensor, None where they are dynamic."""
     kind = value.type
+    if not getattr(kind, "has_rank", False):
+        raise _Refused(f"values of type {kind}")
     return [None if kind.is_dynamic_dim(axis) else kind.get_dim_size(axis) for axis in range(kind.rank)]
 
 

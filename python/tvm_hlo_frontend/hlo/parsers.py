@@ -8,8 +8,9 @@ import re
 import subprocess
 import sys
 
-from ..errors import HloParseError
+from ..errors import HloParseError, UnknownDimensionsError
 from .newer_xla import mlir_hint, older_artifact, older_text, text_hint
+from .unknown_dimensions import unknown_dimensions
 
 _ELIDED_CONSTANT = re.compile(r"constant\(\{\s*\.\.\.\s*\}\)")
 # MLIR prints large constants as dense_resource<__elided__> when told to, and parses that
@@ -99,7 +100,8 @@ def hlo_from_mlir(data: bytes, refine: bool = False) -> bytes:
     Raises
     ------
     HloParseError
-        If XLA cannot parse or translate the module, or there is no jaxlib. Dimensions of main's arguments may stay
+        If XLA cannot parse or translate the module, or there is no jaxlib; an `UnknownDimensionsError` if it has
+        dimensions that are no numbers. Dimensions of main's arguments may stay
         open in the result.
     """
     if _ELIDED_ATTRIBUTE in data:
@@ -111,7 +113,11 @@ def hlo_from_mlir(data: bytes, refine: bool = False) -> bytes:
     try:
         return _run(_MLIR_TO_HLO, arguments, older_artifact(data), "the MLIR module")
     except HloParseError as error:
-        raise HloParseError(f"{error}{mlir_hint(data, str(error))}") from None
+        hint = mlir_hint(data, str(error))
+        unknown = unknown_dimensions(data, str(error))
+        if unknown is not None:
+            raise UnknownDimensionsError(f"{unknown}{hint}") from None
+        raise HloParseError(f"{error}{hint}") from None
 
 
 def _module_with(attribute: str, names: tuple[str, ...], what: str) -> str:

@@ -11,7 +11,7 @@ from dialect_marks import DIALECT
 
 import tvm_hlo_frontend
 from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.errors import HloParseError, SignatureError, UnsupportedHloError
+from tvm_hlo_frontend.errors import HloParseError, SignatureError, UnknownDimensionsError, UnsupportedHloError
 from tvm_hlo_frontend.frameworks.lowered import LoweringError
 from tvm_hlo_frontend.frameworks.stablehlo import from_stablehlo, lower_stablehlo
 from tvm_hlo_frontend.hlo.reader import read
@@ -236,3 +236,68 @@ def test_without_jaxlib_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(HloParseError, match="needs jaxlib"):
         lower_stablehlo(function("return %x : tensor<2x3xf32>"))
+
+
+# arguments, an operation of unknown dimensions, and its result; XLA refuses them in many words
+_V, _VS, _I = "tensor<?xf32>", "tensor<?x?xf32>", "tensor<1xi32>"
+_GATHER = "offset_dims = [1], collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1"
+_SORT = (
+    '"stablehlo.sort"(%x) <{dimension = 0 : i64}> ({ ^bb0(%a: tensor<f32>, %b: tensor<f32>): %c = stablehlo.compare '
+    "LT, %a, %b : (tensor<f32>, tensor<f32>) -> tensor<i1> stablehlo.return %c : tensor<i1> }) "
+)
+UNKNOWN_DIMENSIONS = {
+    "dynamic_broadcast_in_dim": (
+        f"%x: {_V}, %s: tensor<2xi32>",
+        f"stablehlo.dynamic_broadcast_in_dim %x, %s, dims = [1] : ({_V}, tensor<2xi32>) -> {_VS}",
+        _VS,
+    ),
+    "dynamic_reshape": (
+        f"%x: {_V}, %s: tensor<2xi32>",
+        f"stablehlo.dynamic_reshape %x, %s : ({_V}, tensor<2xi32>) -> {_VS}",
+        _VS,
+    ),
+    "dynamic_iota": (f"%s: {_I}", f"stablehlo.dynamic_iota %s, dim = 0 : ({_I}) -> {_V}", _V),
+    "dynamic_pad": (
+        f"%x: {_V}, %v: tensor<f32>, %a: {_I}",
+        f"stablehlo.dynamic_pad %x, %v, %a, %a, %a : ({_V}, tensor<f32>, {_I}, {_I}, {_I}) -> {_V}",
+        _V,
+    ),
+    "real_dynamic_slice": (
+        f"%x: {_V}, %a: {_I}",
+        f"stablehlo.real_dynamic_slice %x, %a, %a, %a : ({_V}, {_I}, {_I}, {_I}) -> {_V}",
+        _V,
+    ),
+    "dynamic_gather": (
+        f"%x: {_VS}, %i: tensor<2xi32>, %s: tensor<2xi32>",
+        f'"stablehlo.dynamic_gather"(%x, %i, %s) <{{dimension_numbers = #stablehlo.gather<{_GATHER}>}}> : '
+        f"({_VS}, tensor<2xi32>, tensor<2xi32>) -> {_VS}",
+        _VS,
+    ),
+    "get_dimension_size": (
+        f"%x: {_V}",
+        f"stablehlo.get_dimension_size %x, dim = 0 : ({_V}) -> tensor<i32>",
+        "tensor<i32>",
+    ),
+    "sort": (f"%x: {_V}", f"{_SORT}: ({_V}) -> {_V}", _V),
+    "reshape": (f"%x: {_VS}", f"stablehlo.reshape %x : ({_VS}) -> {_V}", _V),
+    "broadcast_in_dim": (f"%x: {_V}", f"stablehlo.broadcast_in_dim %x, dims = [1] : ({_V}) -> {_VS}", _VS),
+    "no rank": ("%x: tensor<*xf32>", "stablehlo.negate %x : tensor<*xf32>", "tensor<*xf32>"),
+    "shape_of": (f"%x: {_V}", f"shape.shape_of %x : {_V} -> tensor<1xindex>", "tensor<1xindex>"),
+    "chlo": (f"%x: {_V}, %y: {_VS}", f"chlo.broadcast_add %x, %y : ({_V}, {_VS}) -> {_VS}", _VS),
+    "custom_call": (f"%x: {_V}", f"stablehlo.custom_call @stablehlo.dynamic_top_k(%x) : ({_V}) -> {_V}", _V),
+    "integers": ("%x: tensor<?xi32>", "stablehlo.add %x, %x : tensor<?xi32>", "tensor<?xi32>"),
+    "complex": ("%x: tensor<?xcomplex<f32>>", "stablehlo.negate %x : tensor<?xcomplex<f32>>", "tensor<?xcomplex<f32>>"),
+    "tuple": (f"%x: tuple<{_V}>", f"stablehlo.get_tuple_element %x[0] : (tuple<{_V}>) -> {_V}", _V),
+    "token": (f"%t: !stablehlo.token, %x: {_V}", "stablehlo.after_all %t : !stablehlo.token", "!stablehlo.token"),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN_DIMENSIONS)
+def test_unknown_dimensions_are_refused_as_such(name):
+    arguments, operation, result = UNKNOWN_DIMENSIONS[name]
+    text = f"module {{ func.func public @main({arguments}) -> {result} {{ %0 = {operation} return %0 : {result} }} }}"
+    message = r"(unknown dimensions|with dynamic shapes).* static shapes"
+    with pytest.raises((LoweringError, UnknownDimensionsError), match=message) as caught:
+        from_stablehlo(text)
+    if "?" in arguments:
+        assert "tensor<?x" in str(caught.value), "the refusal shows what has them"
