@@ -112,7 +112,7 @@ lint: $(VENV)/.installed  ## ruff: rules and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-typecheck: $(VENV)/.installed  ## mypy on hlo/, rewrites/, patterns/
+typecheck: $(VENV)/.installed  ## mypy on the whole package
 	$(BIN)/mypy
 
 check: lint typecheck test  ## what CI runs

@@ -13,7 +13,7 @@ or with today's TVM
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import (
     ConversionError,
@@ -21,6 +21,7 @@ from .errors import (
     HloParseError,
     HloVerificationError,
     HostFunctionError,
+    Refusal,
     RegistryError,
     SignatureError,
     UnsupportedHloError,
@@ -29,14 +30,30 @@ from .errors import (
 from .hooks import install
 from .registry import converter, custom_call_converter
 
+if TYPE_CHECKING:
+    from .dialects import mod_and_params
+    from .frameworks.jax import from_jax
+    from .frameworks.lowered import LoweringError
+    from .frameworks.pytorch import from_pytorch
+    from .frameworks.stablehlo import from_stablehlo
+    from .frameworks.tensorflow import from_tensorflow
+    from .frontend import from_hlo
+    from .report import report_of
+    from .runtime import Executable, build
+    from .signature import Signature, signature_of
+
 __version__ = "0.1.0"
 __all__ = [
     "ConversionError",
+    "Executable",
     "HloFrontendError",
     "HloParseError",
     "HloVerificationError",
     "HostFunctionError",
+    "LoweringError",
+    "Refusal",
     "RegistryError",
+    "Signature",
     "SignatureError",
     "UnsupportedHloError",
     "UnsupportedInstruction",
@@ -57,6 +74,9 @@ __all__ = [
 _LAZY = {
     "from_hlo": "frontend",
     "mod_and_params": "dialects",
+    "Executable": "runtime",
+    "LoweringError": "frameworks.lowered",
+    "Signature": "signature",
     "build": "runtime",
     "report_of": "report",
     "signature_of": "signature",
@@ -73,6 +93,10 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
 
 
 install()

@@ -1,8 +1,13 @@
-"""Every exception a user of this package can meet."""
+"""The exceptions that this package raises on purpose, but for `frameworks.lowered.LoweringError`.
+
+Besides them a user can meet ImportError (a TVM or framework is not installed) and ValueError (an option or a module is
+none of this package's).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 class HloFrontendError(Exception):
@@ -22,15 +27,17 @@ class HloVerificationError(HloFrontendError):
 
 
 class ConversionError(HloFrontendError):
-    """A converter broke its own contract: a result of another shape or dtype than HLO says."""
+    """A converter made a result of another shape or dtype than HLO says, or a pass of TVM would make an operator
+    of this package inexact."""
 
 
 class SignatureError(HloFrontendError):
-    """Arguments do not fit the parameters of a converted module."""
+    """Names, values, weights or arguments do not fit the parameters of a module."""
 
 
 class RegistryError(HloFrontendError):
-    """A converter was registered twice, for an unknown opcode, or with an unusable signature."""
+    """A converter or kernel has a name that is taken or unknown, or is unusable; or a module calls a kernel that is not
+    registered."""
 
 
 class HostFunctionError(HloFrontendError):
@@ -69,7 +76,7 @@ class UnsupportedInstruction(HloFrontendError):
 class UnsupportedHloError(HloFrontendError):
     """The module holds instructions that are not supported; lists every one of them.
 
-    With a TVM present the raised class also derives from ``tvm.error.OpNotImplemented``.
+    What `from_hlo` raises is `dialects.errors.UnsupportedHloError`, which is also a ``tvm.error.OpNotImplemented``.
 
     Attributes
     ----------
@@ -79,6 +86,18 @@ class UnsupportedHloError(HloFrontendError):
     def __init__(self, refusals: tuple[Refusal, ...]):
         self.refusals = tuple(refusals)
         super().__init__(describe_refusals(self.refusals))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.refusals,)
+
+
+def unsupported(refusals: tuple[Refusal, ...]) -> UnsupportedHloError:
+    """The error that is also TVM's, as it is unpickled; without TVM the plain one."""
+    try:
+        from .dialects.errors import UnsupportedHloError as error
+    except ImportError:
+        return UnsupportedHloError(refusals)
+    return error(refusals)
 
 
 def describe_refusals(refusals: tuple[Refusal, ...]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .conversion import ConversionContext, converter_key, refusal_of
-from .errors import Refusal, UnsupportedHloError
+from .errors import Refusal
 from .hlo.builder import callees_of
 from .hlo.module import HloModule
 from .hlo.ordering import dependency_order
@@ -46,8 +46,9 @@ class ConversionReport:
     @property
     def rows(self) -> list[tuple[str, str, int]]:
         """(opcode, how, count), most frequent first."""
-        split = [(*key.split(": "), count) for key, count in self.converted.items()]
-        return sorted(split, key=lambda row: (-row[2], row[0]))  # type: ignore[return-value]
+        keys = {key: key.split(": ", 1) for key in self.converted}
+        rows = [(opcode, how, self.converted[key]) for key, (opcode, how) in keys.items()]
+        return sorted(rows, key=lambda row: (-row[2], row[0]))
 
     def __str__(self) -> str:
         lines = [f"{self.name}: {sum(self.converted.values())} instructions converted"]
@@ -117,9 +118,4 @@ def dynamic_instructions(module: HloModule) -> list[Refusal]:
 def raise_refusals(ctx: ConversionContext) -> None:
     """Raise one UnsupportedHloError that lists every refused instruction, if there is any."""
     if ctx.refusals:
-        raise error_class(ctx)(tuple(ctx.refusals))
-
-
-def error_class(ctx: ConversionContext) -> type[UnsupportedHloError]:
-    """UnsupportedHloError that is also the error TVM's own frontends raise."""
-    return type("UnsupportedHloError", (UnsupportedHloError, ctx.dialect.not_implemented_error), {})
+        raise ctx.dialect.unsupported_error(tuple(ctx.refusals))

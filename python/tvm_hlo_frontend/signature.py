@@ -1,4 +1,6 @@
-"""What HLO said of inputs and outputs; carried by the module itself as the attribute `hlo.signature` of main."""
+"""What HLO said of inputs and outputs, and how main takes them.
+
+It is carried by the module itself as the attribute `hlo.signature` of main."""
 
 from __future__ import annotations
 
@@ -49,7 +51,7 @@ class Signature:
     ----------
     parameters : tuple of Parameter
     result : object
-        ``[element_type, [dimensions]]`` for an array, ``{"tuple": [...]}`` for a tuple.
+        ``[element_type, [dimensions]]`` for an array, ``{"tuple": [...]}`` for a tuple, ``["token", []]`` for a token.
     source : str
         Framework the module came from, empty if unknown.
     """

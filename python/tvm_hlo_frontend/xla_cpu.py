@@ -67,7 +67,7 @@ def compile_xla(module: Any, *, excess_precision: bool = True) -> XlaProgram:
     """
     device = _cpu()
     try:
-        from jaxlib import _hlo, _jax, xla_client
+        from jaxlib import _hlo, _jax, xla_client  # type: ignore[attr-defined]
     except ImportError as error:
         raise XlaMissingError(f"this jaxlib does not offer XLA's client as jaxlib 0.10 does: {error}") from error
     options = xla_client.CompileOptions()

@@ -47,7 +47,7 @@ def convert_dot(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor
     XLA operation semantics: DotGeneral.
     """
     shape = instruction.shape
-    left, right = arrangements(instruction.attributes.dimension_numbers, lhs.rank, rhs.rank)  # type: ignore[union-attr]
+    left, right = arrangements(instruction.attributes.dimension_numbers, lhs.rank, rhs.rank)  # type: ignore[union-attr, arg-type]
     if not shape.is_static:
         return symbolic_dot(ctx, instruction, (lhs, rhs), (left, right))
     if 0 in shape.sizes or 0 in lhs.shape.sizes:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..errors import UnsupportedHloError
 from ..hlo.shape import Dimension, Shape
 from ..kernels.spec import KernelSpec
 from ..values import Tensor
@@ -36,14 +37,16 @@ class Dialect(Protocol):
         Whether its frontends put weights into the module unless told otherwise.
     weights_come_last : bool
         Whether main takes the parameters that have values behind its inputs, whatever HLO's order is.
-    not_implemented_error : type
-        What its frontends raise for operators that they do not know.
+    unsupported_error : type
+        UnsupportedHloError that is also what its frontends raise for operators that they do not know.
     """
 
     name: str
     freezes_params: bool
     weights_come_last: bool
-    not_implemented_error: type[Exception]
+
+    @property
+    def unsupported_error(self) -> type[UnsupportedHloError]: ...
 
     def carries(self, element_type: str) -> bool:
         """Whether tensors of this element type exist in the language."""

@@ -13,6 +13,7 @@ from ..hlo.shape import Dimension, Shape, Symbol, element_type_of
 from ..kernels.dtypes import TVM_DTYPES
 from ..kernels.spec import KernelSpec
 from ..values import Tensor, broadcast_dimensions
+from .errors import UnsupportedHloError
 from .loops import call_once, while_loop
 from .relax_functions import RelaxFunctions, called_apart
 from .relax_kernels import KernelFunctions
@@ -33,7 +34,7 @@ class RelaxDialect:
     name = "relax"
     freezes_params = True
     weights_come_last = True  # where `num_input` and `params` tell of them
-    not_implemented_error = tvm.error.OpNotImplemented
+    unsupported_error = UnsupportedHloError
 
     def __init__(self) -> None:
         self._builder = relax.BlockBuilder()

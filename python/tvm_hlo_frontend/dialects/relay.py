@@ -14,6 +14,7 @@ from ..hlo.shape import Dimension, Shape, element_type_of
 from ..kernels.dtypes import TVM_DTYPES
 from ..kernels.spec import KernelSpec
 from ..values import Tensor, broadcast_dimensions
+from .errors import UnsupportedHloError
 from .loops import call_once, while_loop
 from .relay_functions import RelayFunctions, variable
 from .relay_map import native_map
@@ -37,7 +38,7 @@ class RelayDialect:
     name = "relay"
     freezes_params = False
     weights_come_last = False
-    not_implemented_error = tvm.error.OpNotImplemented
+    unsupported_error = UnsupportedHloError
 
     def __init__(self) -> None:
         register_operators()

@@ -34,7 +34,7 @@ OPERATOR_OF_CLASS = {
 }
 
 
-def call_kernel(spec: KernelSpec, operands: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> Any:
+def call_kernel(spec: KernelSpec, operands: Sequence[Any], results: Sequence[tuple[tuple[Any, ...], str]]) -> Any:
     """Relay call of a kernel; a tuple-typed call if there are several results.
 
     Parameters

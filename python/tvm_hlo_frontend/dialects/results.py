@@ -18,9 +18,9 @@ def sliced_dimensions(starts: Sequence[int], limits: Sequence[int], strides: Seq
 
 def concatenated_dimensions(tensors: Sequence[Tensor], dimension: int) -> tuple[Dimension, ...]:
     """Dimensions of tensors one behind the other."""
-    total = sum(int(tensor.dimensions[dimension]) for tensor in tensors)  # type: ignore[arg-type]
+    sizes: list[int] = [int(tensor.dimensions[dimension]) for tensor in tensors]  # type: ignore[arg-type]
     first = tensors[0]
-    return (*first.dimensions[:dimension], total, *first.dimensions[dimension + 1 :])
+    return (*first.dimensions[:dimension], sum(sizes), *first.dimensions[dimension + 1 :])
 
 
 def taken_dimensions(x: Tensor, indices: Tensor, dimension: int) -> tuple[Dimension, ...]:

@@ -187,8 +187,8 @@ def _located_names(exported: Any) -> list[str | None]:
 
     with mlir.make_ir_context():
         module = ir.Module.parse(exported.mlir_module())
-        functions = {function.sym_name.value: function for function in module.body.operations}
-        main = functions.get(_BODY, functions.get("main"))
+        functions: dict[str, Any] = {function.sym_name.value: function for function in module.body.operations}  # type: ignore[attr-defined]
+        main: Any = functions.get(_BODY, functions.get("main"))
         return [
             getattr(argument.location, "name_str", None)
             for argument, attributes in zip(main.arguments, main.arg_attrs)

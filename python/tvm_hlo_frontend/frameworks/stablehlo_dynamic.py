@@ -68,7 +68,7 @@ def read_dynamic(mlir: bytes) -> HloModule:
         is_text = not mlir.startswith(b"ML\xefR")
         read = ir.Module.parse if is_text else functools.partial(stablehlo.deserialize_portable_artifact, context)
         parsed = read(older_artifact(mlir))
-        reader = _Reader({function.sym_name.value: function for function in parsed.body.operations})
+        reader = _Reader({function.sym_name.value: function for function in parsed.body.operations})  # type: ignore[attr-defined]
         arguments = reader.functions["main"].arguments
         names = argument_names(reader.functions)
         results = reader.call("main", [reader.parameter(*item) for item in zip(range(len(names)), names, arguments)])
@@ -207,7 +207,7 @@ def _same(builder: ComputationBuilder, operation: Any, operands: list[Any]) -> V
         operand = builder.constant(operand)
     if operation.operation.name != "stablehlo.reshape" or not operand.shape.is_static:
         raise _Refused(operation.operation.name.removeprefix("stablehlo."))
-    return builder.add("reshape", [operand], array_shape(operand.shape.element_type, _sizes(operation.results[0])))
+    return builder.add("reshape", [operand], array_shape(operand.shape.element_type, _sizes(operation.results[0])))  # type: ignore[arg-type]
 
 
 def _concatenate(builder: ComputationBuilder, operation: Any, operands: list[Any]) -> Value:
@@ -241,7 +241,7 @@ def _broadcast(builder: ComputationBuilder, operation: Any, operands: list[Any])
     sizes = _sizes(operation.results[0])
     if None in sizes:
         raise _Refused("broadcast_in_dim to a dynamic shape")
-    return broadcast(builder, operands[0], tuple(sizes), tuple(operation.broadcast_dimensions))
+    return broadcast(builder, operands[0], tuple(sizes), tuple(operation.broadcast_dimensions))  # type: ignore[arg-type]
 
 
 def broadcast(

@@ -107,7 +107,7 @@ def interpret(program: Any, weights: Sequence[str], inputs: Sequence[str]) -> by
         # operators of torchax raise whatever JAX, numpy or torch do; fx adds the node and its source
         except Exception as error:
             raise LoweringError(f"torchax fails to lower this program: {error}") from error
-        return with_places(lowered.compiler_ir("hlo").as_serialized_hlo_module_proto(), program)
+        return with_places(lowered.compiler_ir("hlo").as_serialized_hlo_module_proto(), program)  # type: ignore[union-attr]
 
 
 def _interpreter(program: Any) -> Any:

@@ -89,7 +89,7 @@ def _torch_kept() -> Iterator[None]:
     packet, tables = torch._ops.OpOverloadPacket, torch._decomp.global_decomposition_table
     original = packet.__getattr__
     rename, register = torch.utils.rename_privateuse1_backend, torch._register_device_module
-    fast_path, options = torch.backends.mha.get_fastpath_enabled(), jax.config.jax_pjrt_client_create_options
+    fast_path, options = torch.backends.mha.get_fastpath_enabled(), jax.config.jax_pjrt_client_create_options  # type: ignore[attr-defined]
     environment, handlers = dict(os.environ), list(logging.root.handlers)
     decompositions = {name: dict(table) for name, table in tables.items()}
 
@@ -101,12 +101,12 @@ def _torch_kept() -> Iterator[None]:
                 raise
             return _MissingOverload()
 
-    packet.__getattr__ = overload
-    torch.utils.rename_privateuse1_backend = torch._register_device_module = lambda *arguments: None
+    packet.__getattr__ = overload  # type: ignore[method-assign]
+    torch.utils.rename_privateuse1_backend = torch._register_device_module = lambda *arguments: None  # type: ignore[assignment]
     try:
         yield
     finally:
-        packet.__getattr__ = original
+        packet.__getattr__ = original  # type: ignore[method-assign]
         torch.utils.rename_privateuse1_backend, torch._register_device_module = rename, register
         torch.backends.mha.set_fastpath_enabled(fast_path)
         jax.config.update("jax_pjrt_client_create_options", options)

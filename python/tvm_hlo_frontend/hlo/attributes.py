@@ -1,4 +1,5 @@
-"""What an instruction carries besides operands: one frozen dataclass per kind of opcode, fields as in hlo.proto."""
+"""What an instruction carries besides operands: one frozen dataclass per kind of opcode. The fields are hlo.proto's in
+Python's terms: literals are numpy arrays, enums their names, and what only compilers use is left out."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from ..patterns.scalar_body import canonical, single_result
 from .definitions import KernelTable
 from .loops import PARALLEL_WORK, Loops, extern, static
 from .reduce import is_nan
-from .scalar import evaluate
+from .scalar.evaluate import evaluate
 from .spec import KernelSpec
 from .tensor_ir import dtype_of, holds_lets, tir
 

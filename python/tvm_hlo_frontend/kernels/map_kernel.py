@@ -8,7 +8,7 @@ from typing import Any
 from tvm import te, topi
 
 from .definitions import KernelTable
-from .scalar import evaluate
+from .scalar.evaluate import evaluate
 from .spec import KernelSpec
 
 table = KernelTable()

@@ -28,7 +28,7 @@ def scan(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[
     body, carries, steps = spec.body, int(spec.parameters["carries"]), int(spec.parameters["steps"])
     assert body is not None
     arrays, stacked = len(inputs) - carries, len(results) - carries
-    dimensions = static((inputs or results)[-1].shape if inputs else results[-1][0])
+    dimensions = static(inputs[-1].shape if inputs else results[-1][0])
     outer, inner = dimensions[0], dimensions[-1]
     tile = min(inner, TILE)
     tiles = -(-inner // tile)

@@ -9,7 +9,7 @@ from typing import Any
 from ..hlo.scalar_expression import ScalarExpression, elementwise_expression
 from .definitions import KernelTable
 from .loops import PARALLEL_WORK, Loops, extern, static
-from .scalar import evaluate
+from .scalar.evaluate import evaluate
 from .spec import KernelSpec
 
 table = KernelTable()

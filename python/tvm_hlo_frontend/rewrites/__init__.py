@@ -1,4 +1,5 @@
-"""HLO to HLO: what makes the rest small. Every rewrite's output is HLO that XLA itself can run."""
+"""HLO to HLO: what makes the rest small. Their output is HLO that XLA itself can run, but for
+custom-calls to this package's own linear algebra."""
 
 from __future__ import annotations
 

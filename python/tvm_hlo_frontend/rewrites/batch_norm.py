@@ -74,7 +74,7 @@ class _BatchNorm:
 
 def _inference(norm: _BatchNorm, *operands: HloInstruction) -> HloInstruction:
     """Rule 76, with given mean and variance."""
-    return norm.normalized(*operands)  # type: ignore[arg-type]
+    return norm.normalized(*operands)
 
 
 def _training(norm: _BatchNorm, x: HloInstruction, scale: HloInstruction, offset: HloInstruction) -> HloInstruction:

@@ -106,4 +106,4 @@ ATTRIBUTE_TYPES: dict[str, type] = {
 }
 
 _tables = (OPERAND_COUNTS, CALLED_COUNTS, ATTRIBUTE_TYPES)
-assert all(opcode in OPCODES for table in _tables for opcode in table)  # type: ignore[attr-defined]
+assert all(opcode in OPCODES for table in _tables for opcode in table)

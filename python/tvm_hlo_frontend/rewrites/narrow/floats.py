@@ -69,7 +69,7 @@ def _format(name: str) -> Format:
 
     def code(value: float) -> int:
         with np.errstate(all="ignore"):
-            return int(np.array(value, np.float32).astype(row.numpy_dtype).view(np.uint8))  # type: ignore[arg-type]
+            return int(np.array(value, np.float32).astype(row.numpy_dtype).view(np.uint8))
 
     def value(bits: int) -> float:
         return float(np.array(bits, np.uint8).view(row.numpy_dtype))  # type: ignore[arg-type]
