@@ -125,7 +125,7 @@ def _interpreter(program: Any) -> Any:
             raise LoweringError(f"torchax makes {value.shape} of {place_of(node)}, torch {tuple(wanted.shape)}")
         return value.astype(torchax.dtype_of(wanted.dtype))
 
-    class TypedInterpreter(torchax.interpreter):  # type: ignore[name-defined,misc]
+    class TypedInterpreter(torchax.interpreter):  # type: ignore[name-defined]
         def run_node(self, node: Any) -> Any:
             if node.op == "call_function" and _is_check(node):
                 return [None]  # the next token of effects
