@@ -7,6 +7,7 @@ or (nested) tuples of them for HLO tuples.
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -77,13 +78,15 @@ class ConverterTable:
     ) -> Callable[[ConvertFunction], ConvertFunction]:
         def decorate(function: ConvertFunction) -> ConvertFunction:
             check_signature(function)
-            check_free(keys, self.entries)
-            self.entries.update(dict.fromkeys(keys, Converter(function, broadcasting, how)))
+            with _adding_one:
+                check_free(keys, self.entries)
+                self.entries.update(dict.fromkeys(keys, Converter(function, broadcasting, how)))
             return function
 
         return decorate
 
 
+_adding_one = threading.Lock()
 _OWN = ConverterTable()
 
 

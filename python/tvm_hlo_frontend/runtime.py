@@ -16,6 +16,7 @@ import numpy as np
 from .dialects import compile_module, mod_and_params, parameter_names
 from .dialects.interface import RunFlat
 from .errors import SignatureError
+from .executors import processors
 from .hlo.shape import BY_NAME
 from .hlo.storage import from_storage, to_storage
 from .report import host_note, report_of
@@ -24,13 +25,17 @@ from .targets import cpu_target
 
 # TVM's passes recurse on the depth of the graph; a chain of 20,000 operators needs about 400 MB
 BUILD_STACK_BYTES = 1 << 30
+# TVM's compiler has state of the process: autotvm's context, options of LLVM
+_compiling = threading.Lock()
+# the stack size of new threads belongs to the process
+_starting = threading.Lock()
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Executable:
-    """A compiled module that takes and returns numpy arrays.
+    """A compiled module that takes and returns numpy arrays; any number of threads may call it at the same time.
 
     Attributes
     ----------
@@ -87,7 +92,7 @@ class Executable:
 
 
 def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None) -> Executable:
-    """Compile a converted module.
+    """Compile a converted module. Threads that call it at the same time wait for each other.
 
     Parameters
     ----------
@@ -120,15 +125,16 @@ def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None)
     target = cpu_target() if target is None else target
     use_all_cores()
 
-    made = with_deep_stack(lambda: compile_module(mod, values, target, signature))
+    with _compiling:
+        made = with_deep_stack(lambda: compile_module(mod, values, target, signature))
     return Executable(signature, made.executor, made.library, made.run_flat, report_of(mod).host_functions)
 
 
 def use_all_cores() -> None:
     """Let TVM's thread pool have every CPU that the process may use, unless the user has set its size; by itself it
     takes half of them on x86. Without effect once the pool has started."""
-    if hasattr(os, "sched_getaffinity"):
-        os.environ.setdefault("TVM_NUM_THREADS", str(len(os.sched_getaffinity(0))))
+    if "TVM_NUM_THREADS" not in os.environ:
+        os.environ["TVM_NUM_THREADS"] = str(len(processors()))
 
 
 def with_deep_stack(function: Callable[[], Result]) -> Result:
@@ -141,12 +147,13 @@ def with_deep_stack(function: Callable[[], Result]) -> Result:
         except BaseException as error:
             outcome.append((None, error))
 
-    before = threading.stack_size(BUILD_STACK_BYTES)
-    try:
-        thread = threading.Thread(target=run, name="tvm-hlo-build")
-        thread.start()
-    finally:
-        threading.stack_size(before)
+    with _starting:
+        before = threading.stack_size(BUILD_STACK_BYTES)
+        try:
+            thread = threading.Thread(target=run, name="tvm-hlo-build")
+            thread.start()
+        finally:
+            threading.stack_size(before)
     thread.join()
     result, error = outcome[0]
     if error is not None:

@@ -13,7 +13,7 @@ from typing import Any
 from .dialects import load_dialect, module_text, run_library, without_params
 from .errors import HloParseError
 from .report import report_of
-from .runtime import Executable
+from .runtime import Executable, use_all_cores
 from .signature import Signature, signature_of
 from .targets import target_text
 
@@ -134,6 +134,7 @@ def load_library(path: Path) -> Executable:
         raise HloParseError(f"{path} cannot be loaded as a library: {str(error).splitlines()[-1]}") from error
     if host_functions:
         from . import host_lapack  # noqa: F401  registers them
+    use_all_cores()
     return Executable(signature, executor, library, run_library(library, executor, signature), host_functions)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,8 @@ def turn(program: Callable[[], Any]) -> list[float]:
 
 
 def prepared(executable: Executable, arrays: Sequence[Any]) -> Callable[[], Any]:
-    """A call that runs a built module on arguments that are in place already, and leaves its results there.
+    """A call that runs a built module on arguments that are in place already, and leaves its results there. It has an
+    executor of its own, which one thread at a time uses.
 
     Parameters
     ----------
@@ -73,4 +75,11 @@ def prepared(executable: Executable, arrays: Sequence[Any]) -> Callable[[], Any]
     from .runtime import check_arguments
 
     checked = check_arguments(executable.inputs, tuple(arrays))
-    return placed_run(executable.library, executable.executor, executable.signature, checked)
+    run = placed_run(executable.library, executable.executor, executable.signature, checked)
+    alone = threading.Lock()
+
+    def call() -> None:
+        with alone:
+            run()
+
+    return call

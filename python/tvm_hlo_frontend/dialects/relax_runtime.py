@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ import tvm
 from tvm import relax
 from tvm.relax.backend.cpu_generic import pipeline as cpu_generic
 
+from ..executors import pooled
 from ..schedules.prim_func import schedule_module_pass
 from ..signature import Signature
 from .interface import Compiled, RunFlat
@@ -64,14 +64,14 @@ def parsed_target(target: Any) -> Any:
 def run_library(library: Any, executor: str, signature: Signature) -> RunFlat:
     """`run_flat` of an Executable, for what `tvm.compile` returned or a library that was exported from it."""
 
-    @functools.cache  # made at the first run: code for another machine can be exported, but not loaded
-    def machine() -> Any:
-        return relax.VirtualMachine(library, tvm.cpu())
+    # at the first call: code for another machine can be exported, but not loaded
+    def make(first: Any) -> Any:
+        return relax.VirtualMachine(library, tvm.cpu())["main"]
 
-    def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
-        return flat_results(machine()["main"](*[tvm.runtime.tensor(array) for array in arrays]))
+    def run(main: Any, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        return flat_results(main(*[tvm.runtime.tensor(array) for array in arrays]))
 
-    return run
+    return pooled(make, run)
 
 
 def placed_run(library: Any, executor: str, signature: Signature, arrays: list[np.ndarray]) -> Callable[[], Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -22,6 +23,8 @@ from ..kernels.definitions import definition
 from ..kernels.scalar import check_supported
 from ..kernels.spec import KernelSpec
 from ..schedules.injective import schedule_injective
+
+_registering = threading.Lock()  # `cache` alone lets two threads in
 
 # operators `hlo.map1` … take so many operands one by one: conv2d and dense fuse with no operator that takes a tuple
 MAX_SEPARATE_OPERANDS = 6
@@ -215,9 +218,14 @@ def _register_operator(name: str, summary: str, relation: Any, pattern: int, sep
     relay_op.register_mixed_precision_conversion(name, _full_precision)
 
 
-@cache
 def register_operators() -> None:
     """Register the operators once per process; further calls do nothing."""
+    with _registering:
+        _registered_once()
+
+
+@cache
+def _registered_once() -> None:
     pattern = relay_op.OpPattern
     schedule = tvm.target.generic_func(schedule_injective)
     maps = ["hlo.map", *(f"hlo.map{count}" for count in range(1, MAX_SEPARATE_OPERANDS + 1))]

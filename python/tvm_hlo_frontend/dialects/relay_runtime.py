@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +12,7 @@ from tvm import relay
 from tvm.contrib import graph_executor
 from tvm.runtime.vm import VirtualMachine
 
+from ..executors import pooled
 from ..schedules.small_loops import small_loops_run_serially
 from ..signature import Signature
 from .interface import Compiled, RunFlat
@@ -73,34 +74,52 @@ def compile_vm(mod: Any, params: dict[str, Any], target: Any) -> Compiled:
 
 def run_on_graph_executor(library: Any, signature: Signature) -> RunFlat:
     """`run_flat` of an Executable, for what `relay.build` returned or a library that was exported from it."""
-
-    @functools.cache  # made at the first run: code for another machine can be exported, but not loaded
-    def loaded() -> Any:
-        return graph_executor.GraphModule(library["default"](tvm.cpu()))
-
     names = [parameter.variable for parameter in signature.parameters if not parameter.bound]
 
-    def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
-        module = loaded()
+    # at the first call: code for another machine can be exported, but not loaded
+    def make(first: Any) -> Any:
+        new = graph_executor.GraphModule
+        module = with_weights_of(first[0], library) if first else new(library["default"](tvm.cpu()))
+        return module, module.get_num_outputs()
+
+    def run(executor: Any, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        module, outputs = executor
         for name, array in zip(names, arrays):
             module.set_input(name, tvm.nd.array(array))
         module.run()
-        return [module.get_output(index).numpy() for index in range(module.get_num_outputs())]
+        return [module.get_output(index).numpy() for index in range(outputs)]
 
-    return run
+    return pooled(make, run)
+
+
+def with_weights_of(first: Any, library: Any) -> Any:
+    """Another graph executor of a library, which holds no weights but those of `first`."""
+    graph, weights = library["get_graph_json"](), set(library["get_graph_params"]().keys())
+    factory = getattr(library, "module", library)
+    module = graph_executor.create(graph, factory.imported_modules[0], tvm.cpu())
+    shared = [name for name in own_storage(json.loads(graph)) if name in weights]
+    for name in weights.difference(shared):
+        module.set_input(name, first.get_input(name))
+    if shared:  # of the file only the names are read
+        names = {name: tvm.nd.array(np.zeros(1, np.int8)) for name in shared}
+        module.share_params(first, tvm.runtime.save_param_dict(names))
+    return module
+
+
+def own_storage(graph: dict[str, Any]) -> list[str]:
+    """Names of the arguments of a graph whose memory is no other tensor's as well, as a reshaped one's is."""
+    storage = graph["attrs"]["storage_id"][1]
+    entry = {number: storage[graph["node_row_ptr"][number]] for number in graph["arg_nodes"]}
+    return [graph["nodes"][number]["name"] for number, place in entry.items() if storage.count(place) == 1]
 
 
 def run_on_virtual_machine(library: Any) -> RunFlat:
     """`run_flat` of an Executable, for what `relay.vm.compile` returned or a library that was exported from it."""
 
-    @functools.cache
-    def machine() -> Any:
-        return VirtualMachine(library, tvm.cpu())
+    def run(machine: Any, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        return flat_results(machine.invoke("main", *[tvm.nd.array(array) for array in arrays]))
 
-    def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
-        return flat_results(machine().invoke("main", *[tvm.nd.array(array) for array in arrays]))
-
-    return run
+    return pooled(lambda first: VirtualMachine(library, tvm.cpu()), run)
 
 
 def placed_run(library: Any, executor: str, signature: Signature, arrays: list[np.ndarray]) -> Callable[[], Any]:
