@@ -75,7 +75,7 @@ NEWEST_TESTS := $(addprefix tests/python/frontend/test_,$(addsuffix .py,newer_ja
 
 test-newest: $(NEWEST_VENV)/.installed  ## JAX's tests and 200 of its primitive harnesses with the newest JAX
 	$(NEWEST_VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -q $(NEWEST_TESTS)
-	$(NEWEST_VENV)/bin/python tools/conformance.py --jobs $(WORKERS) --sample 200 --check
+	$(NEWEST_VENV)/bin/python tools/conformance.py --jobs $(WORKERS) --sample 200 --timeout 180 --check
 
 dist: $(VENV)/.installed  ## the wheel and the source distribution of this package, in dist/
 	rm -f dist/tvm_hlo_frontend-*
