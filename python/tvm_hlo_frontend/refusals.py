@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from .hlo.module import HloInstruction
+from .rewrites.annotations import ANNOTATIONS
 
 _HOST = "it exchanges data with the host while the module runs; pass the data as arguments and results"
 _DYNAMIC = "it makes a shape that is known only at run time; give the program static shapes"
@@ -12,6 +14,14 @@ _CALLBACK = "it calls back into Python while the module runs; take the callback 
 _STATEFUL = (
     "it is stateful; pass rng_seed= to from_hlo (not possible in bodies of map, reduce and the like, nor for types of "
     "less than 8 bits, f8 or pred)"
+)
+_OPTIMISED = "optimised HLO of another backend; convert the module before optimisations"
+_ELSEWHERE = (
+    "lower the program for another platform: from_jax(..., lowering_platforms=('cpu',)) or "
+    "jax.export.export(..., platforms=('cpu',))"
+)
+_PORTABLE_KERNEL = (
+    f"no other device runs it, so write it in ordinary operations (Pallas: interpret=True) and {_ELSEWHERE}"
 )
 
 REFUSED_OPCODES: dict[str, str] = {
@@ -32,9 +42,28 @@ REFUSED_TARGETS: dict[str, str] = {
     "xla_ffi_partitioned_python_cpu_callback": _CALLBACK,
     "PadToStatic": _DYNAMIC,
     "SliceToDynamic": _DYNAMIC,
-    "__onednn$softmax": "optimised HLO of another backend; convert the module before optimisations",
-    "__onednn$matmul": "optimised HLO of another backend; convert the module before optimisations",
+    "__onednn$softmax": _OPTIMISED,
+    "__onednn$matmul": _OPTIMISED,
+    **dict.fromkeys(ANNOTATIONS, "it splits a tensor over several devices; lower the program for a single device"),
 }
+# of many targets, what they have in common; the first that matches counts
+REFUSED_FAMILIES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"tpu_custom_call"), f"it is a kernel for TPUs (Pallas, Mosaic); {_PORTABLE_KERNEL}"),
+    (re.compile(r"mosaic_gpu\w*"), f"it is a kernel for GPUs (Pallas, Mosaic); {_PORTABLE_KERNEL}"),
+    (re.compile(r"__gpu\$xla\.gpu\.triton|triton_kernel_call\w*"), f"it is a Triton kernel; {_PORTABLE_KERNEL}"),
+    (re.compile(r"__(cublas|cudnn|cusolver|cub|hipblas|triton|gpu|onednn|custom_call|ynn)\w*\$.*"), _OPTIMISED),
+    (
+        re.compile(r"(cu|hip|roc|cuda|hybrid)(dnn|solver|blas|sparse|hybrid|fft|rand)?_.*"),
+        f"it calls a library for GPUs; {_ELSEWHERE}",
+    ),
+)
+
+
+def refused_target(target: str) -> str | None:
+    """Why custom-calls to `target` are refused, None if nothing is known of it."""
+    if target in REFUSED_TARGETS:
+        return REFUSED_TARGETS[target]
+    return next((reason for pattern, reason in REFUSED_FAMILIES if pattern.fullmatch(target)), None)
 
 
 def missing_reason(instruction: HloInstruction) -> str:
@@ -42,8 +71,9 @@ def missing_reason(instruction: HloInstruction) -> str:
     if instruction.opcode != "custom-call":
         return REFUSED_OPCODES.get(instruction.opcode, "no converter is registered for this opcode")
     attributes: Any = instruction.attributes
-    if attributes.target in REFUSED_TARGETS:
-        return REFUSED_TARGETS[attributes.target]
+    known = refused_target(attributes.target)
+    if known is not None:
+        return known
     effect = ", has side effects" if attributes.has_side_effect else ""
     return (
         f"no converter is registered for custom-calls to {attributes.target!r} ({attributes.api_version}{effect}); "

@@ -10,10 +10,12 @@ from .hlo.attributes import CustomCallAttributes
 from .hlo.module import HloInstruction, HloModule
 from .hlo.opcodes import OPCODES
 from .kernels.dtypes import TVM_DTYPES
-from .refusals import REFUSED_OPCODES, REFUSED_TARGETS
+from .refusals import REFUSED_OPCODES, refused_target
 from .registry import CUSTOM_CALL_PREFIX, ConvertFunction, custom_call_targets, registered, with_custom
 from .report import dynamic_instructions, missing_converters
 from .rewrites import Capabilities, decompose, settle_known_dimensions
+from .rewrites.annotations import ANNOTATIONS
+from .rewrites.linalg.gpu import gpu_targets
 from .rewrites.linalg.lapack import ROUTINES
 from .rewrites.linalg_custom_calls import PORTABLE_TARGETS, expands_target
 from .rewrites.pipeline import REWRITTEN_OPCODES, SEEDED_OPCODES
@@ -29,6 +31,9 @@ MEANING = {
     "by target": "by the target's own converter",
 }
 REFUSED = "refused"
+_CUSTOM_CALLS = (
+    "custom-call: linear algebra of LAPACK, CUDA, ROCm and TPUs, annotations of devices and memory (which go), "
+)
 # targets that only rewrites make
 _INTERNAL = "tvm_hlo."
 
@@ -67,7 +72,7 @@ def verdict_on(opcode: str) -> Verdict:
         entry = registered()[opcode]
         return Verdict(entry.how, entry.summary)
     if opcode == "custom-call":
-        return Verdict("by target", "custom-call: LAPACK and linear algebra targets, " + ", ".join(public_targets()))
+        return Verdict("by target", _CUSTOM_CALLS + ", ".join(public_targets()))
     return Verdict(REFUSED, REFUSED_OPCODES.get(opcode, "no converter yet"))
 
 
@@ -77,8 +82,10 @@ def public_targets() -> list[str]:
 
 
 def rewritten_targets() -> list[str]:
-    """Targets of custom-calls that rewrites know; of LAPACK's routines, which have four names each, the pattern."""
-    return sorted([*PORTABLE_TARGETS, *(f"lapack_?{routine}_ffi" for routine in ROUTINES)])
+    """Targets of custom-calls that rewrites know; of LAPACK's routines, which have four names
+    each, and of those for GPUs the pattern."""
+    lapack = (f"lapack_?{routine}_ffi" for routine in ROUTINES)
+    return sorted([*ANNOTATIONS, *PORTABLE_TARGETS, *lapack, *gpu_targets()])
 
 
 def verdict_on_target(target: str) -> Verdict | None:
@@ -86,11 +93,12 @@ def verdict_on_target(target: str) -> Verdict | None:
     entry = registered().get(CUSTOM_CALL_PREFIX + target)
     if entry is not None:
         return Verdict(entry.how, entry.summary)
+    if target in ANNOTATIONS:
+        return Verdict("identity", f"{target}: the operands, as there is one device (rule 83)")
     if expands_target(target):
         return Verdict("rewrite", f"{target}: opcodes and kernels that mean the same (rule 75)")
-    if target in REFUSED_TARGETS:
-        return Verdict(REFUSED, REFUSED_TARGETS[target])
-    return None
+    reason = refused_target(target)
+    return None if reason is None else Verdict(REFUSED, reason)
 
 
 def kind_of(instruction: HloInstruction) -> str:

@@ -89,15 +89,15 @@ RULES = (
     )),
     Rule(83, "annotations of devices and memory hand their operand over, unless it is split", (
         Break(
-            "converters/structure.py",
-            '    "MoveToHost",\n',
+            "rewrites/annotations.py",
+            '        "MoveToHost",\n',
             "",
             ("test_collectives.py::test_rule_83_annotations[MoveToHost]",),
         ),
         Break(
-            "converters/structure.py",
-            "    if array_shapes(instruction.shape) != [tensor.shape for tensor in flatten(operand)]:",
-            "    if not array_shapes(instruction.shape):",
+            "rewrites/annotations.py",
+            "        return operands[0] if _same([shape], given) else None",
+            "        return operands[0]",
             structure("test_rule_83_a_tensor_split_over_devices_is_refused"),
         ),
     )),

@@ -25,6 +25,7 @@ TARGET_PREFIX = "tvm_hlo."
     "tvm_hlo.cholesky",
     "tvm_hlo.triangular_solve",
     "tvm_hlo.lu",
+    "tvm_hlo.pivots_to_permutation",
     "tvm_hlo.qr",
     "tvm_hlo.householder_product",
     "tvm_hlo.householder_multiply",

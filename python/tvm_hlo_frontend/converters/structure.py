@@ -10,7 +10,7 @@ from ..conversion import ConversionContext
 from ..hlo.module import HloInstruction
 from ..patterns.known_sizes import sets_full_size
 from ..registry import ConverterTable
-from ..values import Tensor, Token, Value, array_shapes, flatten
+from ..values import Tensor, Token, Value
 
 table = ConverterTable()
 
@@ -85,23 +85,11 @@ def convert_after_all(ctx: ConversionContext, instruction: HloInstruction, *oper
     return Token()
 
 
-ANNOTATIONS = (
-    "Sharding",
-    "SPMDFullToShardShape",
-    "SPMDShardToFullShape",
-    "annotate_device_placement",
-    "MoveToHost",
-    "MoveToDevice",
-    "SetBound",
-)
-
-
-@table.custom_call_converter(*ANNOTATIONS, how="identity")
-def convert_annotation(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
-    """Annotations of devices, memory and bounds: the operand, as there is one device (rule 83)."""
-    if array_shapes(instruction.shape) != [tensor.shape for tensor in flatten(operand)]:
-        ctx.refuse("it splits a tensor over several devices; lower the program for a single device")
-    return operand
+@table.custom_call_converter("AllocateBuffer", how="native")
+def convert_allocate_buffer(ctx: ConversionContext, instruction: HloInstruction) -> Tensor:
+    """AllocateBuffer: zeros, where JAX's lax.empty promises nothing."""
+    shape = instruction.shape
+    return ctx.dialect.broadcast_to(ctx.scalar(0, shape.element_type), shape.dimensions)
 
 
 @table.custom_call_converter("shape_assertion", how="identity")

@@ -108,12 +108,11 @@ def lower_exported(
     SignatureError
         If the arguments do not fit, or are missing although dimensions are symbolic.
     LoweringError
-        If the export is for several devices or not for the platform.
+        If the export is not for the platform.
     """
     import jax
 
-    if exported.nr_devices != 1:
-        raise LoweringError(f"{exported.fun_name} was exported for {exported.nr_devices} devices; export it for one")
+    exported = _for_one_device(exported)
     platform = _platform(exported, platforms)
     names = positional_names(exported)
     if not args and not kwargs:
@@ -128,6 +127,25 @@ def lower_exported(
     assert mlir is not None
     chooses = len(exported.platforms) > 1 or symbolic_dimensions(exported)
     return hlo_from_mlir(mlir, refine=bool(chooses)), exported.out_tree, args, dict(kwargs), names
+
+
+def _for_one_device(exported: Any) -> Any:
+    """`exported` without its shardings, which change nothing on one device; JAX itself insists on as many devices.
+
+    What devices exchange stays in the module, where instructions are refused by name.
+    """
+    if exported.nr_devices == 1:
+        return exported
+    arguments, results = (None,) * len(exported.in_avals), (None,) * len(exported.out_avals)
+    unsharded = {
+        "in_shardings_hlo": arguments,
+        "out_shardings_hlo": results,
+        "_in_named_shardings": arguments,
+        "_out_named_shardings": results,
+    }
+    known = {field.name for field in dataclasses.fields(exported)}  # named shardings are newer than exports
+    changes = {name: value for name, value in unsharded.items() if name in known}
+    return dataclasses.replace(exported, nr_devices=1, **changes)
 
 
 def symbolic_dimensions(exported: Any) -> list[str]:

@@ -8,6 +8,7 @@ from ..hlo.module import HloInstruction, HloModule
 from ..hlo.shape import Shape
 from .capabilities import Capabilities
 from .linalg.factorizations import Site
+from .linalg.gpu import expand_gpu, expands_gpu_target
 from .linalg.lapack import ROUTINES, expand_lapack, routine_of
 from .linalg.portable import expand_portable
 
@@ -15,7 +16,7 @@ PORTABLE_TARGETS = ("LuDecomposition", "Qr", "ProductOfElementaryHouseholderRefl
 
 
 def expand_linalg_custom_calls(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` with opcodes and kernel calls in the place of custom-calls for LAPACK routines and the portable names.
+    """`module` with opcodes and kernel calls in the place of custom-calls to LAPACK, its like of GPUs, portable names.
 
     Layouts that the calls ask for are physical and play no part. Workspace results of old calls become zeros. Calls
     that have a converter of their own stay.
@@ -43,7 +44,8 @@ def _is_known(instruction: HloInstruction, converted: frozenset[str]) -> bool:
 def expands_target(target: str) -> bool:
     """Whether custom-calls to `target` are known here."""
     found = routine_of(target)
-    return target in PORTABLE_TARGETS or (found is not None and found[0] in ROUTINES)
+    is_lapack = found is not None and found[0] in ROUTINES
+    return is_lapack or target in PORTABLE_TARGETS or expands_gpu_target(target)
 
 
 def _expand(
@@ -51,9 +53,8 @@ def _expand(
 ) -> HloInstruction | None:
     assert isinstance(instruction.attributes, CustomCallAttributes)
     site, target = Site(builder, instruction.metadata), instruction.attributes.target
-    results = expand_portable(site, instruction, target, operands)
-    if results is None:
-        results = expand_lapack(site, instruction, target, operands)
+    roads = (expand_portable, expand_lapack, expand_gpu)
+    results = next((made for road in roads if (made := road(site, instruction, target, operands)) is not None), None)
     if results is None:
         return None
     shapes = instruction.shape.tuple_shapes if instruction.shape.is_tuple else (instruction.shape,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..hlo.module import HloModule
+from .annotations import drop_annotations
 from .asynchronous import expand_asynchronous
 from .batch_norm import expand_batch_norm
 from .bitcast import expand_bitcasts
@@ -33,6 +34,7 @@ Rewrite = Callable[[HloModule, Capabilities], HloModule]
 
 # say one instruction in terms of others; instructions keep their place, so messages name what the user wrote
 DECOMPOSITIONS: tuple[Rewrite, ...] = (
+    drop_annotations,
     decide_conditionals,
     expand_asynchronous,
     expand_ragged_all_to_all,

@@ -7,6 +7,7 @@ The generators are those of Salmon et al., "Parallel random numbers: as easy as 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -129,20 +130,40 @@ def _interleaved(
 
 
 def _threefry_body() -> HloComputation:
-    """(number, counter, key) -> both words of ThreeFry-2x32 with 20 rounds; the key is injected after every fourth."""
+    """(number, counter, key) -> both words of ThreeFry-2x32."""
     builder = ComputationBuilder("threefry_2x32")
     emit = Emitter(builder)
     number, counter, packed = (builder.parameter(index, U64) for index in range(3))
-    key = _split(emit, packed)
+    words = _threefry_rounds(emit, _split(emit, packed), _split(emit, emit("add", counter, number)))
+    return builder.build(_join(emit, *words))
+
+
+def threefry_2x32(emit: Emitter, operands: Sequence[HloInstruction]) -> list[HloInstruction]:
+    """Both words u32[...] of ThreeFry-2x32 for keys and counters (key 0, key 1, word 0, word 1), all u32[...]."""
+    builder = ComputationBuilder("threefry_2x32_of_words")
+    inside = Emitter(builder)
+    key0, key1, x, y = (builder.parameter(index, array_shape("u32")) for index in range(4))
+    body = builder.build(_join(inside, *_threefry_rounds(inside, (key0, key1), (x, y))))
+    sizes = operands[0].shape.sizes
+    flat = [emit.reshape(operand, (math.prod(sizes),)) for operand in operands]
+    attributes = DimensionsAttributes((0,))
+    pairs = emit("map", *flat, shape=array_shape("u64", flat[0].shape.dimensions), attributes=attributes, called=[body])
+    return [emit.reshape(word, sizes) for word in _split(emit, pairs)]
+
+
+def _threefry_rounds(
+    emit: Emitter, key: tuple[HloInstruction, HloInstruction], words: tuple[HloInstruction, HloInstruction]
+) -> tuple[HloInstruction, HloInstruction]:
+    """20 rounds; the key is injected after every fourth."""
     schedule = [*key, emit("xor", emit("xor", key[0], key[1]), THREEFRY_PARITY)]
-    x, y = (emit("add", word, part) for word, part in zip(_split(emit, emit("add", counter, number)), key))
+    x, y = (emit("add", word, part) for word, part in zip(words, key))
     for group in range(5):
         for rotation in THREEFRY_ROTATIONS[group % 2]:
             x = emit("add", x, y)
             y = emit("xor", _rotate(emit, y, rotation), x)
         x = emit("add", x, schedule[(group + 1) % 3])
         y = emit("add", emit("add", y, schedule[(group + 2) % 3]), group + 1)
-    return builder.build(_join(emit, x, y))
+    return x, y
 
 
 # ---- Philox ----------------------------------------------------------------------------------------------------------

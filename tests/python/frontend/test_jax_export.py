@@ -175,19 +175,6 @@ def test_arguments_that_do_not_fit_the_export_are_refused():
         lower_jax(exported_layer(), static_argnums=(1,))
 
 
-def test_exports_for_several_devices_are_refused():
-    class TwoDevices(export.Exported):
-        nr_devices = 2
-
-    exported = exported_layer()
-    two = object.__new__(TwoDevices)
-    for name, value in vars(exported).items():
-        if name != "nr_devices":
-            object.__setattr__(two, name, value)
-    with pytest.raises(LoweringError, match="exported for 2 devices"):
-        lower_jax(two)
-
-
 @pytest.mark.parametrize("data", [b"", b"\x00" * 64, bytes(range(256)) * 4])
 def test_bytes_that_are_no_export_are_refused(data):
     with pytest.raises(HloParseError, match=r"no serialized jax\.export\.Exported"):

@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...hlo.attributes import CholeskyAttributes, CompareAttributes, DimensionsAttributes, SliceAttributes
+from ...hlo.attributes import (
+    CholeskyAttributes,
+    CompareAttributes,
+    ConstantAttributes,
+    DimensionsAttributes,
+    SliceAttributes,
+)
 from ...hlo.builder import RewriteBuilder
 from ...hlo.module import HloInstruction, Metadata
 from ...hlo.shape import Shape, array_shape
@@ -113,6 +119,21 @@ def geqp3(site: Site, a: HloInstruction) -> list[HloInstruction]:
     return [packed, permuted, taus_made]
 
 
+def has_no_fixed_columns(start: HloInstruction) -> bool:
+    """Whether `start`, geqp3's operand jpvt, is known to be zeros, as JAX passes it: every column is free."""
+    source = start.operands[0] if start.opcode == "broadcast" else start
+    attributes = source.attributes
+    is_constant = isinstance(attributes, ConstantAttributes) and not isinstance(attributes.literal, tuple)
+    return is_constant and not bool(attributes.literal.any())  # type: ignore[union-attr]
+
+
+def permutation(site: Site, pivots: HloInstruction, n: int) -> HloInstruction:
+    """Rows in their new order s32[..., n] from pivots s32[..., k] that count from 0."""
+    made = array_shape("s32", (*pivots.shape.sizes[:-1], n))
+    batch_rank = pivots.shape.rank - 1
+    return kernel_call(site.builder, "pivots_to_permutation", {}, [pivots], [made], batch_rank, site.metadata)[0]
+
+
 def orgqr(site: Site, a: HloInstruction, taus: HloInstruction) -> HloInstruction:
     """The first columns of the product of the reflectors."""
     return site.call("householder_product", {}, [a, taus], [a.shape])[0]
@@ -125,12 +146,13 @@ def ormqr(
     if left:
         return site.call("householder_multiply", {"adjoint": transpose}, [a, taus, c], [c.shape])[0]
     # C Q = (Q^H C^H)^H
-    turned = _adjoint(site, c)
+    turned = adjoint(site, c)
     parameters = {"adjoint": not transpose}
-    return _adjoint(site, site.call("householder_multiply", parameters, [a, taus, turned], [turned.shape])[0])
+    return adjoint(site, site.call("householder_multiply", parameters, [a, taus, turned], [turned.shape])[0])
 
 
-def _adjoint(site: Site, a: HloInstruction) -> HloInstruction:
+def adjoint(site: Site, a: HloInstruction) -> HloInstruction:
+    """Conjugate transpose of the last two dimensions."""
     rank = a.shape.rank
     turned = site.add("transpose", [a], None, DimensionsAttributes((*range(rank - 2), rank - 1, rank - 2)))
     if a.shape.kind != "complex":

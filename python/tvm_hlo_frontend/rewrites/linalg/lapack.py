@@ -113,14 +113,7 @@ def _geqrf(call: LapackCall) -> list[HloInstruction]:
 
 
 def _geqp3(call: LapackCall) -> list[HloInstruction] | None:
-    # JAX passes zeros as jpvt: every column is free
-    start = call.arrays[1]
-    source = start.operands[0] if start.opcode == "broadcast" else start
-    attributes = source.attributes
-    free = isinstance(attributes, ConstantAttributes) and not isinstance(attributes.literal, tuple)
-    if not free or bool(attributes.literal.any()):  # type: ignore[union-attr]
-        return None
-    return lapack.geqp3(call.site, call.arrays[0])
+    return lapack.geqp3(call.site, call.arrays[0]) if lapack.has_no_fixed_columns(call.arrays[1]) else None
 
 
 def _orgqr(call: LapackCall) -> list[HloInstruction]:
