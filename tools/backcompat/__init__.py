@@ -1,0 +1,1 @@
+"""Exports that JAX keeps of its earlier years, through TVM."""

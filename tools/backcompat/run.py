@@ -1,0 +1,102 @@
+"""One saved module through every stage: lower, convert, build, run, judge."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from conformance.outcome import PASS, REFUSED, WRONG, Outcome, error_message, shorten
+
+from .judge import judge
+from .saved import SavedModule, exported_of
+
+STATUS_OF_STAGE = {"convert": "convert failed", "build": "build failed", "run": "run failed", "compare": WRONG}
+
+# names of modules without a meaning on one device, why, and words of the error that refuses them
+NO_MEANING: tuple[tuple[str, str, str], ...] = (
+    (r"pallas\.mosaic_gpu_", "a kernel for GPUs, written in Mosaic", r"kernel for GPUs .*another platform"),
+    (r"pallas\.mosaic_", "a kernel for TPUs, written in Mosaic", r"kernel for TPUs .*another platform"),
+    (r"pallas\.triton_", "a kernel for GPUs, written in Triton", r"Triton kernel.*another platform"),
+    (
+        r"tpu_Sharding\.|shardy_sharding_ops",
+        "two devices exchange parts of a tensor",
+        r"splits a tensor over several devices; lower the program for a single device",
+    ),
+)
+# names of modules whose saved results are a matter of their platform, and why: they are compared with XLA:CPU
+AS_XLA_CPU: tuple[tuple[str, str], ...] = (
+    (r"tpu_stablehlo_dynamic_reduce_window\.data_variadic", "initial values that a TPU takes more than once"),
+)
+
+
+def no_meaning(name: str) -> tuple[str, str] | None:
+    """(why a module has no meaning on one device, words of the refusal); None if it has one."""
+    return next((entry[1:] for entry in NO_MEANING if re.match(entry[0], name)), None)
+
+
+def run_saved(saved: SavedModule, announce: Callable[[str], None] = lambda stage: None) -> Outcome:
+    """Outcome of one module, run in this process.
+
+    Parameters
+    ----------
+    saved : SavedModule
+    announce : callable
+        Told the name of every stage before it starts, so that a crash can be blamed on it.
+    """
+    stage = ["convert"]
+
+    def enter(name: str) -> None:
+        stage[0] = name
+        announce(name)
+
+    start = time.perf_counter()
+    try:
+        faults = faults_of(saved, enter)
+        status, message = (WRONG, shorten("; ".join(faults))) if faults else (PASS, "")
+    except Exception as error:  # whatever a stage raises is the module's result
+        status, message = STATUS_OF_STAGE[stage[0]], error_message(error)
+        if hasattr(error, "refusals"):
+            status, message = REFUSED, shorten(" ".join(str(error).split()), 2000)
+    status, message = settled(saved.name, status, message)
+    return Outcome(saved.name, saved.family, status, message, round(time.perf_counter() - start, 2))
+
+
+def settled(name: str, status: str, message: str) -> tuple[str, str]:
+    """What a status means for a module: those without a meaning on one device must be refused, and say why."""
+    expected = no_meaning(name)
+    if expected is None:
+        return status, message
+    reason, words = expected
+    if status == REFUSED and re.search(words, message):
+        return REFUSED, reason
+    return WRONG, f"it should be refused with the words {words!r}, but: {status} {message}"
+
+
+def faults_of(saved: SavedModule, enter: Callable[[str], None]) -> list[str]:
+    """What is wrong with the module's results."""
+    import tvm_hlo_frontend
+    from tvm_hlo_frontend.frameworks.lowered import convert_lowered
+    from tvm_hlo_frontend.xla_cpu import compile_xla
+
+    enter("convert")
+    lowered = lower(saved)
+    mod, params = tvm_hlo_frontend.mod_and_params(convert_lowered(lowered))
+    enter("build")
+    executable = tvm_hlo_frontend.build(mod, params)
+    enter("run")
+    got = executable(*saved.inputs)
+    enter("compare")
+    if saved.expected is None or any(re.match(pattern, saved.name) for pattern, _ in AS_XLA_CPU):
+        saved = dataclasses.replace(saved, expected=tuple(compile_xla(lowered.hlo)(*saved.inputs)))
+    return judge(saved, list(got) if isinstance(got, tuple) else [got])
+
+
+def lower(saved: SavedModule) -> Any:
+    """LoweredModule of the artifact or serialized export, or if sizes are open of the export and its inputs."""
+    from tvm_hlo_frontend.frameworks.jax import lower_jax
+    from tvm_hlo_frontend.frameworks.stablehlo import lower_stablehlo
+
+    return lower_jax(exported_of(saved), *saved.inputs) if saved.is_dynamic else lower_stablehlo(saved.data)
