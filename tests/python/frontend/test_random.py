@@ -245,3 +245,14 @@ def test_rule_88_where_nothing_can_be_drawn_it_is_refused(place):
 def test_rule_88_without_a_seed_it_is_refused():
     with pytest.raises(tvm_hlo_frontend.UnsupportedHloError, match="rng_seed"):
         tvm_hlo_frontend.from_hlo(stateful("f32", "RNG_UNIFORM", 0, 1))
+
+
+@pytest.mark.parametrize(("algorithm", "bits", "sizes"), [("RNG_THREE_FRY", 32, (8,)), ("RNG_PHILOX", 64, (3, 2))])
+def test_signed_bits_are_the_same_bits(algorithm, bits, sizes):
+    """XLA's way through StableHLO calls them unsigned."""
+    state = [np.array([1, 2**64 - 1], np.uint64)]
+    signed, unsigned = (_single(algorithm, f"{kind}{bits}", sizes) for kind in "su")
+    _, got = run_tvm(signed, state)
+    _, wanted = run_xla(unsigned, state)
+    assert got.dtype == np.dtype(f"int{bits}")
+    np.testing.assert_array_equal(got.view(wanted.dtype), wanted)
