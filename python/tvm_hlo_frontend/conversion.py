@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
 
 from .dialects.interface import Dialect
+from .emission import ObservedDialect
 from .errors import ConversionError, Refusal, UnsupportedInstruction
 from .hlo.module import HloComputation, HloInstruction
 from .hlo.scalar_expression import ScalarExpression, elementwise_expression
@@ -37,6 +38,7 @@ class ConversionContext:
     Attributes
     ----------
     dialect : Dialect
+        What it is asked for is counted per instruction.
     converters : mapping of str to Converter
     freeze_params : bool
         Keep large constants inline.
@@ -52,7 +54,7 @@ class ConversionContext:
         The framework's names of those.
     refusals : list of Refusal
     counts : Counter
-        (opcode, how) of everything converted.
+        (opcode, what became of it) of everything converted.
     host_functions : set of str
         Packed functions that the module calls and that the process which runs it must have.
     """
@@ -71,6 +73,11 @@ class ConversionContext:
     exact: set[HloInstruction] = field(default_factory=set)
     variables: VariableNames = field(default_factory=VariableNames)
     _by_content: dict[tuple, str] = field(default_factory=dict)
+    observed: ObservedDialect = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.observed = ObservedDialect(self.dialect)
+        self.dialect = cast(Dialect, self.observed)
 
     def refuse(self, reason: str) -> NoReturn:
         """Refuse the instruction at hand; it is listed in the one UnsupportedHloError."""
@@ -181,13 +188,23 @@ class ConversionContext:
         try:
             if not found.broadcasting:
                 operands = [self.settle(v, o.shape) for v, o in zip(operands, instruction.operands)]
-            value = found.convert(self, instruction, *operands)
+            value, how = self._observed(found, instruction, operands)
         except UnsupportedInstruction as refusal:
             self.refusals.append(refusal_of(computation, instruction, str(refusal)))
             return self.placeholder(instruction.shape)
-        self.counts[instruction.opcode, found.how] += 1
         check_result(instruction, value, found.broadcasting)
+        self.counts[instruction.opcode, how] += 1
         return value
+
+    def _observed(self, found: Converter, instruction: HloInstruction, operands: list[Value]) -> tuple[Value, str]:
+        """What a converter makes of an instruction, and what kind of thing that is; computations that it converts on
+        the way are counted for themselves."""
+        outer = self.observed.start()
+        try:
+            value = found.convert(self, instruction, *operands)
+            return value, self.observed.outcome(found.how, value, operands)
+        finally:
+            self.observed.restore(outer)
 
     def lacking_type(self, instruction: HloInstruction) -> str | None:
         """Element type of the result or of an operand that the dialect does not carry."""

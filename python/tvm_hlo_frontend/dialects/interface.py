@@ -39,11 +39,14 @@ class Dialect(Protocol):
         Whether main takes the parameters that have values behind its inputs, whatever HLO's order is.
     unsupported_error : type
         UnsupportedHloError that is also what its frontends raise for operators that they do not know.
+    kernels_emitted : int
+        Calls of kernels until now, with those that a method makes in place of an operator.
     """
 
     name: str
     freezes_params: bool
     weights_come_last: bool
+    kernels_emitted: int
 
     @property
     def unsupported_error(self) -> type[UnsupportedHloError]: ...

@@ -38,6 +38,7 @@ class RelaxDialect:
 
     def __init__(self) -> None:
         self._builder = relax.BlockBuilder()
+        self.kernels_emitted = 0
         self._functions = RelaxFunctions(self._builder, self._type)
         self._kernels = KernelFunctions(self._builder)
         self._symbols: dict[Symbol, Any] = {}
@@ -151,6 +152,7 @@ class RelaxDialect:
 
     # kernels
     def kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> tuple[Tensor, ...]:
+        self.kernels_emitted += 1
         types = [self._type(shape) for shape in results]
         call = self._kernels.call(spec, operands, results, types)
         value = self._functions.scopes[-1].emit(call)

@@ -43,6 +43,7 @@ class RelayDialect:
     def __init__(self) -> None:
         register_operators()
         self._functions = RelayFunctions()
+        self.kernels_emitted = 0
 
     def carries(self, element_type: str) -> bool:
         return element_type in TVM_DTYPES
@@ -161,6 +162,7 @@ class RelayDialect:
 
     # kernels
     def kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> tuple[Tensor, ...]:
+        self.kernels_emitted += 1
         types = [(shape.dimensions, TVM_DTYPES[shape.element_type]) for shape in results]
         expr = call_kernel(spec, [operand.expr for operand in operands], types)
         parts = [expr] if len(results) == 1 else list(relay.TupleWrapper(expr, len(results)))
