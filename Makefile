@@ -18,8 +18,8 @@ NEWEST_PYTHON = $(firstword $(call python,3.13) $(call python,3.12))
 NO_NEWEST_PYTHON := the newest JAX needs Python 3.12 or 3.13, and no python3.13 or python3.12 runs here, on PATH or in pyenv
 
 .PHONY: help env env-relax env-newest newest-python demo test test-relay test-relax test-newest dist test-wheel pythons \
-	dialects-apart conformance backcompat peer tensorflow-ops models rules benchmarks tutorials docs lint typecheck format \
-	check tables clean
+	dialects-apart conformance backcompat stress loop-memory peer tensorflow-ops models rules benchmarks tutorials docs \
+	lint typecheck format check tables clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -97,6 +97,12 @@ conformance: $(CHOSEN)/.installed  ## all of JAX's primitive harnesses through T
 
 backcompat: $(CHOSEN)/.installed  ## exports that JAX keeps of its earlier years through TVM; TVM=relax: today's TVM
 	$(CHOSEN)/bin/python tools/backcompat.py --jobs $(WORKERS)
+
+stress: $(CHOSEN)/.installed  ## compiled modules called from 16 threads, every result checked; TVM=relax: today's TVM
+	$(CHOSEN)/bin/python tools/thread_stress.py
+
+loop-memory: $(CHOSEN)/.installed  ## memory of a loop of a million trips; TVM=relax: today's TVM
+	$(CHOSEN)/bin/python tools/loop_memory.py 1000000
 
 peer: $(RELAX_VENV)/.installed  ## TVM's own StableHLO importer on a sample of the same harnesses, as it is and mended
 	$(RELAX_VENV)/bin/python tools/peer_stablehlo.py --jobs $(WORKERS)

@@ -24,6 +24,7 @@ from .errors import (
     Refusal,
     RegistryError,
     SignatureError,
+    UnknownDimensionsError,
     UnsupportedHloError,
     UnsupportedInstruction,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "RegistryError",
     "Signature",
     "SignatureError",
+    "UnknownDimensionsError",
     "UnsupportedHloError",
     "UnsupportedInstruction",
     "build",
