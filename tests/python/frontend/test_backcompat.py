@@ -91,8 +91,7 @@ def test_the_judge_takes_any_factors_of_the_matrix_and_no_others():
 @pytest.mark.parametrize("dialect", ["relay", "relax"])
 def test_every_saved_export_that_means_something_passes(modules, dialect):
     rows = json.loads((DOCS / f"backcompat_{dialect}.json").read_text(encoding="utf-8"))["modules"]
-    assert rows and {row["name"] for row in rows} <= set(modules)
-    expected = {row["name"]: REFUSED if no_meaning(row["name"]) else PASS for row in rows}
+    expected = {name: REFUSED if no_meaning(name) else PASS for name in modules}
     assert {row["name"]: row["status"] for row in rows} == expected
 
 
