@@ -151,7 +151,7 @@ RULES = (
         ),
         Break(
             FLOATS,
-            "return tir.Select(is_nan(x), x, p.from_bits(bits))",
+            "return p.select(is_nan(x), x, p.from_bits(bits))",
             "return p.from_bits(bits)",
             case("rule_33-reduce-precision5-f32-f32"),
         ),

@@ -47,19 +47,27 @@ def native_map(opcode: str, result_type: str, operands: Sequence[Tensor], attrib
         return _bounded(opcode, *operands)
     if opcode == "clamp":
         low, value, high = operands
-        if _is_plain_constant(low) and _is_plain_constant(high):
-            return relay.minimum(high.expr, relay.maximum(low.expr, value.expr))
+        if _is_plain_constant(low) and _is_plain_constant(high) and not _is_zero(high, negative=True):
+            return relay.minimum(high.expr, _maximum(low, value))
     return None
 
 
 def _bounded(opcode: str, x: Tensor, y: Tensor) -> Any | None:
-    """relay.maximum(constant, x) is NaN for a NaN in x; relay.maximum(x, constant) would drop it."""
-    operator = relay.maximum if opcode == "maximum" else relay.minimum
-    if _is_plain_constant(x) and not _is_constant(y):
-        return operator(x.expr, y.expr)
-    if _is_plain_constant(y) and not _is_constant(x):
-        return operator(y.expr, x.expr)
-    return None
+    """Of a constant and a variable: relay.maximum(constant, x) is NaN for a NaN in x, and x where they are equal;
+    relay.maximum(x, constant) would drop NaN."""
+    if not _is_plain_constant(x):
+        x, y = y, x
+    if not _is_plain_constant(x) or _is_constant(y):
+        return None
+    if opcode == "maximum":
+        return _maximum(x, y)
+    return None if _is_zero(x, negative=True) else relay.minimum(x.expr, y.expr)
+
+
+def _maximum(constant: Tensor, x: Tensor) -> Any:
+    larger = relay.maximum(constant.expr, x.expr)
+    # the larger one of 0 and -0 comes out as -0, and nothing else is negative
+    return relay.abs(larger) if _is_zero(constant, negative=False) else larger
 
 
 def _widening_cast(x: Tensor, result_type: str) -> Any | None:
@@ -81,6 +89,11 @@ def _constant_of(x: Tensor) -> relay.Constant | None:
 
 def _is_constant(x: Tensor) -> bool:
     return _constant_of(x) is not None
+
+
+def _is_zero(constant: Tensor, negative: bool) -> bool:
+    (number,) = _constant_of(constant).data.numpy().reshape(-1)  # type: ignore[union-attr]
+    return bool(number == 0 and np.signbit(number) == negative)
 
 
 def _is_plain_constant(x: Tensor) -> bool:

@@ -10,8 +10,8 @@ from ..hlo.scalar_expression import ScalarExpression, ScalarNode
 from ..patterns.scalar_body import canonical, single_result
 from .definitions import KernelTable
 from .loops import PARALLEL_WORK, Loops, extern, static
-from .reduce import is_nan
 from .scalar.evaluate import evaluate
+from .scalar.primitives import is_nan
 from .spec import KernelSpec
 from .tensor_ir import dtype_of, holds_lets, tir
 

@@ -13,8 +13,9 @@ from ..patterns.reducers import identity_element
 from .definitions import KernelTable
 from .dtypes import ELEMENT_TYPES
 from .loops import PARALLEL_WORK, static
+from .scalar import extremes
 from .spec import KernelSpec
-from .tensor_ir import call_intrinsic, dtype_of, tir
+from .tensor_ir import dtype_of, tir
 
 table = KernelTable()
 
@@ -26,42 +27,17 @@ LAST_LANES = 8
 # columns accumulated in one go where the last dimension is kept: they stay in the first-level cache
 MAX_COLUMNS = 1024
 
-# integer type of a float's bits and the bits of infinity
-_INFINITY_BITS = {
-    "float16": ("int16", 0x7C00),
-    "float32": ("int32", 0x7F800000),
-    "float64": ("int64", 0x7FF0000000000000),
-}
-
 Combine = Callable[[Any, Any], Any]
 
 
 def combine(kind: str, left: Any, right: Any) -> Any:
     """`kind` of two TIR scalars; the right one is written as often as the kind reads it."""
-    if kind in ("max", "min") and dtype_of(left).startswith("float"):
-        return tir.Select(tir.any(is_nan(left), is_nan(right)), left + right, plain(kind, left, right))
-    return plain(kind, left, right)
-
-
-def magnitude_bits(value: Any) -> Any:
-    """The bits of a float's absolute value as a signed integer of the same width."""
-    integer, _ = _INFINITY_BITS[dtype_of(value)]
-    return call_intrinsic(integer, "reinterpret", value) & tir.const((1 << (int(integer[3:]) - 1)) - 1, integer)
-
-
-def is_nan(value: Any) -> Any:
-    """Whether a float is NaN, by its bits: TVM lets LLVM assume that no comparison of floats meets one."""
-    integer, infinity = _INFINITY_BITS[dtype_of(value)]
-    return magnitude_bits(value) > tir.const(infinity, integer)
-
-
-def plain(kind: str, left: Any, right: Any) -> Any:
-    """`kind` of two TIR scalars neither of which is NaN."""
+    is_float = dtype_of(left).startswith("float")
     operations: dict[str, Combine] = {
         "sum": lambda a, b: a + b,
         "product": lambda a, b: a * b,
-        "max": tir.max,
-        "min": tir.min,
+        "max": extremes.maximum if is_float else tir.max,
+        "min": extremes.minimum if is_float else tir.min,
         "any": tir.Or,
         "all": tir.And,
         "and": lambda a, b: a & b,
@@ -81,9 +57,9 @@ def identity(kind: str, dtype: str) -> Any:
     return tir.const(int(value), dtype)
 
 
-def reducer(kind: str, operation: Callable[[str, Any, Any], Any] = combine) -> Any:
+def reducer(kind: str) -> Any:
     """te reducer of `kind`."""
-    return te.comm_reducer(lambda a, b: operation(kind, a, b), lambda dtype: identity(kind, dtype), name=f"hlo_{kind}")
+    return te.comm_reducer(lambda a, b: combine(kind, a, b), lambda dtype: identity(kind, dtype), name=f"hlo_{kind}")
 
 
 @table.kernel("reduce", "reduction", schedule=lambda outputs, target: schedule_reduction(outputs, target))
@@ -100,9 +76,7 @@ def reduce_kernel(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tup
     if lanes == 0:
         name = "hlo_reduce_short" if rank - 1 in dimensions else "hlo_reduce"
         return [_reduction(kind, shape, operand, dimensions, name)]
-    if kind in ("max", "min") and dtype_of(operand).startswith("float"):
-        return [_extreme_rows(kind, operand, shape, dimensions, lanes)]
-    return [_rows(kind, combine, operand, shape, dimensions, lanes, "hlo_reduce")]
+    return [_rows(kind, operand, shape, dimensions, lanes, "hlo_reduce")]
 
 
 def lane_count(operand: Any, dimension_count: int) -> int:
@@ -140,16 +114,7 @@ def _reduction(kind: str, shape: tuple, operand: Any, dimensions: tuple[int, ...
     return te.compute(shape, element, name=name, tag=topi.tag.COMM_REDUCE)
 
 
-def _rows(
-    kind: str,
-    operation: Callable[[str, Any, Any], Any],
-    operand: Any,
-    shape: tuple,
-    dimensions: tuple[int, ...],
-    lanes: int,
-    name: str,
-    transform: Callable[[Any], Any] = lambda value: value,
-) -> Any:
+def _rows(kind: str, operand: Any, shape: tuple, dimensions: tuple[int, ...], lanes: int, name: str) -> Any:
     """Reduction over the last dimension (and maybe others): lanes side by side, then the lanes and the remainder."""
     length = static(operand.shape)[-1]
     blocks, rest = divmod(length, lanes)
@@ -158,30 +123,30 @@ def _rows(
 
     def lane_element(*index: Any) -> Any:
         last = block * lanes + index[-1]
-        value = transform(_source(operand, dimensions, index[:kept_count], [*outer, last]))
-        return reducer(kind, operation)(value, axis=[*outer, block])
+        value = _source(operand, dimensions, index[:kept_count], [*outer, last])
+        return reducer(kind)(value, axis=[*outer, block])
 
     partial = te.compute((*shape, lanes), lane_element, name=f"{name}_lanes", tag=topi.tag.COMM_REDUCE)
-    parts = [_lane_total(kind, operation, _fewer_lanes(kind, operation, partial, name), shape, name)]
+    parts = [_lane_total(kind, _fewer_lanes(kind, partial, name), shape, name)]
     if rest:
         outer, step = _axes(operand, dimensions)[:-1], te.reduce_axis((0, rest), name="step")
 
         def rest_element(*index: Any) -> Any:
             last = blocks * lanes + step
-            value = transform(_source(operand, dimensions, index[:kept_count], [*outer, last]))
-            return reducer(kind, operation)(value, axis=[*outer, step])
+            value = _source(operand, dimensions, index[:kept_count], [*outer, last])
+            return reducer(kind)(value, axis=[*outer, step])
 
         parts.append(te.compute(shape, rest_element, name=f"{name}_rest", tag=topi.tag.COMM_REDUCE))
         return te.compute(
             shape,
-            lambda *index: operation(kind, *(part(*index) for part in parts)),
+            lambda *index: combine(kind, *(part(*index) for part in parts)),
             name=name,
             tag=topi.tag.COMM_REDUCE,
         )
     return parts[0]
 
 
-def _fewer_lanes(kind: str, operation: Callable[[str, Any, Any], Any], partial: Any, name: str) -> Any:
+def _fewer_lanes(kind: str, partial: Any, name: str) -> Any:
     """Lanes in groups, side by side: what is left is taken one by one, each waiting for the one before."""
     *shape, lanes = partial.shape
     groups = int(lanes) // LAST_LANES
@@ -190,41 +155,20 @@ def _fewer_lanes(kind: str, operation: Callable[[str, Any, Any], Any], partial: 
     group = te.reduce_axis((0, groups), name="group")
     return te.compute(
         (*shape, LAST_LANES),
-        lambda *index: reducer(kind, operation)(partial(*index[:-1], group * LAST_LANES + index[-1]), axis=group),
+        lambda *index: reducer(kind)(partial(*index[:-1], group * LAST_LANES + index[-1]), axis=group),
         name=f"{name}_last_lanes",
         tag=topi.tag.COMM_REDUCE,
     )
 
 
-def _lane_total(kind: str, operation: Callable[[str, Any, Any], Any], partial: Any, shape: tuple, name: str) -> Any:
+def _lane_total(kind: str, partial: Any, shape: tuple, name: str) -> Any:
     lane = te.reduce_axis((0, partial.shape[-1]), name="lane")
     return te.compute(
         shape,
-        lambda *index: reducer(kind, operation)(partial(*index, lane), axis=lane),
+        lambda *index: reducer(kind)(partial(*index, lane), axis=lane),
         name=f"{name}_total",
         tag=topi.tag.COMM_REDUCE,
     )
-
-
-def _extreme_rows(kind: str, operand: Any, shape: tuple, dimensions: tuple[int, ...], lanes: int) -> Any:
-    """max or min of rows with NaN winning: the extreme without regard to NaN, and whether there is one.
-
-    Reading the row twice out of the cache is faster than a NaN-propagating maximum, whose element is used several times
-    and therefore not loaded as a vector by TVM. A NaN is an absolute value, as an integer, above that of infinity.
-    """
-    dtype = dtype_of(operand)
-    integer, infinity = _INFINITY_BITS[dtype]
-    extreme = _rows(kind, plain, operand, shape, dimensions, lanes, "hlo_extreme")
-    largest = _rows(
-        "max", plain, operand, shape, dimensions, lanes, "hlo_magnitude",
-        magnitude_bits,
-    )  # fmt: skip
-
-    def element(*index: Any) -> Any:
-        has_nan = largest(*index) > tir.const(infinity, integer)
-        return tir.Select(has_nan, tir.const(math.nan, dtype), extreme(*index))
-
-    return te.compute(shape, element, name="hlo_reduce", tag=topi.tag.COMM_REDUCE)
 
 
 def schedule_reduction(outputs: Sequence[Any], target: Any) -> Any:
@@ -264,7 +208,7 @@ def _stages(output: Any) -> tuple[list[Any], list[Any]]:
         if any(operation.same_as(other) for other in seen):
             continue
         seen.append(operation)
-        if str(operation.name).startswith(("hlo_reduce", "hlo_extreme", "hlo_magnitude")):
+        if str(operation.name).startswith("hlo_reduce"):
             own.append(operation)
         elif isinstance(operation, te.ComputeOp):
             producers.append(operation)

@@ -22,7 +22,16 @@ from .emit import Emitter
 from .narrow import integers
 from .narrow.bitcasts import bitcast_convert
 from .narrow.bodies import plain_body, plain_opcode
-from .narrow.floats import NARROW_FLOATS, POWERS_OF_TWO, after_arithmetic, from_bits, rounded, to_bits
+from .narrow.floats import (
+    FORMATS,
+    NARROW_FLOATS,
+    POWERS_OF_TWO,
+    after_arithmetic,
+    carried_values,
+    converted,
+    from_bits,
+    to_bits,
+)
 from .narrow.integers import NARROW_INTEGERS, wrapped
 
 NARROW_TYPES = NARROW_FLOATS | NARROW_INTEGERS
@@ -157,14 +166,16 @@ def _constant(
         bits = np.ascontiguousarray(literal).view(array_shape(stored).numpy_dtype)
         return from_bits(emit, emit.builder.constant(bits, stored, name=old.name), name)
     shape = rewriter.carried_shape(old.shape)
-    attributes = ConstantAttributes(_carried_literal(literal, shape))
+    attributes = ConstantAttributes(_carried_literal(literal, old.shape, shape))
     return emit.builder.add("constant", (), shape, attributes, name=old.name, metadata=old.metadata)
 
 
-def _carried_literal(literal: Literal, shape: Shape) -> Literal:
+def _carried_literal(literal: Literal, old: Shape, new: Shape) -> Literal:
     if isinstance(literal, tuple):
-        return tuple(_carried_literal(part, sub) for part, sub in zip(literal, shape.tuple_shapes))
-    return literal.astype(shape.numpy_dtype)
+        shapes = zip(literal, old.tuple_shapes, new.tuple_shapes)
+        return tuple(_carried_literal(part, before, after) for part, before, after in shapes)
+    is_float = old.element_type in NARROW_FLOATS and old.element_type != new.element_type
+    return carried_values(literal, old.element_type) if is_float else literal.astype(new.numpy_dtype)
 
 
 def _parameter(
@@ -187,12 +198,22 @@ def _convert(
         through = "f64" if source == "f64" and target != "bf16" else "f32"
         wide = emit.convert(x, through)
         exact = source in NARROW_FLOATS and target == "bf16"
-        return wide if exact else rounded(emit, wide, target)
+        return wide if exact else converted(emit, wide, target)
     if target in NARROW_INTEGERS & rewriter.narrow:
         if x.shape.kind == "float":
             return integers.saturated(emit, x, target)
         return wrapped(emit, emit.convert(x, carrier(target)), target)
     return emit.convert(x, target)
+
+
+def _reduce_precision(
+    rewriter: _Rewriter, emit: Emitter, old: HloInstruction, operands: tuple[HloInstruction, ...]
+) -> HloInstruction | None:
+    """Formats of 8 bits and less have their subnormal numbers in f16, where XLA computes: there they are no others."""
+    if old.shape.element_type not in FORMATS:
+        return None
+    half = emit("reduce-precision", emit.convert(operands[0], "f16"), attributes=old.attributes)
+    return after_arithmetic(emit, emit.convert(half, "f32"), old.shape.element_type)
 
 
 def _bitcast_convert(
@@ -243,6 +264,7 @@ _RULES: dict[str, Rule] = {
     "parameter": _parameter,
     "popcnt": _on_integers(integers.population_count),
     "reduce": _reduction,
+    "reduce-precision": _reduce_precision,
     "reduce-window": _reduction,
     "shift-right-arithmetic": _on_integers(integers.shift_right_arithmetic),
     "shift-right-logical": _on_integers(integers.shift_right_logical),

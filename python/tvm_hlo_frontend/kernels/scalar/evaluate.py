@@ -19,7 +19,7 @@ from .table import SCALAR_FUNCTIONS, operand_kind
 
 _MODULES = (compare, convert, floats, integers, logical, transcendental)
 # half precision is computed in f32 and rounded (HloEvaluator computes so); these work on its bits
-_OWN_HALF = frozenset({"select", "convert", "bitcast-convert", "reduce-precision", "compare"})
+_OWN_HALF = frozenset("select convert bitcast-convert reduce-precision compare is-finite abs negate sign".split())
 
 
 def evaluate(expression: ScalarExpression, operands: Sequence[Any]) -> list[Any]:

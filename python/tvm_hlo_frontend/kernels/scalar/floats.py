@@ -6,6 +6,7 @@ from typing import Any
 
 from ...hlo.scalar_expression import ScalarNode
 from ..tensor_ir import dtype_of, tir
+from . import extremes
 from . import primitives as p
 from .primitives import MANTISSA_BITS, Scope, bits_of, compare_numbers, integer, is_nan, opaque, real
 from .table import scalar
@@ -66,25 +67,25 @@ def sign(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """NaN for NaN and the same zero for a zero (HloEvaluator HandleSign)."""
     x = scope.bind(x)
     one = p.copy_sign(real(1.0, dtype_of(x)), x)
-    return tir.Select(tir.Or(p.is_zero(x), is_nan(x)), x, one)
+    return p.select(tir.Or(p.is_zero(x), is_nan(x)), x, one)
 
 
 @scalar("maximum", kinds=_FLOAT)
 def maximum(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
-    """NaN if either is."""
-    return p.maximum(scope, x, y)
+    """NaN if either is; 0 is above -0."""
+    return extremes.maximum(x, y)
 
 
 @scalar("minimum", kinds=_FLOAT)
 def minimum(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
-    """NaN if either is."""
-    return p.minimum(scope, x, y)
+    """NaN if either is; 0 is above -0."""
+    return extremes.minimum(x, y)
 
 
 @scalar("clamp", kinds=_FLOAT)
 def clamp(scope: Scope, node: ScalarNode, low: Any, x: Any, high: Any) -> Any:
     """min(high, max(x, low)), NaN if any is (HloEvaluator HandleClamp)."""
-    return p.minimum(scope, high, p.maximum(scope, low, x))
+    return extremes.minimum(high, extremes.maximum(low, x))
 
 
 @scalar("ceil", kinds=_FLOAT)
@@ -149,7 +150,7 @@ def reduce_precision(scope: Scope, node: ScalarNode, x: Any) -> Any:
     if exponent_bits < source_exponent:
         bits = _clip_exponent(bits, x, source_mantissa, source_exponent, exponent_bits)
     # XLA:CPU keeps NaN also where no mantissa bit is left to tell it from infinity
-    return tir.Select(is_nan(x), x, p.from_bits(bits))
+    return p.select(is_nan(x), x, p.from_bits(bits))
 
 
 def _round_mantissa(bits: Any, dropped: int, word: str) -> Any:

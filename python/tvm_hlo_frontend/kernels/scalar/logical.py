@@ -7,6 +7,7 @@ from typing import Any
 from ...hlo.scalar_expression import ScalarNode
 from ..tensor_ir import dtype_of, tir
 from .primitives import Scope, bits_of, is_signed, opaque, truth
+from .primitives import select as select_value
 from .table import scalar
 
 
@@ -67,4 +68,4 @@ def select(scope: Scope, node: ScalarNode, condition: Any, on_true: Any, on_fals
     if dtype_of(on_true) == "bool":
         # as numbers, and without a variable: LLVM's code generator fails on a variable bound to a vector comparison
         return truth(tir.Select(condition, tir.Cast("uint8", on_true), tir.Cast("uint8", on_false)))
-    return tir.Select(condition, on_true, on_false)
+    return select_value(condition, on_true, on_false)

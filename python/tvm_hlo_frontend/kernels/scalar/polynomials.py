@@ -154,13 +154,13 @@ def tanh(scope: Scope, x: Any) -> Any:
     x = scope.bind(x)
     magnitude = scope.bind(p.absolute(x))
     square = scope.bind(p.multiply(x, x))
-    small = fma(p.multiply(horner(square, _TANH), square), x, x)
+    small = fma(p.multiply(horner(square, _TANH), square), magnitude, magnitude)
     inside = scope.bind(tir.Select(compare_numbers("GT", magnitude, real(10.0, F32)), real(10.0, F32), magnitude))
     growth = _bounded_exponential(scope, p.add(inside, inside))
     quotient = p.divide(real(2.0, F32), p.add(growth, _constant(1.0)))
-    large = p.copy_sign(p.subtract(_constant(1.0), quotient), x)
+    large = p.subtract(_constant(1.0), quotient)
     result = tir.Select(compare_numbers("LT", magnitude, real(_TANH_SMALL, F32)), small, large)
-    return tir.Select(is_nan(x), x, result)
+    return tir.Select(is_nan(x), x, p.copy_sign(result, x))
 
 
 def logistic(scope: Scope, x: Any) -> Any:

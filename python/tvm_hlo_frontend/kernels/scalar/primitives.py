@@ -21,7 +21,7 @@ MANTISSA_BITS = {16: 10, 32: 23, 64: 52}
 
 FMA, OPAQUE_VALUE, STORED_VALUE = "hlo_fma", "hlo_opaque_value", "hlo_stored_value"
 # CallEffectKind
-_PURE, _READS_STATE = 1, 2
+PURE, READS_STATE = 1, 2
 
 
 def _argument(call: Any) -> Any:
@@ -40,9 +40,9 @@ def _llvm_fma(call: Any) -> Any:
 # rule for it would make TVM fuse every product and sum on the target), and two identities. TVM's passes inline the
 # Lets of pure integers and follow those of other pure values into each use; what claims to read memory is left alone
 # (but for StorageFlatten, whose time grows with the expression as if inlined).
-register_intrinsic(FMA, _PURE, {"default": _product_and_sum, "llvm": _llvm_fma})
-register_intrinsic(OPAQUE_VALUE, _PURE, {"default": _argument})
-register_intrinsic(STORED_VALUE, _READS_STATE, {"default": _argument})
+register_intrinsic(FMA, PURE, {"default": _product_and_sum, "llvm": _llvm_fma})
+register_intrinsic(OPAQUE_VALUE, PURE, {"default": _argument})
+register_intrinsic(STORED_VALUE, READS_STATE, {"default": _argument})
 
 
 class Scope:
@@ -230,6 +230,14 @@ def copy_sign(magnitude: Any, sign: Any) -> Any:
     return from_bits(to_bits(magnitude) | (to_bits(sign) & sign_mask(sign)))
 
 
+def select(condition: Any, x: Any, y: Any) -> Any:
+    """One of two values, all of its bits: a choice of f16 goes through f32 where the machine has no f16, which quiets
+    signalling NaN."""
+    if dtype_of(x) != "float16":
+        return tir.Select(condition, x, y)
+    return from_bits(tir.Select(condition, to_bits(x), to_bits(y)))
+
+
 def to_half(scope: Scope, x: Any) -> Any:
     """An f32 rounded to f16.
 
@@ -291,19 +299,3 @@ def is_zero(x: Any) -> Any:
     """Whether a float is 0 or -0, by its bits."""
     mask = magnitude_mask(x)
     return equal(to_bits(x) & mask, tir.const(0, dtype_of(mask)))
-
-
-def maximum(scope: Scope, x: Any, y: Any) -> Any:
-    """The larger float, NaN if either is."""
-    return _extreme(scope, "GT", x, y)
-
-
-def minimum(scope: Scope, x: Any, y: Any) -> Any:
-    """The smaller float, NaN if either is."""
-    return _extreme(scope, "LT", x, y)
-
-
-def _extreme(scope: Scope, direction: str, x: Any, y: Any) -> Any:
-    x, y = scope.bind(x), scope.bind(y)
-    numbers = tir.Select(compare_numbers(direction, x, y), x, y)
-    return tir.Select(is_nan(x), x, tir.Select(is_nan(y), y, numbers))

@@ -101,6 +101,17 @@ def rounded(emit: Emitter, x: HloInstruction, element_type: str) -> HloInstructi
     return emit.convert(_rounded_to(emit, x, FORMATS[element_type]), "f32")
 
 
+def converted(emit: Emitter, x: HloInstruction, element_type: str) -> HloInstruction:
+    """`x` of any value rounded to `element_type`: what `rounded` does to the results of arithmetic, whose NaN are
+    quiet, and to a signalling NaN whose payload `element_type` has no room for."""
+    value = rounded(emit, x, element_type)
+    if element_type != "bf16":  # the others are rounded by arithmetic
+        return value
+    sign = emit("and", emit.bits(value, "u32"), 0x80000000)
+    nan = emit.bits(emit("or", sign, 0x7FC00000), "f32")
+    return emit.select(emit.compare("NE", value, value), nan, value)
+
+
 def after_arithmetic(emit: Emitter, x: HloInstruction, element_type: str) -> HloInstruction:
     """The f32 result `x` of an operation on `element_type`: XLA:CPU computes f8 and f4 in f16 and rounds twice."""
     if element_type in FORMATS:
@@ -129,7 +140,7 @@ def _rounded_to(emit: Emitter, x: HloInstruction, form: Format) -> HloInstructio
     if form.saturates:
         number = emit.compare("EQ", x, x)
         clamped = emit("clamp", emit.full(-form.greatest, x.shape), x, emit.full(form.greatest, x.shape))
-        x = emit.select(number, clamped, 0)
+        x = emit.select(number, clamped, -0.0)
     exponent = _exponent(emit, x, form)
     units = emit("round-nearest-even", _in_units(emit, x, exponent, form))
     unit = emit.bits(emit("shift-left", emit("subtract", exponent, form.mantissa), wide.mantissa), x.shape.element_type)
@@ -160,12 +171,29 @@ def _nearest_power_of_two(emit: Emitter, x: HloInstruction) -> HloInstruction:
     return emit.bits(emit.select(outside, 0x7FC00000, value), "f32")
 
 
+def carried_values(array: np.ndarray, element_type: str) -> np.ndarray:
+    """f32 values of an array of `element_type`, with what `from_bits` makes of NaN."""
+    values = np.asarray(array, order="C").astype(np.float32)
+    flat, nan = values.reshape(-1).view(np.uint32), np.isnan(values.reshape(-1))
+    if not nan.any() or element_type == POWERS_OF_TWO:
+        return values
+    form = FORMATS.get(element_type)
+    if form is not None and form.infinity is None:
+        flat[nan] |= np.uint32(0 if form.negative_zero else 0xFFC00000)
+        return values
+    width, mantissa = (16, 7) if form is None else (form.bits, form.mantissa)
+    words = np.asarray(array, order="C").reshape(-1).view(f"u{width // 8}").astype(np.uint32)
+    payload = (words & np.uint32((1 << mantissa) - 1)) << np.uint32(23 - mantissa)
+    flat[nan] = (words >> np.uint32(width - 1) << np.uint32(31) | np.uint32(0x7F800000) | payload)[nan]
+    return values
+
+
 def to_bits(emit: Emitter, x: HloInstruction, element_type: str) -> HloInstruction:
     """Bits (u16 for bf16, else u8) of f32 values that `element_type` represents exactly."""
     bits = emit.bits(x, "u32")
     if element_type == "bf16":
-        # reads its operand once, so that it fuses cheaply. Arithmetic makes no NaN whose upper bits are an infinity's:
-        # only a signalling f32 NaN of the caller's becomes infinite
+        # reads its operand once, so that it fuses cheaply: the upper bits of a NaN are never an infinity's, which
+        # arithmetic and `converted` see to
         return emit.convert(emit("shift-right-logical", bits, 16), "u16")
     if element_type == POWERS_OF_TWO:
         return emit.convert(emit("and", emit("shift-right-logical", bits, 23), 0xFF), "u8")
@@ -179,7 +207,11 @@ def to_bits(emit: Emitter, x: HloInstruction, element_type: str) -> HloInstructi
     if form.infinity is not None:
         code = emit.select(emit.compare("EQ", magnitude, 0x7F800000), form.infinity, code)
     if form.nan is not None:
-        code = emit.select(emit.compare("GT", magnitude, 0x7F800000), form.nan, code)
+        nan: HloInstruction | int = form.nan
+        if form.infinity is not None:  # the payload, which is never empty: its upper bits say that it is quiet
+            nan = emit("and", emit("shift-right-logical", magnitude, 23 - form.mantissa), (1 << form.mantissa) - 1)
+            nan = emit("or", nan, form.infinity)
+        code = emit.select(emit.compare("GT", magnitude, 0x7F800000), nan, code)
     if not form.negative_zero:
         sign = emit.select(emit.compare("EQ", code, 0), 0, sign)
     return emit.convert(emit("or", code, sign), "u8")
@@ -203,11 +235,14 @@ def from_bits(emit: Emitter, bits: HloInstruction, element_type: str) -> HloInst
     value = emit.bits(emit("multiply", emit.convert(units, "f32"), unit), "u32")
     if form.infinity is not None:
         value = emit.select(emit.compare("EQ", code, form.infinity), 0x7F800000, value)
-        value = emit.select(emit.compare("GT", code, form.infinity), 0x7FC00000, value)
+        payload = emit("shift-left", emit("and", code, (1 << form.mantissa) - 1), 23 - form.mantissa)
+        nan = emit("or", payload, 0x7F800000)
+        value = emit.select(emit.compare("GT", code, form.infinity), nan, value)
     elif form.nan is not None and form.negative_zero:
         value = emit.select(emit.compare("EQ", code, form.nan), 0x7FC00000, value)
     sign = emit("shift-left", emit("shift-right-logical", bits, form.bits - 1), 31)
     value = emit("or", value, sign)
     if not form.negative_zero:
-        value = emit.select(emit.compare("EQ", bits, 1 << (form.bits - 1)), 0x7FC00000, value)
+        # XLA reads the one NaN, which has only the sign bit, as a negative one
+        value = emit.select(emit.compare("EQ", bits, 1 << (form.bits - 1)), 0xFFC00000, value)
     return emit.bits(value, "f32")

@@ -14,7 +14,7 @@ from .injective import Nest, reads_same_index, schedule_blocks, schedule_loops
 from .producers import inline_producers
 
 # stages of one kernel, which share the loops over the kept dimensions
-ROW_STAGES = ("hlo_reduce", "hlo_extreme", "hlo_magnitude")
+ROW_STAGES = "hlo_reduce"
 
 
 def schedule_reductions(schedule: Any, target: Any) -> None:
