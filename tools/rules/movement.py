@@ -112,8 +112,8 @@ RULES = (
     Rule(44, "select: a scalar pred chooses the whole tensor", (
         Break(
             "kernels/scalar/logical.py",
-            "    return tir.Select(condition, on_true, on_false)",
-            "    return tir.Select(condition, on_false, on_true)",
+            "    return select_value(condition, on_true, on_false)",
+            "    return select_value(condition, on_false, on_true)",
             ("test_elementwise.py::test_rule_13_rule_14_rule_44_scalars_and_pending_broadcasts",),
         ),
     )),

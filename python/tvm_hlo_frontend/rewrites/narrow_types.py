@@ -30,6 +30,7 @@ from .narrow.floats import (
     carried_values,
     converted,
     from_bits,
+    positive_nan,
     to_bits,
 )
 from .narrow.integers import NARROW_INTEGERS, wrapped
@@ -193,6 +194,8 @@ def _convert(
     source, target = old.operands[0].shape.element_type, old.shape.element_type
     if source == target:
         return x
+    if source in FORMATS and not FORMATS[source].negative_zero:
+        x = positive_nan(emit, x)
     if target in NARROW_FLOATS & rewriter.narrow:
         # an f64 must not be rounded twice on its way to 8 bits; XLA:CPU does so for bf16
         through = "f64" if source == "f64" and target != "bf16" else "f32"

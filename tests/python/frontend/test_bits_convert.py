@@ -32,6 +32,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
 }
 # (source, target) -> where XLA:CPU rounds twice, by way of f32: the target in which numpy rounds once
 ROUNDED_ONCE = {("f64", "f16")}
+# of XLA:CPU: its limit of s8, rounded to f4, is 6, and it takes that and more for too large
+SATURATED_EARLY = {("f4e2m1fn", "s8")}
 # sources whose modules are made and run together
 GROUPS = (("f32",), ("f16", "bf16"), ("f64", "s64", "u64", "s4", "pred"), tuple(FLOATS[4:]))
 
@@ -51,7 +53,9 @@ def test_convert_to_every_type(group: tuple[str, ...]) -> None:
         nan = ANY_NAN if got.dtype.itemsize == 1 else ANY_PAYLOAD
         left_open = frozenset({FLUSHED, nan}) if is_float(got) else frozenset({FLUSHED})
         name = f"convert {source}"
-        if (source, item.result_type) not in ROUNDED_ONCE:
+        if (source, item.result_type) in SATURATED_EARLY:
+            lines += failures(name, [x], got, x.astype(np.float32).astype(got.dtype), of_xla=False)
+        elif (source, item.result_type) not in ROUNDED_ONCE:
             lines += failures(name, [x], got, want, left_open)
         if is_float(x) and is_float(got) and x.dtype.itemsize > 1 and got.dtype.itemsize > 1:
             with np.errstate(all="ignore"):

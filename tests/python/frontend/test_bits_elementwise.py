@@ -75,7 +75,7 @@ def name_of(item: Case) -> str:
     return " ".join([item.opcode, *(str(detail) for detail in details if detail != "")])
 
 
-@pytest.mark.parametrize("kind", [*IEEE_FLOATS, *NARROW])
+@pytest.mark.parametrize("kind", [*IEEE_FLOATS, *NARROW], ids=lambda kind: f"rule_13-{kind}")
 def test_opcodes_on_special_values(kind: str) -> None:
     cases = cases_of(kind) if kind in IEEE_FLOATS else narrow_cases(kind)
     hlo, arguments = module_of(cases)

@@ -6,6 +6,7 @@ XLA's convert as measured on XLA:CPU (rule 30).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import ml_dtypes
@@ -110,6 +111,11 @@ def converted(emit: Emitter, x: HloInstruction, element_type: str) -> HloInstruc
     sign = emit("and", emit.bits(value, "u32"), 0x80000000)
     nan = emit.bits(emit("or", sign, 0x7FC00000), "f32")
     return emit.select(emit.compare("NE", value, value), nan, value)
+
+
+def positive_nan(emit: Emitter, x: HloInstruction) -> HloInstruction:
+    """`x` with its NaN as XLA converts that of a format without -0, whose bits are those of a negative number."""
+    return emit.select(emit.compare("EQ", x, x), x, math.nan)
 
 
 def after_arithmetic(emit: Emitter, x: HloInstruction, element_type: str) -> HloInstruction:
@@ -243,6 +249,6 @@ def from_bits(emit: Emitter, bits: HloInstruction, element_type: str) -> HloInst
     sign = emit("shift-left", emit("shift-right-logical", bits, form.bits - 1), 31)
     value = emit("or", value, sign)
     if not form.negative_zero:
-        # XLA reads the one NaN, which has only the sign bit, as a negative one
+        # the one NaN has only the sign bit: in a total order it is below all numbers
         value = emit.select(emit.compare("EQ", bits, 1 << (form.bits - 1)), 0xFFC00000, value)
     return emit.bits(value, "f32")
