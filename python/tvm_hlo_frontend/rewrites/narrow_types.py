@@ -219,6 +219,17 @@ def _reduce_precision(
     return after_arithmetic(emit, emit.convert(half, "f32"), old.shape.element_type)
 
 
+def _power(
+    rewriter: _Rewriter, emit: Emitter, old: HloInstruction, operands: tuple[HloInstruction, ...]
+) -> HloInstruction | None:
+    """XLA computes 8 bits in f16, and converting to it makes NaN quiet: pow(1, NaN) is 1 for quiet ones alone."""
+    element_type = old.shape.element_type
+    if element_type not in FORMATS:
+        return None
+    quiet = tuple(positive_nan(emit, operand) for operand in operands)
+    return rewriter.rounded(emit, old, rewriter.carried(emit.builder, old, quiet))
+
+
 def _bitcast_convert(
     rewriter: _Rewriter, emit: Emitter, old: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction:
@@ -266,6 +277,7 @@ _RULES: dict[str, Rule] = {
     "mulhi": _on_integers(integers.high_product),
     "parameter": _parameter,
     "popcnt": _on_integers(integers.population_count),
+    "power": _power,
     "reduce": _reduction,
     "reduce-precision": _reduce_precision,
     "reduce-window": _reduction,
