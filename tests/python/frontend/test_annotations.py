@@ -181,8 +181,8 @@ def test_rule_83_a_sharded_program_of_jax_by_every_road(tmp_path):
     converted = {road: convert() for road, convert in roads.items()}
     for road, each in converted.items():
         counts = dict(tvm_hlo_frontend.report_of(mod_and_params(each)[0]).converted)
-        assert counts.pop("add: native") == 1, road
-        assert set(counts) <= {"tuple: identity", "get-tuple-element: identity"}, road
+        added = [counts.pop(key) for key in list(counts) if key.startswith("add: ")]
+        assert added == [1] and set(counts) <= {"tuple: identity", "get-tuple-element: identity"}, road
     (got,) = run(converted["object"], X)
     np.testing.assert_array_equal(got, 2 * X)
 
