@@ -7,6 +7,7 @@ import importlib
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from ..errors import HloParseError, UnknownDimensionsError
 from .newer_xla import mlir_hint, older_artifact, older_text, text_hint
@@ -17,6 +18,10 @@ _ELIDED_CONSTANT = re.compile(r"constant\(\{\s*\.\.\.\s*\}\)")
 _ELIDED_ATTRIBUTE = b"dense_resource<__elided__>"
 # what a process that ends itself writes beside the reason
 _NOISE = ("@", "***", "WARNING: All log messages")
+
+# the program that lowers quantized types, and how it begins to say why it does not
+_QUANTIZED = Path(__file__).with_name("quantized_script.py")
+QUANTIZED_REFUSAL = "the module is quantized"
 
 # status of a process that refuses the input with an exception, whose text it writes
 REFUSED = 3
@@ -109,6 +114,9 @@ def hlo_from_mlir(data: bytes, refine: bool = False) -> bytes:
             "the MLIR text elides constants as dense_resource<__elided__>; print it with large elements"
         )
     xla = _module_with("mlir", ("jaxlib._jax",), "StableHLO")
+    integers = _without_quantized_types(data)
+    if integers:
+        return hlo_from_mlir(integers, refine)
     arguments = [xla, "refine" if refine else "plain", str(REFUSED)]
     try:
         return _run(_MLIR_TO_HLO, arguments, older_artifact(data), "the MLIR module")
@@ -118,6 +126,19 @@ def hlo_from_mlir(data: bytes, refine: bool = False) -> bytes:
         if unknown is not None:
             raise UnknownDimensionsError(f"{unknown}{hint}") from None
         raise HloParseError(f"{error}{hint}") from None
+
+
+def _without_quantized_types(data: bytes) -> bytes:
+    """MLIR of integers for a module with quantized types, empty if it has none; HloParseError if it cannot be had. XLA
+    sees no quantized types: its translation ends the process on some."""
+    if b"quant" not in data:
+        return b""
+    try:
+        return _run(_QUANTIZED.read_text(), [], older_artifact(data), "the quantized MLIR module")
+    except HloParseError as error:
+        if QUANTIZED_REFUSAL in str(error):
+            raise
+        return b""  # XLA says what is wrong
 
 
 def _module_with(attribute: str, names: tuple[str, ...], what: str) -> str:
