@@ -23,7 +23,7 @@ from .kernels.spec import KernelSpec
 from .patterns.arithmetic import exact_arithmetic
 from .patterns.fusion import fusion_boundaries
 from .registry import CUSTOM_CALL_PREFIX, Converter
-from .values import Tensor, Token, Value, array_shapes, broadcast_dimensions, flatten, unflatten
+from .values import Tensor, Token, Value, array_shapes, broadcast_dimensions, flatten, is_value, unflatten
 
 # constants of more elements become parameters of main, so that printed modules stay readable and weights are shared
 LARGE_CONSTANT_ELEMENTS = 64
@@ -202,6 +202,8 @@ class ConversionContext:
         outer = self.observed.start()
         try:
             value = found.convert(self, instruction, *operands)
+            if not is_value(value):
+                raise ConversionError(f"the converter of {instruction!r} returned {value!r}, which is no value")
             return value, self.observed.outcome(found.how, value, operands)
         finally:
             self.observed.restore(outer)

@@ -84,6 +84,6 @@ class ObservedDialect:
 
 def leaves(value: Value) -> list[Any]:
     """Tensors and tokens of a value; all tokens are the same."""
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return [leaf for part in value for leaf in leaves(part)]
     return [] if isinstance(value, Token) else [value]

@@ -58,6 +58,13 @@ def broadcast_dimensions(*shapes: Sequence[Dimension]) -> tuple[Dimension, ...]:
 Value = Union[Tensor, Token, "tuple[Value, ...]"]
 
 
+def is_value(value: Any) -> bool:
+    """Whether something is a Value, or has lists where a Value has tuples."""
+    if isinstance(value, (tuple, list)):
+        return all(is_value(part) for part in value)
+    return isinstance(value, (Tensor, Token))
+
+
 def flatten(value: Value) -> list[Tensor]:
     """Tensors of a value, depth first; tokens are left out."""
     if isinstance(value, Tensor):

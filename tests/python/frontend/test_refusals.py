@@ -89,6 +89,13 @@ def test_custom_converter_makes_it_work_for_one_call():
         tvm_hlo_frontend.from_hlo(hlo)
 
 
+@pytest.mark.parametrize("value", [None, (None,), 3])
+def test_converter_that_returns_no_value_is_caught(value):
+    converters = dict.fromkeys(("nobody_knows_a", "nobody_knows_b"), lambda ctx, instruction, x: value)
+    with pytest.raises(tvm_hlo_frontend.ConversionError, match=r"converter of .*nobody_knows.* which is no value"):
+        tvm_hlo_frontend.from_hlo(three_unknown_in_two_computations(), custom_converters=converters)
+
+
 def test_converter_with_a_wrong_result_shape_is_caught():
     def half(ctx, instruction, x):
         return ctx.dialect.slice(x, [0], [2], [1])
