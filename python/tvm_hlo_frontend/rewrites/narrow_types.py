@@ -226,8 +226,8 @@ def _power(
     element_type = old.shape.element_type
     if element_type not in FORMATS:
         return None
-    quiet = tuple(positive_nan(emit, operand) for operand in operands)
-    return rewriter.rounded(emit, old, rewriter.carried(emit.builder, old, quiet))
+    quiet = [positive_nan(emit, operand) for operand in operands]
+    return rewriter.rounded(emit, old, emit("power", *quiet))
 
 
 def _bitcast_convert(

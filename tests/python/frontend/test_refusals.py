@@ -92,7 +92,7 @@ def test_custom_converter_makes_it_work_for_one_call():
 @pytest.mark.parametrize("value", [None, (None,), 3])
 def test_converter_that_returns_no_value_is_caught(value):
     converters = dict.fromkeys(("nobody_knows_a", "nobody_knows_b"), lambda ctx, instruction, x: value)
-    with pytest.raises(tvm_hlo_frontend.ConversionError, match=r"converter of .*nobody_knows.* which is no value"):
+    with pytest.raises(tvm_hlo_frontend.ConversionError, match=r"custom-call.* returned .*, which is no value"):
         tvm_hlo_frontend.from_hlo(three_unknown_in_two_computations(), custom_converters=converters)
 
 
