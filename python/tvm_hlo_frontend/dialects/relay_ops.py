@@ -235,6 +235,8 @@ def _registered_once() -> None:
         relay_op.register_schedule(name, schedule)
         relay_op.register_infer_correct_layout(name, _map_layouts)
         relay_op.register_shape_func(name, False, _map_shape)
+    # TVM forgot that of abs, which relu of an open batch needs; the level is above what a TVM that has it uses
+    relay_op.register_shape_func("abs", False, _map_shape, level=11)
     _register_operator("hlo.injective", "HLO operation that moves data", _result_relation, pattern.INJECTIVE)
     _register_operator("hlo.reduction", "HLO reduction", _result_relation, pattern.COMM_REDUCE, 1)
     _register_operator("hlo.kernel", "HLO operation with a kernel of its own", _result_relation, pattern.OPAQUE)
