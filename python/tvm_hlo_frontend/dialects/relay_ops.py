@@ -16,7 +16,7 @@ from typing import Any
 import tvm
 from tvm import relay, te
 from tvm.relay.op import op as relay_op
-from tvm.relay.transform.mixed_precision import MIXED_PRECISION_NEVER
+from tvm.relay.transform.mixed_precision import MIXED_PRECISION_FOLLOW, MIXED_PRECISION_NEVER
 
 from ..errors import ConversionError
 from ..kernels.definitions import definition
@@ -171,6 +171,11 @@ def _layout_of(shape: Sequence[Any], layout: Any) -> Any:
     )
 
 
+def _operand_precision(call: Any, mixed_type: str) -> list[Any]:
+    """ToMixedPrecision computes the operator in the type that its operand has."""
+    return [MIXED_PRECISION_FOLLOW, mixed_type, mixed_type]
+
+
 def _full_precision(call: Any, mixed_type: str) -> list[Any]:
     """ToMixedPrecision leaves the operator in its types. It would cast all its floats to f32: others are refused."""
     for argument in call.args:
@@ -235,8 +240,9 @@ def _registered_once() -> None:
         relay_op.register_schedule(name, schedule)
         relay_op.register_infer_correct_layout(name, _map_layouts)
         relay_op.register_shape_func(name, False, _map_shape)
-    # TVM forgot that of abs, which relu of an open batch needs; the level is above what a TVM that has it uses
+    # TVM forgot both of abs, which relu ends with; the level is above what a TVM that has them uses
     relay_op.register_shape_func("abs", False, _map_shape, level=11)
+    relay_op.register_mixed_precision_conversion("abs", _operand_precision, level=11)
     _register_operator("hlo.injective", "HLO operation that moves data", _result_relation, pattern.INJECTIVE)
     _register_operator("hlo.reduction", "HLO reduction", _result_relation, pattern.COMM_REDUCE, 1)
     _register_operator("hlo.kernel", "HLO operation with a kernel of its own", _result_relation, pattern.OPAQUE)

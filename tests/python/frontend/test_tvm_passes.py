@@ -175,7 +175,7 @@ def test_maps_fuse_with_convolutions_and_kernels_stay_alone():
     )
     fused = [node for node in nodes(mod) if isinstance(node, relay.Function) and "Primitive" in node.attrs]
     groups = [[call.op.name for call in calls(tvm.IRModule.from_expr(function))] for function in fused]
-    assert ["nn.conv2d", "add", "maximum"] in groups and ["nn.conv2d", "add", "hlo.map1"] in groups
+    assert ["nn.conv2d", "add", "maximum", "abs"] in groups and ["nn.conv2d", "add", "hlo.map1"] in groups
     assert ["nn.dense", "add"] in groups
     assert all(group == ["hlo.kernel"] for group in groups if "hlo.kernel" in group)
     assert sum("hlo.map1" in group for group in groups) == 2

@@ -220,10 +220,10 @@ def test_tasks_are_extracted_for_tuning():
     assert len(found) == len(weights) == 3
 
 
-def test_auto_scheduler_does_not_take_reductions_to_a_maximum_of_floats():
-    """It prints a reduction that selects as an argmax, of two operands; one that keeps NaN selects, and has one."""
+def test_auto_scheduler_takes_reductions_to_a_maximum_of_floats():
+    """It would take a reduction that selects for an argmax, of two operands; that keeps NaN as one operation."""
     module = sample("convolutions")
     from tvm import auto_scheduler
 
-    with pytest.raises(tvm.TVMError, match="IndexError: indexing 1 on an array of size 1"):
-        auto_scheduler.extract_tasks(module.mod, module.params, target="llvm")
+    found, weights = auto_scheduler.extract_tasks(module.mod, module.params, target="llvm")
+    assert len(found) == len(weights) > 0
