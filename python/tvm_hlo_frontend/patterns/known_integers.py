@@ -29,7 +29,8 @@ _ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "copy": np.array,
     "opt-barrier": np.array,
 }
-_DIRECTIONS: dict[str, Callable[..., Any]] = {
+# of compare
+DIRECTIONS: dict[str, Callable[..., Any]] = {
     "EQ": np.equal,
     "NE": np.not_equal,
     "LT": np.less,
@@ -99,7 +100,7 @@ def _value(instruction: HloInstruction, depth: int, seen: dict[HloInstruction, A
 def _computed(instruction: HloInstruction, values: Sequence[Any]) -> Any:
     attributes, sizes = instruction.attributes, instruction.shape.sizes
     if isinstance(attributes, CompareAttributes):
-        return _DIRECTIONS[attributes.direction](*values)
+        return DIRECTIONS[attributes.direction](*values)
     if isinstance(attributes, SliceAttributes):
         return values[0][tuple(map(slice, attributes.starts, attributes.limits, attributes.strides))]
     if instruction.opcode in ("broadcast", "concatenate") and isinstance(attributes, DimensionsAttributes):

@@ -13,6 +13,7 @@ from ..hlo.builder import RewriteBuilder, transform
 from ..hlo.module import HloComputation, HloInstruction, HloModule
 from ..hlo.opcodes import ELEMENTWISE
 from ..hlo.shape import Shape
+from ..patterns.known_integers import DIRECTIONS
 from ..patterns.loops import match_elementwise_loop
 from .capabilities import Capabilities
 
@@ -27,14 +28,6 @@ LIGHT = ELEMENTWISE | frozenset(
 
 Value = Union[HloInstruction, "tuple[Value, ...]"]
 
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "EQ": np.equal,
-    "NE": np.not_equal,
-    "LT": np.less,
-    "LE": np.less_equal,
-    "GT": np.greater,
-    "GE": np.greater_equal,
-}
 _FOLDED: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "subtract": np.subtract,
@@ -134,7 +127,7 @@ def fold(instruction: HloInstruction, operands: Sequence[np.ndarray | None]) -> 
         return None
     function = _FOLDED.get(instruction.opcode)
     if isinstance(attributes, CompareAttributes) and all(operand.dtype.kind in "iub" for operand in known):
-        function = _COMPARE[attributes.direction]
+        function = DIRECTIONS[attributes.direction]
     if function is None or (shape.kind == "pred" and instruction.opcode in ("add", "subtract", "multiply")):
         return None
     with np.errstate(over="ignore"):
