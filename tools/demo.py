@@ -33,7 +33,7 @@ def main() -> int:
         logging.getLogger(name).setLevel(logging.ERROR)
     start = time.perf_counter()
     rows, failures = run_models(options.models, options.all)
-    show(rows, time.perf_counter() - start)
+    show(rows, time.perf_counter() - start, options.all)
     if options.json:
         write_json(options.json, rows, failures)
     failures += [
@@ -50,13 +50,16 @@ def parse_arguments() -> argparse.Namespace:
     """Options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", help="names of the models to run, by default four")
-    parser.add_argument("--all", action="store_true", help="run all models")
+    parser.add_argument(
+        "--all", action="store_true", help="run all models, with frozen weights and through TVM's own builds as well"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the rows to FILE")
     return parser.parse_args()
 
 
 def run_models(names: list[str], everything: bool) -> tuple[list[Row], list[str]]:
-    """(rows, failures) of the models named, of all or of those in `SHOWN`; a line is printed as each row is done."""
+    """(rows, failures) of the models named, of all in every way, or of those in `SHOWN`; prints a line as each row is
+    done."""
     from demo_run import import_tvm, rows_of
     from models import MODELS, SHOWN, model_named
     from rich.console import Console
@@ -83,7 +86,7 @@ def run_models(names: list[str], everything: bool) -> tuple[list[Row], list[str]
 
             start = time.perf_counter()
             try:
-                for row in rows_of(model, tell):
+                for row in rows_of(model, everything, tell):
                     rows.append(row)
                     print(line(row, time.perf_counter() - start), flush=True)
             except Exception as error:  # the other models are still worth showing
@@ -100,8 +103,8 @@ def line(row: Row, seconds: float) -> str:
     return f"{row.model}, {row.weights}: error {row.worst_error:.1e}, {latencies}; {seconds:.0f} s"
 
 
-def show(rows: list[Row], seconds: float) -> None:
-    """Print the table."""
+def show(rows: list[Row], seconds: float, every_way: bool) -> None:
+    """Print the table, with columns for TVM's own builds if there was `every_way`."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -112,16 +115,17 @@ def show(rows: list[Row], seconds: float) -> None:
     table.add_column("weights")
     for heading in ("instr.", "opcodes", "read s", "convert s", "build s"):
         table.add_column(heading, justify="right")
-    for heading in ("error", "relay.build", "relay.vm", "TVM ms", "XLA ms", "TVM/XLA"):
+    own_builds = ("relay.build", "relay.vm") if every_way else ()
+    for heading in ("error", *own_builds, "TVM ms", "XLA ms", "TVM/XLA"):
         table.add_column(heading, justify="right")
     for row in rows:
-        table.add_row(*cells(row))
+        table.add_row(*cells(row, every_way))
     console.print(table)
     console.print(f"{THREADS} threads for TVM and for XLA; {seconds:.0f} s in all", highlight=False)
 
 
-def cells(row: Row) -> list[str]:
-    """A row as text."""
+def cells(row: Row, every_way: bool) -> list[str]:
+    """A row as text; arguments as of `show`."""
 
     def error(value: float | None) -> str:
         return "" if value is None else f"{value:.1e}"
@@ -135,8 +139,7 @@ def cells(row: Row) -> list[str]:
         f"{row.convert_s:.2f}",
         f"{row.build_s:.1f}",
         error(row.error),
-        error(row.relay_build_error),
-        error(row.relay_vm_error),
+        *([error(row.relay_build_error), error(row.relay_vm_error)] if every_way else []),
         f"{row.tvm_ms:.2f}",
         f"{row.xla_ms:.2f}",
         f"{row.ratio:.2f}",

@@ -200,7 +200,7 @@ MODELS = (
     _model("ResNet50", "keras", functools.partial(keras_model, "ResNet50"), small=False),
 )
 
-# one of each kind, which the demo shows in a few minutes
+# one of each kind, which the demo shows in two minutes
 SHOWN = ("MLP", "CNN", "BERT", "MobileNetV2")
 
 
