@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,12 @@ def instance(
     inputs: Sequence[np.ndarray],
     others: Sequence[np.ndarray],
     lowering_platforms: Sequence[str] | None = None,
+    reference_options: Mapping[str, Any] | None = None,
 ) -> ModelInstance:
-    """A model `function(params, *inputs)` whose `params` are weights."""
+    """A model `function(params, *inputs)` whose `params` are weights; the reference is compiled with these options."""
     import jax
 
-    jitted = jax.jit(function)
+    jitted = jax.jit(function, compiler_options=dict(reference_options or {}))
     lowered = lower_jax(function, params, *inputs, weight_argnums=(0,), lowering_platforms=lowering_platforms)
     reference = lambda *arrays: [np.asarray(leaf) for leaf in jax.tree.leaves(jitted(params, *arrays))]  # noqa: E731
     return ModelInstance(lowered, list(inputs), list(others), reference)

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("tvm")
 
 from conformance.outcome import Outcome
+from frameworks_models.measure import allowed
 from frameworks_models.report import merged, to_markdown
 from models import relative_error, varied
 
@@ -34,6 +35,17 @@ def test_a_run_of_some_models_and_one_dialect_keeps_the_other_rows():
     rows = {dialect: results["models"] for dialect, results in data["dialects"].items()}
     assert list(rows["relay"]) == ["jax: A", "jax: B"] and list(rows["relax"]) == ["jax: A"]
     assert rows["relay"]["jax: A"]["error"] == 1e-6 and rows["relay"]["jax: B"]["message"] == "sort: why"
+
+
+def test_a_run_without_some_packages_keeps_their_versions():
+    before = merged({}, KNOWN, [], "relay", 2)
+    before["dialects"]["relay"]["versions"] |= {"qwix": "0.0.1", "jax": "0.0.1", "gone": "1"}
+    versions = merged(before, KNOWN, [], "relay", 2)["dialects"]["relay"]["versions"]
+    assert versions == {"qwix": "0.0.1", **merged({}, KNOWN, [], "relay", 2)["dialects"]["relay"]["versions"]}
+
+
+def test_an_integer_that_xla_rounds_the_other_way_allows_tvm_none():
+    assert [allowed(error) for error in (0.0, 1e-5, 1e-4, 2e-2)] == [1e-4, 1e-4, pytest.approx(3e-4), 1e-3]
 
 
 def test_the_page_has_columns_of_each_dialect_and_reasons_of_failures():
