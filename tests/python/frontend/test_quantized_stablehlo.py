@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ pytest.importorskip("jaxlib")
 HALF, QUARTER, TENTH = "i8:f32, 0.5:1", "i8:f32, 0.25:-3", "i8:f32, 0.1:4"
 WEIGHTS = "i8<-127:127>:f32, 0.25"
 NIBBLE, SHORT = "i4:f32, 0.5:1", "i16:f32, 0.125:7"
+CHANNELS, CHANNEL_SUMS = "i8<-127:127>:f32:3, {0.5,0.25,0.125}", "i32:f32:3, {0.25,0.125,0.0625}"
+PRODUCTS = "i32:f32, 0.0625"
 COLUMNS, SUMS = "i8<-127:127>:f32:1, {0.5,0.25,0.125}", "i32:f32:1, {0.25,0.125,0.0625}"
 # scale (per axis, or one), zero point, least and greatest code
 MEANS = {
@@ -32,6 +35,9 @@ MEANS = {
     SHORT: (0.125, 7, -(2**15), 2**15 - 1),
     COLUMNS: (np.array([0.5, 0.25, 0.125]), 0, -127, 127),
     SUMS: (np.array([0.25, 0.125, 0.0625]), 0, -(2**31), 2**31 - 1),
+    CHANNELS: (np.array([0.5, 0.25, 0.125]), 0, -127, 127),
+    CHANNEL_SUMS: (np.array([0.25, 0.125, 0.0625]), 0, -(2**31), 2**31 - 1),
+    PRODUCTS: (0.0625, 0, -(2**31), 2**31 - 1),
 }
 
 
@@ -50,7 +56,6 @@ def tensor(shape, kind):
 
 
 DOT = "stablehlo.dot_general %a, %b, contracting_dims = [1] x [0]"
-# convolutions and reshapes are not here: XLA's own translation ends its process on quantized ones
 # name: operation, shape and type of each operand, those of the result, the operation on real numbers
 CASES = {
     "quantize": ("stablehlo.uniform_quantize %a", [("2x3", "f32")], ("2x3", HALF), lambda a: a),
@@ -72,6 +77,94 @@ CASES = {
 }
 # what is known to be summed as integers
 INTEGER_SUMS = {"dot", "dot of columns"}
+
+
+def convolution(window, group=1):
+    return (
+        "stablehlo.convolution(%a, %b) dim_numbers = [b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f], "
+        f"window = {{{window}}} {{batch_group_count = 1 : i64, feature_group_count = {group} : i64}}"
+    )
+
+
+def convolved(images, kernel, pad=0, stride=1, group=1):
+    """The convolution of images (b, 0, 1, f) with a kernel (0, 1, i, o), padded with zeros."""
+    padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape[:2], (1, 2))[:, ::stride, ::stride]
+    parts = zip(np.split(windows, group, 3), np.split(kernel, group, 3))
+    return np.concatenate([np.einsum("bxyfij,ijfo->bxyo", *part) for part in parts], 3)
+
+
+def holes(images, kernel):
+    """The convolution of images whose rows and columns have zeros between them."""
+    wider = np.zeros((images.shape[0], *(2 * size - 1 for size in images.shape[1:3]), images.shape[3]))
+    wider[:, ::2, ::2] = images
+    return convolved(wider, kernel)
+
+
+IMAGES, PADDED = "2x5x5x2", partial(convolved, pad=1, stride=2)
+# What XLA's own translation would end its process on as arguments of main: here numbers are quantized before and
+# dequantized after, which it refuses in words.
+INSIDE = {
+    "convolution": (convolution(""), [(IMAGES, QUARTER), ("3x3x2x3", WEIGHTS)], ("2x3x3x3", HALF), convolved),
+    "convolution to sums": (
+        convolution(""),
+        [(IMAGES, QUARTER), ("3x3x2x3", WEIGHTS)],
+        ("2x3x3x3", PRODUCTS),
+        convolved,
+    ),
+    "padded convolution": (
+        convolution("stride = [2, 2], pad = [[1, 1], [1, 1]]"),
+        [(IMAGES, QUARTER), ("3x3x2x3", WEIGHTS)],
+        ("2x3x3x3", HALF),
+        PADDED,
+    ),
+    "convolution of channels": (
+        convolution("stride = [2, 2], pad = [[1, 1], [1, 1]]"),
+        [(IMAGES, HALF), ("3x3x2x3", CHANNELS)],
+        ("2x3x3x3", CHANNEL_SUMS),
+        PADDED,
+    ),
+    "convolution by groups": (
+        convolution("", group=2),
+        [(IMAGES, QUARTER), ("3x3x1x4", WEIGHTS)],
+        ("2x3x3x4", HALF),
+        partial(convolved, group=2),
+    ),
+    "convolution with holes": (
+        convolution("lhs_dilate = [2, 2]"),
+        [(IMAGES, QUARTER), ("3x3x2x3", WEIGHTS)],
+        ("2x7x7x3", HALF),
+        holes,
+    ),
+    "convolution of weights with a zero point": (
+        convolution(""),
+        [(IMAGES, QUARTER), ("3x3x2x3", HALF)],
+        ("2x3x3x3", HALF),
+        convolved,
+    ),
+    "convolution with numbers": (
+        convolution(""),
+        [(IMAGES, "f32"), ("3x3x2x3", CHANNELS)],
+        ("2x3x3x3", "f32"),
+        convolved,
+    ),
+    "reshape": ("stablehlo.reshape %a", [("2x3", HALF)], ("3x2", HALF), lambda a: a.reshape(3, 2)),
+    "broadcast": (
+        "stablehlo.broadcast_in_dim %a, dims = [1]",
+        [("3", HALF)],
+        ("2x3", HALF),
+        lambda a: np.broadcast_to(a, (2, 3)),
+    ),
+    "concatenate": (
+        "stablehlo.concatenate %a, %b, dim = 1",
+        [("2x3", HALF), ("2x1", HALF)],
+        ("2x4", HALF),
+        lambda a, b: np.concatenate([a, b], 1),
+    ),
+}
+INTEGER_CONVOLUTIONS = {f"convolution{which}" for which in ("", " to sums", " of channels", " by groups")} | {
+    "padded convolution"
+}
 
 
 def program(name):
@@ -109,6 +202,42 @@ def test_codes_are_those_of_the_specification(name):
     products = [i for i in module.instructions if i.opcode == "dot"]
     if name in INTEGER_SUMS:
         assert [product.shape.element_type for product in products] == ["s32"]
+
+
+def program_inside(name):
+    """The operation on quantized numbers, which come from and become 32 bit floats."""
+    operation, operands, (shape, kind), _ = INSIDE[name]
+    lines = []
+    for letter, operand in zip("ab", operands):
+        if operand[1] != "f32":
+            numbers = tensor(operand[0], "f32")
+            operation = operation.replace(f"%{letter}", f"%q{letter}")
+            lines.append(f"%q{letter} = stablehlo.uniform_quantize %{letter} : ({numbers}) -> {tensor(*operand)}")
+    types, result = ", ".join(tensor(*operand) for operand in operands), tensor(shape, "f32")
+    lines.append(f"%0 = {operation} : ({types}) -> {tensor(shape, kind)}")
+    if kind != "f32":
+        lines.append(f"%1 = stablehlo.uniform_dequantize %0 : ({tensor(shape, kind)}) -> {result}")
+    arguments = ", ".join(f"%{letter}: {tensor(operand[0], 'f32')}" for letter, operand in zip("ab", operands))
+    body = "\n  ".join([*lines, f"return %{int(kind != 'f32')} : {result}"])
+    return f"func.func @main({arguments}) -> {result} {{\n  {body}\n}}"
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_numbers_between_quantize_and_dequantize_are_those_of_the_specification(name):
+    _, operands, (_, kind), function = INSIDE[name]
+    rng = np.random.default_rng(len(name))
+    module = read(program_inside(name))
+    arguments = [(rng.integers(-40, 40, p.shape.dimensions) / 8).astype(np.float32) for p in module.entry.parameters]
+    numbers = [
+        array.astype(np.float64) if operand == "f32" else real(codes(array.astype(np.float64), operand), operand)
+        for array, (_, operand) in zip(arguments, operands)
+    ]
+    wanted = function(*numbers)
+    (got,) = run_tvm(module, arguments)
+    np.testing.assert_array_equal(got, wanted if kind == "f32" else real(codes(wanted, kind), kind))
+    products = {i.shape.element_type for i in module.instructions if i.opcode == "convolution"}
+    if "convolution" in name:
+        assert products == {"s32" if name in INTEGER_CONVOLUTIONS else "f32"}
 
 
 def artifacts(text):
