@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def programs() -> list[tuple[str, Callable[..., Any], list[Any]]]:
-    """A loop that one thread runs, a small call, and one that all threads take part in."""
+    """A short and a long loop that one thread runs, a small call, and one that all threads take part in."""
     import jax.numpy as jnp
     from jax import lax
 
@@ -43,8 +43,16 @@ def programs() -> list[tuple[str, Callable[..., Any], list[Any]]]:
     def square(size: int) -> np.ndarray:
         return (rng.normal(size=(size, size)) / 8).astype(np.float32)
 
+    def loop(trips: int) -> tuple[str, Callable[..., Any], list[Any]]:
+        return (
+            f"scalar loop, {trips:,} trips",
+            lambda x: lax.fori_loop(0, trips, lambda i, s: 3.7 * s * (1 - s), x),
+            [X],
+        )
+
     return [
-        ("scalar loop, 100,000 trips", lambda x: lax.fori_loop(0, 100_000, lambda i, s: 3.7 * s * (1 - s), x), [X]),
+        loop(100_000),
+        loop(2_000_000),
         ("tanh(x @ w), 64x64", lambda x, w: jnp.tanh(x @ w).sum(0), [square(64), square(64)]),
         ("tanh(x @ w), 512x512", lambda x, w: jnp.tanh(x @ w), [square(512), square(512)]),
     ]

@@ -3,6 +3,7 @@ in the emitted IR."""
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import warnings
@@ -54,7 +55,7 @@ class Executable:
     run_flat: RunFlat
     host_functions: tuple[str, ...] = ()
 
-    @property
+    @functools.cached_property
     def inputs(self) -> tuple[Parameter, ...]:
         """Parameters that a call takes, in order."""
         return tuple(parameter for parameter in self.signature.parameters if not parameter.bound)

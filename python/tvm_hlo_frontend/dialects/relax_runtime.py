@@ -13,6 +13,7 @@ from tvm.relax.backend.cpu_generic import pipeline as cpu_generic
 from ..executors import pooled
 from ..schedules.prim_func import schedule_module_pass
 from ..signature import Signature
+from .arguments import Arguments
 from .interface import Compiled, RunFlat
 from .results import flat_results
 
@@ -65,13 +66,20 @@ def run_library(library: Any, executor: str, signature: Signature) -> RunFlat:
     """`run_flat` of an Executable, for what `tvm.compile` returned or a library that was exported from it."""
 
     # at the first call: code for another machine can be exported, but not loaded
-    def make(first: Any) -> Any:
-        return relax.VirtualMachine(library, tvm.cpu())["main"]
+    def make(first: Any) -> tuple[Any, Arguments]:
+        return relax.VirtualMachine(library, tvm.cpu())["main"], Arguments(argument)
 
-    def run(main: Any, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        return flat_results(main(*[tvm.runtime.tensor(array) for array in arrays]))
+    def run(executor: tuple[Any, Arguments], arrays: list[np.ndarray]) -> list[np.ndarray]:
+        main, arguments = executor
+        return flat_results(main(*arguments.placed(arrays)))
 
     return pooled(make, run)
+
+
+def argument(array: np.ndarray) -> tuple[Any, np.ndarray]:
+    """One of TVM's arrays as `array` is, and its memory."""
+    placed = tvm.runtime.tensor(array)
+    return placed, np.from_dlpack(placed)
 
 
 def placed_run(library: Any, executor: str, signature: Signature, arrays: list[np.ndarray]) -> Callable[[], Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from tvm.runtime.vm import VirtualMachine
 from ..executors import pooled
 from ..schedules.small_loops import small_loops_run_serially
 from ..signature import Signature
+from .arguments import Arguments
 from .interface import Compiled, RunFlat
 from .relay_weights import fold_weights
 from .results import flat_results
@@ -77,19 +80,36 @@ def run_on_graph_executor(library: Any, signature: Signature) -> RunFlat:
     names = [parameter.variable for parameter in signature.parameters if not parameter.bound]
 
     # at the first call: code for another machine can be exported, but not loaded
-    def make(first: Any) -> Any:
+    def make(first: _GraphExecutor | None) -> _GraphExecutor:
         new = graph_executor.GraphModule
-        module = with_weights_of(first[0], library) if first else new(library["default"](tvm.cpu()))
-        return module, module.get_num_outputs()
+        module = with_weights_of(first.module, library) if first else new(library["default"](tvm.cpu()))
+        inputs = [memory_of(module.get_input(name)) for name in names]
+        outputs = [memory_of(module.get_output(index)) for index in range(module.get_num_outputs())]
+        return _GraphExecutor(module, inputs, outputs)
 
-    def run(executor: Any, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        module, outputs = executor
-        for name, array in zip(names, arrays):
-            module.set_input(name, tvm.nd.array(array))
-        module.run()
-        return [module.get_output(index).numpy() for index in range(outputs)]
+    def run(executor: _GraphExecutor, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        for memory, array in zip(executor.inputs, arrays):
+            np.copyto(memory, array, casting="no")
+        executor.module.run()
+        return [memory.copy() for memory in executor.outputs]
 
     return pooled(make, run)
+
+
+@dataclass(frozen=True)
+class _GraphExecutor:
+    """A graph executor and numpy arrays on the memory of its inputs and outputs, which stays where it is."""
+
+    module: Any
+    inputs: list[np.ndarray]
+    outputs: list[np.ndarray]
+
+
+def memory_of(array: Any) -> np.ndarray:
+    """A numpy array on the memory of one of TVM's on the host, for as long as that lives."""
+    like, held = array.numpy(), array.handle.contents
+    buffer = (ctypes.c_char * like.nbytes).from_address((held.data or 0) + held.byte_offset)
+    return np.ndarray(like.shape, like.dtype, buffer)
 
 
 def with_weights_of(first: Any, library: Any) -> Any:
@@ -116,10 +136,20 @@ def own_storage(graph: dict[str, Any]) -> list[str]:
 def run_on_virtual_machine(library: Any) -> RunFlat:
     """`run_flat` of an Executable, for what `relay.vm.compile` returned or a library that was exported from it."""
 
-    def run(machine: Any, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        return flat_results(machine.invoke("main", *[tvm.nd.array(array) for array in arrays]))
+    def make(first: Any) -> tuple[Any, Arguments]:
+        return VirtualMachine(library, tvm.cpu()), Arguments(argument)
 
-    return pooled(lambda first: VirtualMachine(library, tvm.cpu()), run)
+    def run(executor: tuple[Any, Arguments], arrays: list[np.ndarray]) -> list[np.ndarray]:
+        machine, arguments = executor
+        return flat_results(machine.invoke("main", *arguments.placed(arrays)))
+
+    return pooled(make, run)
+
+
+def argument(array: np.ndarray) -> tuple[Any, np.ndarray]:
+    """One of TVM's arrays as `array` is, and its memory."""
+    placed = tvm.nd.array(array)
+    return placed, memory_of(placed)
 
 
 def placed_run(library: Any, executor: str, signature: Signature, arrays: list[np.ndarray]) -> Callable[[], Any]:
