@@ -14,6 +14,7 @@ from typing import Any
 
 from .errors import RegistryError
 from .hlo.opcodes import OPCODES
+from .redefinition import is_redefinition
 
 ConvertFunction = Callable[..., Any]
 
@@ -46,10 +47,18 @@ class Converter:
 
 
 class ConverterTable:
-    """Converters by key (an opcode, or ``custom-call:`` and a target), as one module declares them."""
+    """Converters by key (an opcode, or ``custom-call:`` and a target), as one module declares them.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    replaceable : bool
+        Whether a function of the same module and name takes the place of the one before, as when a notebook's cell runs
+        again.
+    """
+
+    def __init__(self, replaceable: bool = False) -> None:
         self.entries: dict[str, Converter] = {}
+        self._replaceable = replaceable
 
     @staticmethod
     def of(*tables: ConverterTable) -> ConverterTable:
@@ -79,15 +88,18 @@ class ConverterTable:
         def decorate(function: ConvertFunction) -> ConvertFunction:
             check_signature(function)
             with _adding_one:
-                check_free(keys, self.entries)
+                check_free([key for key in keys if not self._replaces(function, key)], self.entries)
                 self.entries.update(dict.fromkeys(keys, Converter(function, broadcasting, how)))
             return function
 
         return decorate
 
+    def _replaces(self, function: ConvertFunction, key: str) -> bool:
+        return self._replaceable and key in self.entries and is_redefinition(function, self.entries[key].convert)
+
 
 _adding_one = threading.Lock()
-_OWN = ConverterTable()
+_OWN = ConverterTable(replaceable=True)
 
 
 def builtin() -> ConverterTable:
@@ -114,8 +126,8 @@ def converter(
     Raises
     ------
     RegistryError
-        For an unknown opcode, one that already has a converter (of this package, or registered), or a function without
-        (ctx, instruction, ...).
+        For an unknown opcode, one that already has a converter (of this package, or registered under another name), or
+        a function without (ctx, instruction, ...).
     """
     check_opcodes(opcodes)
     check_free(opcodes, builtin().entries)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import RegistryError
+from ..redefinition import is_redefinition
 from .spec import KernelSpec
 
 CLASSES = ("map", "injective", "reduction", "extern")
@@ -41,10 +42,17 @@ class KernelDefinition:
 
 
 class KernelTable:
-    """Kernels by name, as one module declares them."""
+    """Kernels by name, as one module declares them.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    replaceable : bool
+        As of `registry.ConverterTable`.
+    """
+
+    def __init__(self, replaceable: bool = False) -> None:
         self.entries: dict[str, KernelDefinition] = {}
+        self._replaceable = replaceable
 
     @staticmethod
     def of(*tables: KernelTable) -> KernelTable:
@@ -56,9 +64,10 @@ class KernelTable:
         return whole
 
     def add(self, name: str, found: KernelDefinition) -> None:
-        """RegistryError if the table has a kernel of that name."""
-        if name in self.entries:
-            raise RegistryError(f"a kernel is called {name!r} already: {described(self.entries[name])}")
+        """RegistryError if the table has a kernel of that name that this one does not replace."""
+        known = self.entries.get(name)
+        if known is not None and not (self._replaceable and is_redefinition(found.compute, known.compute)):
+            raise RegistryError(f"a kernel is called {name!r} already: {described(known)}")
         self.entries[name] = found
 
     def kernel(
@@ -87,7 +96,7 @@ def described(found: KernelDefinition) -> str:
     return f"{found.compute.__module__}.{found.compute.__qualname__}"
 
 
-_OWN = KernelTable()
+_OWN = KernelTable(replaceable=True)
 
 
 def builtin() -> KernelTable:
@@ -109,7 +118,8 @@ def kernel(
     Raises
     ------
     RegistryError
-        If a kernel of this package or another one of the user's has that name, or for an unknown class.
+        If a kernel of this package, or one of the user's by a function of another name, has that name, or for an
+        unknown class.
     """
     known = builtin().entries.get(name)
     if known is not None:

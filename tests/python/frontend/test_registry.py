@@ -5,10 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from tvm_hlo_frontend import RegistryError, converter, custom_call_converter
+import tvm_hlo_frontend
+from tvm_hlo_frontend import RegistryError, converter, custom_call_converter, registry
+from tvm_hlo_frontend.kernels import definitions
 from tvm_hlo_frontend.kernels.definitions import KernelTable, kernel
+from tvm_hlo_frontend.kernels.spec import KernelSpec
 from tvm_hlo_frontend.registry import ConverterTable, registered, with_custom
 
 # in a process in which nothing was converted yet
@@ -73,6 +77,45 @@ def test_tables_that_declare_the_same_are_refused():
         kernel("main", "extern")(lambda spec, inputs, results: [])
     with pytest.raises(RegistryError, match="'map3' is no kernel class"):
         kernel("another", "map3")(lambda spec, inputs, results: [])
+
+
+# what a notebook's cell defines: run again, the same names are defined anew
+CELL = """
+@custom_call_converter("cell_scale")
+@converter("infeed")
+def convert_scale(ctx, instruction, x):
+    return ctx.map("multiply", "f32", [x, ctx.scalar(FACTOR, "f32")])
+
+
+@kernel("cell.nothing", "extern")
+def nothing(spec, inputs, results):
+    return [FACTOR]
+"""
+
+
+def run_cell(text, factor):
+    exec(compile(text, "<cell>", "exec"), {**globals(), "__name__": "__main__", "FACTOR": factor})
+
+
+def test_what_is_defined_again_under_its_name_is_replaced(monkeypatch):
+    for table in (registry._OWN, definitions._OWN):
+        monkeypatch.setattr(table, "entries", dict(table.entries))
+    x = np.ones(2, "float32")
+    call = 'custom-call(x), custom_call_target="cell_scale"'
+    text = f"HloModule m ENTRY e {{ x = f32[2] parameter(0) ROOT y = f32[2] {call} }}"
+    for factor in (2, 3):
+        run_cell(CELL, factor)
+        mod, params = tvm_hlo_frontend.mod_and_params(tvm_hlo_frontend.from_hlo(text))
+        np.testing.assert_array_equal(tvm_hlo_frontend.build(mod, params)(x), factor * x)
+        assert definitions.definition(KernelSpec("cell.nothing", {})).compute(None, [], []) == [factor]
+        assert registered()["infeed"].convert is registered()["custom-call:cell_scale"].convert
+    for name in ("convert_scale", "nothing"):
+        with pytest.raises(RegistryError, match=f"already.*{name}"):
+            run_cell(CELL.replace(f"def {name}", f"def another_{name}"), 5)
+    kept = registered()["custom-call:cell_scale"]
+    with pytest.raises(RegistryError, match="already has the converter"):
+        run_cell(CELL.replace('"infeed"', '"infeed", "add"'), 5)
+    assert registered()["custom-call:cell_scale"] is kept
 
 
 def test_bad_signature_is_refused():
