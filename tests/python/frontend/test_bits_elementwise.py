@@ -129,3 +129,26 @@ def test_extremes_with_a_constant_of_either_sign_on_either_side(kind: str, plain
     for name, got, want in zip(names, run_tvm(hlo, [values], plain=plain), wanted):
         lines += failures(name, [values], got, want, frozenset({ANY_NAN}), of_xla=False)
     assert_none(lines)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("kind", ["f32", "f64"])
+def test_division_by_one_number_divides(kind: str, plain: bool) -> None:
+    """XLA:CPU multiplies by the reciprocal: 41 / 41 < 1 there, in f32."""
+    numpy_dtype = BY_NAME[kind].numpy_dtype
+    counts = np.arange(1, 38, dtype=numpy_dtype)
+    divisors = np.array([3, 41, 49, 127.5], numpy_dtype)
+    x = counts * divisors[:, None]
+    shape, row = array_shape(kind, x.shape), array_shape(kind, counts.shape)
+    builder = ComputationBuilder("main")
+    rows, by_row = builder.parameter(0, shape), builder.parameter(1, array_shape(kind, divisors.shape))
+    spread = builder.add("broadcast", [by_row], shape, DimensionsAttributes((0,)))
+    results, wanted = [builder.add("divide", [rows, spread], shape)], [x / divisors[:, None]]
+    multiples = builder.parameter(2, row)
+    for divisor in divisors:
+        constant = builder.add("broadcast", [builder.constant(divisor, kind)], row, DimensionsAttributes(()))
+        results.append(builder.add("divide", [multiples, constant], row))
+        wanted.append(x[1] / divisor)
+    hlo = module("divisions", builder.build(builder.add("tuple", results)))
+    for got, want in zip(run_tvm(hlo, [x, divisors, x[1]], plain=plain), wanted):
+        np.testing.assert_array_equal(got, want)
