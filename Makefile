@@ -117,9 +117,10 @@ models: $(CHOSEN)/.installed  ## models of torchvision, timm, transformers, diff
 rules: $(VENV)/.installed  ## break every rule of HLO's semantics in a copy, see its tests fail, write docs/rules.md
 	$(BIN)/python tools/break_rules.py --jobs $(WORKERS)
 
-lint: $(VENV)/.installed  ## ruff: rules and formatting
+lint: $(VENV)/.installed  ## ruff: rules and formatting; import-linter: the floors
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 typecheck: $(VENV)/.installed  ## mypy on the whole package
 	$(BIN)/mypy

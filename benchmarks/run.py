@@ -84,8 +84,8 @@ def measurements() -> Iterator[tuple[str, Callable[[], list[Row]]]]:
 def against_xla(case: Case) -> Row:
     """The program on TVM and on XLA:CPU."""
     from tvm_hlo_frontend.frameworks.jax import lower_jax
-    from tvm_hlo_frontend.timing import alternate
-    from tvm_hlo_frontend.xla_cpu import compile_xla
+    from tvm_hlo_frontend.oracle.timing import alternate
+    from tvm_hlo_frontend.oracle.xla_cpu import compile_xla
 
     hlo = lower_jax(case.function, *case.arguments).hlo
     program = compile_xla(hlo)
@@ -110,7 +110,7 @@ def from_several_threads(pool: int) -> list[Row]:
 def against_itself(case: Case, switch: Callable[[], Any]) -> Row:
     """The program as it is built, and with one feature switched off."""
     from tvm_hlo_frontend.frameworks.jax import lower_jax
-    from tvm_hlo_frontend.timing import alternate
+    from tvm_hlo_frontend.oracle.timing import alternate
 
     hlo = lower_jax(case.function, *case.arguments).hlo
     with switch():
@@ -122,7 +122,7 @@ def against_itself(case: Case, switch: Callable[[], Any]) -> Row:
 def built(hlo: bytes, case: Case) -> Callable[[], Any]:
     """A call that runs the built module on arguments that are in place already."""
     import tvm_hlo_frontend
-    from tvm_hlo_frontend.timing import prepared
+    from tvm_hlo_frontend.oracle.timing import prepared
 
     return prepared(tvm_hlo_frontend.build(*tvm_hlo_frontend.from_hlo(hlo)), case.arguments)
 

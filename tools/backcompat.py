@@ -17,7 +17,7 @@ from backcompat.saved import load_saved
 from conformance.driver import default_jobs, run_all
 from conformance.outcome import PASS, REFUSED, Outcome, read_journal
 
-from tvm_hlo_frontend.dialects import installed_dialect
+from tvm_hlo_frontend.backends.select import installed_dialect
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "backcompat"

@@ -61,7 +61,7 @@ def verdicts_of(original: Copy, rules: Sequence[Rule], jobs: int) -> dict[Break,
 
 def describe(rule: Rule, change: Break, verdict: Verdict) -> str:
     """Several lines on what happened."""
-    lines = [f"rule {rule.number}, {change.file}: {verdict.status} {verdict.how}".rstrip()]
+    lines = [f"rule {rule.number}, {change.where}: {verdict.status} {verdict.how}".rstrip()]
     lines += [f"    - {line}" for line in change.before.splitlines()]
     lines += [f"    + {line}" for line in change.after.splitlines()]
     lines += [f"    {line}" for line in verdict.message.splitlines()[:12]]

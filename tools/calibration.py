@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from models import ModelInstance, relative_error
 
-from tvm_hlo_frontend.xla_cpu import compile_xla
+from tvm_hlo_frontend.oracle.xla_cpu import compile_xla
 
 
 def input_sensitivity(instance: ModelInstance) -> float:

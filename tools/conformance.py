@@ -20,7 +20,7 @@ from conformance.harnesses import X64, groups_of, load_harnesses, stratified
 from conformance.outcome import FAILED, PASS, STATUSES, WRONG, Outcome, read_journal
 from conformance.report import results_path, run_name, write_page, write_page_of, write_results
 
-from tvm_hlo_frontend.dialects import installed_dialect
+from tvm_hlo_frontend.backends.select import installed_dialect
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "conformance"

@@ -12,12 +12,12 @@ import numpy as np
 from models import Model, ModelInstance, relative_error
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import installed_dialect, mod_and_params
+from tvm_hlo_frontend.backends.select import installed_dialect, mod_and_params
+from tvm_hlo_frontend.deploy.targets import cpu_target
 from tvm_hlo_frontend.frameworks.lowered import LoweredModule
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.targets import cpu_target
-from tvm_hlo_frontend.timing import alternate, prepared
-from tvm_hlo_frontend.xla_cpu import compile_xla
+from tvm_hlo_frontend.hlo.proto.reader import read
+from tvm_hlo_frontend.oracle.timing import alternate, prepared
+from tvm_hlo_frontend.oracle.xla_cpu import compile_xla
 
 Result = TypeVar("Result")
 

@@ -22,7 +22,7 @@ from conformance.outcome import PASS, Outcome
 
 PACKAGE = Path(__file__).resolve().parent.parent / "python" / "tvm_hlo_frontend"
 # files that one dialect alone needs
-CODE_OF = {"relay": ["dialects/relay*.py"], "relax": ["dialects/relax*.py", "schedules/prim_func"]}
+CODE_OF = {"relay": ["backends/relay", "schedules/te"], "relax": ["backends/relax", "schedules/prim_func"]}
 
 
 def copy_without(dialect: str, folder: Path) -> list[str]:
@@ -77,7 +77,7 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds per harness")
     options = parser.parse_args()
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    from tvm_hlo_frontend.dialects import installed_dialect
+    from tvm_hlo_frontend.backends.select import installed_dialect
 
     dialect = installed_dialect()
     other = "relax" if dialect == "relay" else "relay"

@@ -79,7 +79,7 @@ def main() -> int:
     os.environ.update(ENVIRONMENT)
     from frameworks_models.catalogue import models_by_key
 
-    from tvm_hlo_frontend.dialects import load_dialect
+    from tvm_hlo_frontend.backends.select import load_dialect
 
     known = list(models_by_key())
     names = [name for name in known if not options.only or options.only.search(name)]

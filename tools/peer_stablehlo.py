@@ -26,7 +26,7 @@ from conformance.outcome import PASS, Outcome
 from conformance.peer import SEPARATOR, SETUPS
 from conformance.report import PEER, summary, write_page
 
-from tvm_hlo_frontend.dialects import installed_dialect
+from tvm_hlo_frontend.backends.select import installed_dialect
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKER = "conformance.peer"

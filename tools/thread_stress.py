@@ -32,7 +32,7 @@ class Program:
     Attributes
     ----------
     name : str
-    executable : tvm_hlo_frontend.runtime.Executable
+    executable : tvm_hlo_frontend.deploy.executable.Executable
     inputs : list
         Arguments of each thread.
     wanted : list
@@ -120,7 +120,7 @@ def fail_for_nan() -> None:
     """Let the host's function raise an error for NaN, of which LAPACK's own makes NaN."""
     import tvm
 
-    from tvm_hlo_frontend import host_lapack
+    from tvm_hlo_frontend.deploy import host_lapack
 
     def gees(parts: int, vectors: int, *arrays: Any) -> None:
         if np.isnan(arrays[0].numpy()).any():
@@ -128,7 +128,7 @@ def fail_for_nan() -> None:
         host_lapack.gees(parts, vectors, *arrays)
 
     register = getattr(tvm, "register_global_func", None) or tvm.register_func
-    register(f"{host_lapack.PREFIX}gees", gees, override=True)
+    register(f"{host_lapack.HOST_PREFIX}gees", gees, override=True)
 
 
 def stressed(program: Program, calls: int) -> int:

@@ -64,7 +64,7 @@ def dialects(options: argparse.Namespace) -> list[str]:
 
 def installed() -> str:
     """The dialect of the TVM that this tool's environment has."""
-    from tvm_hlo_frontend.dialects import installed_dialect
+    from tvm_hlo_frontend.backends.select import installed_dialect
 
     return installed_dialect()
 

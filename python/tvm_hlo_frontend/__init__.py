@@ -15,12 +15,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .deprecated import install_old_names
 from .errors import (
     ConversionError,
     HloFrontendError,
     HloParseError,
     HloVerificationError,
     HostFunctionError,
+    LoweringError,
     Refusal,
     RegistryError,
     SignatureError,
@@ -28,22 +30,20 @@ from .errors import (
     UnsupportedHloError,
     UnsupportedInstruction,
 )
-from .hooks import install
-from .registry import converter, custom_call_converter
+from .frameworks.hooks import install
 
 if TYPE_CHECKING:
-    from .dialects import mod_and_params
+    from .backends.select import mod_and_params
+    from .backends.signature import Signature, signature_of
+    from .convert.report import report_of
+    from .convert.table import converter, custom_call_converter
+    from .deploy.executable import Executable, build
     from .frameworks.jax import from_jax
-    from .frameworks.lowered import LoweringError
     from .frameworks.pytorch import from_pytorch
     from .frameworks.stablehlo import from_stablehlo
     from .frameworks.tensorflow import from_tensorflow
     from .frontend import from_hlo
-    from .report import report_of
-    from .runtime import Executable, build
-    from .signature import Signature, signature_of
 
-__version__ = "0.1.0"
 __all__ = [
     "ConversionError",
     "Executable",
@@ -74,22 +74,27 @@ __all__ = [
 
 # name -> module; imported on first use, so that `hlo/` and the command line start without TVM
 _LAZY = {
+    "Executable": "deploy.executable",
+    "Signature": "backends.signature",
+    "build": "deploy.executable",
+    "converter": "convert.table",
+    "custom_call_converter": "convert.table",
     "from_hlo": "frontend",
-    "mod_and_params": "dialects",
-    "Executable": "runtime",
-    "LoweringError": "frameworks.lowered",
-    "Signature": "signature",
-    "build": "runtime",
-    "report_of": "report",
-    "signature_of": "signature",
     "from_jax": "frameworks.jax",
     "from_pytorch": "frameworks.pytorch",
     "from_stablehlo": "frameworks.stablehlo",
     "from_tensorflow": "frameworks.tensorflow",
+    "mod_and_params": "backends.select",
+    "report_of": "convert.report",
+    "signature_of": "backends.signature",
 }
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version(__name__)
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
@@ -98,7 +103,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, "__version__"})
 
 
 install()
+install_old_names()

@@ -1,4 +1,4 @@
-"""The exceptions that this package raises on purpose, but for `frameworks.lowered.LoweringError`.
+"""The exceptions that this package raises on purpose.
 
 Besides them a user can meet ImportError (a TVM or framework is not installed) and ValueError (an option or a module is
 none of this package's).
@@ -44,6 +44,14 @@ class HostFunctionError(HloFrontendError):
     """A compiled module calls a function of the host that cannot do its work."""
 
 
+class LoweringError(HloFrontendError):
+    """The framework cannot lower the program to HLO, or the HLO it made does not match the program."""
+
+
+class XlaMissingError(HloFrontendError):
+    """There is no jaxlib here that XLA:CPU could be reached through."""
+
+
 @dataclass(frozen=True)
 class Refusal:
     """One instruction that cannot be converted.
@@ -76,7 +84,7 @@ class UnsupportedInstruction(HloFrontendError):
 class UnsupportedHloError(HloFrontendError):
     """The module holds instructions that are not supported; lists every one of them.
 
-    What `from_hlo` raises is `dialects.errors.UnsupportedHloError`, which is also a ``tvm.error.OpNotImplemented``.
+    What `from_hlo` raises is `backends.errors.UnsupportedHloError`, which is also a ``tvm.error.OpNotImplemented``.
 
     Attributes
     ----------
@@ -89,15 +97,6 @@ class UnsupportedHloError(HloFrontendError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.refusals,)
-
-
-def unsupported(refusals: tuple[Refusal, ...]) -> UnsupportedHloError:
-    """The error that is also TVM's, as it is unpickled; without TVM the plain one."""
-    try:
-        from .dialects.errors import UnsupportedHloError as error
-    except ImportError:
-        return UnsupportedHloError(refusals)
-    return error(refusals)
 
 
 def describe_refusals(refusals: tuple[Refusal, ...]) -> str:

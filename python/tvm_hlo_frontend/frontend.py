@@ -8,21 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from .conversion import ConversionContext
-from .dialects import load_dialect
+from .backends.select import load_dialect
+from .backends.signature import Parameter, Signature, printable, result_tree
+from .backends.values import Tensor, Value, array_shapes, flatten, unflatten
+from .convert.context import ConversionContext
+from .convert.driver import convert_computation
+from .convert.input_names import parameter_names
+from .convert.report import dynamic_instructions, missing_converters, raise_refusals, report_text
+from .convert.rules import ConvertFunction, custom_call_targets
+from .convert.table import with_custom
 from .errors import SignatureError
-from .hlo.module import HloComputation, HloInstruction, HloModule
-from .hlo.names import Names
-from .hlo.reader import read
-from .hlo.shape import Shape
-from .hlo.storage import to_storage
+from .hlo.ir.module import HloComputation, HloInstruction, HloModule
+from .hlo.ir.names import Names
+from .hlo.ir.shape import Shape
+from .hlo.ir.storage import to_storage
+from .hlo.proto.reader import read
 from .hlo.verifier import verify
-from .input_names import parameter_names
-from .registry import ConvertFunction, custom_call_targets, with_custom
-from .report import dynamic_instructions, missing_converters, raise_refusals, report_text
 from .rewrites import Capabilities, decompose, normalize, settle_known_dimensions
-from .signature import Parameter, Signature, printable, result_tree
-from .values import Tensor, Value, array_shapes, flatten, unflatten
 
 
 def from_hlo(
@@ -93,7 +95,7 @@ def from_hlo(
     verify(module)
     language = load_dialect(dialect)
     freeze = language.freezes_params if freeze_params is None else freeze_params
-    ctx = ConversionContext(language, with_custom(custom_converters), freeze)
+    ctx = ConversionContext(language, with_custom(custom_converters), convert_computation, freeze)
     capabilities = Capabilities.of(language, rng_seed, custom_call_targets(ctx.converters))
     module = settle_known_dimensions(module, capabilities)
     ctx.refusals += dynamic_instructions(module)

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("jax")
 pytest.importorskip("tvm")
 
-from tvm_hlo_frontend.dialects import installed_dialect
+from tvm_hlo_frontend.backends.select import installed_dialect
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {  # number of programs

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from rules.model import PACKAGE, TESTS, Break, Rule, broken, rules_named
+from rules.model import PACKAGE, TESTS, Break, Rule, broken, place, rules_named
 from rules.report import is_proved, outcomes_in, to_markdown
 from rules.runner import KILLED, NO_PROOF, SURVIVED, Copy, belongs, judge
 from rules.table import RULES
@@ -28,8 +28,8 @@ def test_rules_are_numbered_and_each_has_something_to_say() -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.number))
 def test_changes_fit_the_code(rule: Rule) -> None:
     for change in rule.breaks:
-        text = (ROOT / PACKAGE / change.file).read_text(encoding="utf-8")
-        new = broken(text, change)
+        path, new = broken(ROOT / PACKAGE, change)
+        text = path.read_text(encoding="utf-8")
         assert ast.dump(ast.parse(new)) != ast.dump(ast.parse(text)), change
         assert change.tests and all(rule.number in rules_named(test) for test in change.tests), change
 
@@ -49,17 +49,33 @@ def test_every_rule_has_a_test_and_the_tests_of_the_table_exist() -> None:
 def test_the_tool_tells_a_broken_rule_from_an_unbroken_one(tmp_path: Path) -> None:
     copy = Copy(tmp_path / "copy")
     copy.check()
-    file = "hlo/literal.py"
-    wrong = Break(file, LAYOUT_LINE, "return flat.reshape(dimensions)", LAYOUT)
+    where = "literal._logical"
+    wrong = Break(where, LAYOUT_LINE, "return flat.reshape(dimensions)", LAYOUT)
     assert copy.verdict(wrong).status == KILLED
-    harmless = Break(file, LAYOUT_LINE, f"{LAYOUT_LINE}  # row-major", LAYOUT)
+    harmless = Break(where, LAYOUT_LINE, f"{LAYOUT_LINE}  # row-major", LAYOUT)
     assert copy.verdict(harmless).status == SURVIVED
     # neither an import that fails nor a mistake in the change itself is a proof
     for after in ("return flat.reshape(no_such_name)", f"return (\n{LAYOUT_LINE}"):
-        assert copy.verdict(Break(file, LAYOUT_LINE, after, LAYOUT)).status == NO_PROOF
-    assert copy.verdict(Break(file, "no such line", "", LAYOUT)).status == NO_PROOF
-    unbroken = (ROOT / PACKAGE / file).read_text(encoding="utf-8")
-    assert (copy.folder / PACKAGE / file).read_text(encoding="utf-8") == unbroken
+        assert copy.verdict(Break(where, LAYOUT_LINE, after, LAYOUT)).status == NO_PROOF
+    assert copy.verdict(Break(where, "no such line", "", LAYOUT)).status == NO_PROOF
+    path = place(ROOT / PACKAGE, where).path
+    unbroken = path.read_text(encoding="utf-8")
+    assert (copy.folder / path.relative_to(ROOT)).read_text(encoding="utf-8") == unbroken
+
+
+def test_a_change_names_one_place_and_stands_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("def f():\n    return 1\n\n\ndef g():\n    return 2\n")
+    (tmp_path / "b.py").write_text("def g():\n    return 3\n")
+    path, text = broken(tmp_path, Break("a.g", "return 2", "return 5", ()))
+    assert path.name == "a.py" and text.endswith("return 5\n")
+    for change, reason in (
+        (Break("g", "return 2", "", ()), "2 definitions"),
+        (Break("h", "return 2", "", ()), "0 definitions"),
+        (Break("f", "return 2", "", ()), "not in it but in line 6"),
+        (Break("f", "return", "", ()), "2 times"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            broken(tmp_path, change)
 
 
 def test_a_process_that_dies_in_a_test_is_a_failure_of_the_test() -> None:

@@ -79,7 +79,7 @@ def faults_of(saved: SavedModule, enter: Callable[[str], None]) -> list[str]:
     """What is wrong with the module's results."""
     import tvm_hlo_frontend
     from tvm_hlo_frontend.frameworks.lowered import convert_lowered
-    from tvm_hlo_frontend.xla_cpu import compile_xla
+    from tvm_hlo_frontend.oracle.xla_cpu import compile_xla
 
     enter("convert")
     lowered = lower(saved)

@@ -29,13 +29,13 @@ def save_for_deployment(executable: Any, arguments: tuple[np.ndarray, ...], stem
 
     Parameters
     ----------
-    executable : tvm_hlo_frontend.runtime.Executable
+    executable : tvm_hlo_frontend.deploy.executable.Executable
     arguments : tuple of numpy.ndarray
         As a call takes them.
     stem : pathlib.Path
         The files get its name and ``.so``, ``.json`` and ``.npz``.
     """
-    from tvm_hlo_frontend.runtime import check_arguments
+    from tvm_hlo_frontend.deploy.executable import check_arguments
 
     stem.parent.mkdir(parents=True, exist_ok=True)
     executable.export_library(stem.with_suffix(".so"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tvm_hlo_frontend.tolerance import TOLERANCES, judge_arrays, tiny_of
+from tvm_hlo_frontend.oracle.tolerance import TOLERANCES, judge_arrays, tiny_of
 
 Arrays = Sequence[np.ndarray]
 

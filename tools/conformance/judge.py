@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tvm_hlo_frontend.tolerance import judge_arrays, judge_metadata
+from tvm_hlo_frontend.oracle.tolerance import judge_arrays, judge_metadata
 
 from .factorisations import judge_eig, judge_eigh, judge_qr, judge_svd
 

@@ -66,7 +66,7 @@ def import_all() -> None:
     import compare  # noqa: F401
     import tvm  # noqa: F401
 
-    from tvm_hlo_frontend.dialects import load_dialect
+    from tvm_hlo_frontend.backends.select import load_dialect
 
     load_dialect()
 

@@ -14,9 +14,9 @@ from model_types import Model, ModelInstance
 from models import relative_error
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.frameworks.lowered import LoweringError
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.xla_cpu import compile_xla
+from tvm_hlo_frontend.errors import LoweringError
+from tvm_hlo_frontend.hlo.proto.reader import read
+from tvm_hlo_frontend.oracle.xla_cpu import compile_xla
 
 from . import LIMIT, TOLERANCE
 from .catalogue import key

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from .model import Break, Rule
 
-CONVERTER = "converters/indexing.py"
-GATHER = "kernels/indexing.py"
-SCATTER = "kernels/scatter.py"
-
 # what dynamic-update-slice would do
 CLAMPED = (
-    SCATTER,
+    "_Scatter._over_scatter",
     '        origin: dict[int, Any] = {axis: tir.Cast("int32", start) for axis, start in zip(mapped, starts)}',
     "        extents = {axis: self.sizes[dim] for axis, dim in self.window_of.items()}\n"
     "        last = {axis: self.operand[axis] - extents.get(axis, 1) for axis in mapped}\n"
     "        origin: dict[int, Any] = {axis: clamped(start, last[axis]) for axis, start in zip(mapped, starts)}\n"
     "        inside = []",
 )
-CLAMPED_IMPORT = (("from .indexing import within", "from .indexing import clamped, within"),)
+CLAMPED_IMPORT = (("from .gather import within", "from .gather import clamped, within"),)
 
 
 def gather(name: str) -> tuple[str, ...]:
@@ -31,14 +27,14 @@ def scatter(name: str) -> tuple[str, ...]:
 RULES = (
     Rule(54, "gather: starts are clamped so that the slice fits, negative ones never count from the end", (
         Break(
-            GATHER,
+            "clamped",
             "        value = tir.max(value, tir.const(0, dtype_of(value)))",
             "        zero = tir.const(0, dtype_of(value))\n"
             "        value = tir.max(tir.Select(value < zero, value + highest, value), zero)",
             gather("rule_54 clamped, never wrapped"),
         ),
         Break(
-            CONVERTER,
+            "_clamped",
             '    return ctx.map("clamp", indices.element_type, [low, indices, high])',
             '    positive = ctx.map("abs", indices.element_type, [indices])\n'
             '    return ctx.map("clamp", indices.element_type, [low, positive, high])',
@@ -47,7 +43,7 @@ RULES = (
     )),
     Rule(55, "an index_vector_dim beyond the indices' dimensions is a last one of size 1", (
         Break(
-            CONVERTER,
+            "_index_vectors",
             "return ctx.dialect.reshape(indices, (*indices.dimensions, 1))",
             "indices = ctx.dialect.transpose(indices, range(indices.rank)[::-1])\n"
             "        return ctx.dialect.reshape(indices, (*indices.dimensions, 1))",
@@ -56,13 +52,13 @@ RULES = (
     )),
     Rule(56, "gather: any order of start_index_map; batching dimensions skip the index vector's", (
         Break(
-            CONVERTER,
+            "convert_gather",
             '"batch_positions": [batch_dims.index(axis) for axis in numbers.start_indices_batching_dims],',
             '"batch_positions": list(numbers.start_indices_batching_dims),',
             gather("rule_56 dimension numbers"),
         ),
         Break(
-            GATHER,
+            "gather",
             'start = inputs[1](*batch, numbers["start_index_map"].index(axis))',
             'start = inputs[1](*batch, sorted(numbers["start_index_map"]).index(axis))',
             gather("rule_56 dimension numbers"),
@@ -70,7 +66,7 @@ RULES = (
     )),
     Rule(57, "gather of nothing, or from nothing", (
         Break(
-            CONVERTER,
+            "convert_gather",
             "    if 0 in operand.shape.sizes or 0 in numbers.slice_sizes:\n",
             "    if False:\n",
             ("test_gather_scatter.py::test_rule_57_slices_without_elements_that_collapse",),
@@ -78,14 +74,14 @@ RULES = (
     )),
     Rule(58, "indices of every integer type are compared as they are, not in a narrower type", (
         Break(
-            GATHER,
+            "clamped",
             "    highest = tir.const(min(limit, np.iinfo(dtype_of(value)).max), dtype_of(value))\n    value = tir.min",
             '    value = tir.Cast("int32", value)\n'
             "    highest = tir.const(min(limit, np.iinfo(dtype_of(value)).max), dtype_of(value))\n    value = tir.min",
             gather("rule_58 index types"),
         ),
         Break(
-            GATHER,
+            "within",
             "    dtype = dtype_of(value)\n    if limit >= np.iinfo(dtype).max:\n",
             '    value = tir.Cast("int32", value) if dtype_of(value) == "int64" else value\n'
             "    dtype = dtype_of(value)\n    if limit >= np.iinfo(dtype).max:\n",
@@ -97,7 +93,7 @@ RULES = (
     )),
     Rule(60, "scatter drops the whole window if any part of it is outside", (
         Break(
-            SCATTER,
+            "_Scatter._over_scatter",
             "        with loops.when(tir.all(*inside)):\n"
             "            self._over_window(loops, place, part, origin, updates, outs)",
             "        self._over_window(loops, place, part, origin, updates, outs)",
@@ -115,20 +111,20 @@ RULES = (
     )),
     Rule(61, "scatter: body(current, update), duplicates in row-major order of the updates", (
         Break(
-            SCATTER,
+            "_Scatter._over_scatter",
             "                place = {**place, remaining[0]: position}\n                self._over_scatter",
             "                place = {**place, remaining[0]: self.sizes[remaining[0]] - 1 - position}\n"
             "                self._over_scatter",
             scatter("rule_61 duplicates in order"),
         ),
         Break(
-            SCATTER,
+            "_Scatter._over_window",
             "[*current, *(update[source] for update in updates)]",
             "[*(update[source] for update in updates), *current]",
             scatter("rule_61 duplicates in order"),
         ),
         Break(
-            SCATTER,
+            "_Scatter._choose_parallel",
             "safe = [dim for axis, dim in self.window_of.items() if axis not in indexed and self.sizes[dim] > 1]",
             "safe = [dim for dim in self.scatter_dims if self.sizes[dim] > 1]",
             ("test_gather_scatter.py::test_rule_61_threads_keep_the_order_of_duplicates",),
@@ -136,13 +132,13 @@ RULES = (
     )),
     Rule(62, "scatter: several operands, batching dimensions, scalars; uniqueness and order are hints", (
         Break(
-            CONVERTER,
+            "convert_scatter",
             '"batch_positions": [scatter_dims.index(axis) for axis in numbers.scatter_indices_batching_dims],',
             '"batch_positions": list(numbers.scatter_indices_batching_dims),',
             scatter("rule_62 forms"),
         ),
         Break(
-            SCATTER,
+            "_Scatter._over_window",
             "[*current, *(update[source] for update in updates)]",
             "[x for pair in zip(current, (update[source] for update in updates)) for x in pair]",
             ("test_gather_scatter.py::test_rule_62_variadic_scatter",),

@@ -97,12 +97,11 @@ class Copy:
 
     def verdict(self, change: Break) -> Verdict:
         """Make the change, run its tests, and take the change back."""
-        path = self.folder / PACKAGE / change.file
-        text = path.read_text(encoding="utf-8")
         try:
-            new = broken(text, change)
+            path, new = broken(self.folder / PACKAGE, change)
         except ValueError as error:
             return Verdict(NO_PROOF, "no such text", str(error))
+        text = path.read_text(encoding="utf-8")
         try:
             path.write_text(new, encoding="utf-8")
             return judge(*self.pytest(change.tests, "-x"))

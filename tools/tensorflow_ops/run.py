@@ -11,7 +11,7 @@ import numpy as np
 from conformance.outcome import PASS, REFUSED, WRONG, Outcome, error_message, shorten
 from conformance.stages import refusal_message
 
-from tvm_hlo_frontend.tolerance import judge_arrays, judge_metadata
+from tvm_hlo_frontend.oracle.tolerance import judge_arrays, judge_metadata
 
 from .case import Case
 

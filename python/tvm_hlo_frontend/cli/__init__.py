@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from .. import __version__
 from .bench import bench
 from .build import build
 from .compare import compare
@@ -25,7 +24,7 @@ class _InOrder(click.Group):
 
 
 @click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "-V", "--version", prog_name="tvm-hlo")
+@click.version_option(None, "-V", "--version", package_name="tvm_hlo_frontend", prog_name="tvm-hlo")
 def main() -> None:
     """Look at XLA HLO modules, convert them to TVM, run them, and compare them with XLA.
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..backends.signature import Parameter
 from ..errors import SignatureError
-from ..hlo.shape import BY_NAME
-from ..signature import Parameter
+from ..hlo.ir.shape import BY_NAME
 from .command import Unusable
 
 LARGEST_INTEGER = 8
@@ -31,7 +31,7 @@ def given_inputs(
     seed : int, optional
         Of the generator for what the file does not give; None if everything has to be given.
     weights : mapping of int to int, optional
-        What is known of the inputs, by position: see `patterns.weights.products_per_sum`.
+        What is known of the inputs, by position: see `analysis.weights.products_per_sum`.
 
     Raises
     ------

@@ -91,9 +91,9 @@ def measured(
     file: Path, inputs: Path | None, seed: int | None, options: dict[str, Any], target: str | None, tell: Any
 ) -> dict[str, Any]:
     """Seconds of building and milliseconds of running, on both sides."""
-    from ..comparison import compared, flat_arrays
-    from ..timing import alternate, prepared
-    from ..xla_cpu import compile_xla
+    from ..oracle.comparison import compared, flat_arrays
+    from ..oracle.timing import alternate, prepared
+    from ..oracle.xla_cpu import compile_xla
     from .arrays import given_inputs
     from .program import build_for_both
 

@@ -36,8 +36,8 @@ def build(file: Path, output: Path, target: str | None, custom: Any, rng_seed: i
       tvm-hlo build model.pb -o model.tar --target 'llvm -mtriple=aarch64-linux-gnu'
     """
     options = from_hlo_options(custom, rng_seed, dialect)
-    from ..saved import save_library
-    from ..targets import cpu_target
+    from ..deploy.saved import save_library
+    from ..deploy.targets import cpu_target
     from .output import console, progress
     from .program import load_executable
 

@@ -81,7 +81,7 @@ def xla_on_cpu() -> None:
 
 
 def file_argument(function: Decorated) -> Decorated:
-    """FILE: what `hlo.reader.read` takes."""
+    """FILE: what `hlo.proto.reader.read` takes."""
     return click.argument("file", type=click.Path(path_type=Path), callback=_existing)(function)
 
 

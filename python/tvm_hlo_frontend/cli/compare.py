@@ -50,7 +50,7 @@ def compare(
       tvm-hlo compare model.pb --inputs x.npz --rtol 1e-5
     """
     xla_on_cpu()
-    from ..comparison import Side, compared, first_difference, flat_arrays, run_on_xla
+    from ..oracle.comparison import Side, compared, first_difference, flat_arrays, run_on_xla
     from .arrays import given_inputs
     from .output import console, progress, quiet_tvm
     from .program import build_for_both
@@ -87,7 +87,7 @@ def print_comparison(out: Any, found: Any) -> None:
 
 def print_wrong(out: Any, wrong: Any) -> None:
     """The instruction, both values and where it came from."""
-    from ..hlo.printer import instruction_to_text
+    from ..hlo.text.printer import instruction_to_text
 
     if wrong is None:
         out.print("Every value is the same when the module is written anew by this package: please report the file.")

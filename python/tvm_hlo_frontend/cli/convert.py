@@ -34,10 +34,10 @@ def convert(file: Path, output: Path, force: bool, custom: Any, rng_seed: int | 
       tvm-hlo convert model.pb -o converted/
     """
     options = from_hlo_options(custom, rng_seed, dialect)
+    from ..convert.report import report_of
+    from ..deploy.executable import mod_and_params
+    from ..deploy.saved import FILES, save_module
     from ..frontend import from_hlo
-    from ..report import report_of
-    from ..runtime import mod_and_params
-    from ..saved import FILES, save_module
     from .output import console, progress
 
     existing = [str(output / name) for name in FILES if (output / name).exists()]

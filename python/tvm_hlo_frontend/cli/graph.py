@@ -34,12 +34,12 @@ def graph(file: Path, output: Path, full: bool) -> None:
     """
     if output.suffix not in SUFFIXES:
         raise Unusable(f"-o {output}: the suffix must be {' or '.join(SUFFIXES)}")
+    from ..convert.support import unsupported
     from ..drawing.clusters import clusters_of
     from ..drawing.html import html_text
     from ..drawing.svg import svg_text
-    from ..hlo.reader import read
+    from ..hlo.proto.reader import read
     from ..hlo.verifier import verify
-    from ..support import unsupported
     from .output import plural, progress
 
     with progress(f"drawing {file}"):

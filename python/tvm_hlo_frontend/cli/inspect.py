@@ -58,12 +58,12 @@ def inspect(
 
 def facts_of(file: Path, options: dict[str, Any], convert: bool = False) -> dict[str, Any]:
     """Everything that `inspect` shows, as JSON has it."""
+    from ..analysis.trips import known_trips
+    from ..convert.input_names import parameter_names
+    from ..convert.support import kind_of
     from ..hlo.cost import module_cost
-    from ..hlo.reader import read
+    from ..hlo.proto.reader import read
     from ..hlo.verifier import verify
-    from ..input_names import parameter_names
-    from ..patterns.trips import known_trips
-    from ..support import kind_of
 
     module = verify(read(file))
     cost = module_cost(module, known_trips)
@@ -96,8 +96,8 @@ def facts_of(file: Path, options: dict[str, Any], convert: bool = False) -> dict
 
 def refusals_of(module: Any, options: dict[str, Any], convert: bool) -> tuple[Any, ...]:
     """What `from_hlo` refuses: before a conversion, or in one."""
+    from ..convert.support import unsupported
     from ..errors import UnsupportedHloError
-    from ..support import unsupported
 
     if not convert:
         return tuple(unsupported(module, options["custom_converters"], options["rng_seed"]))
@@ -149,7 +149,7 @@ def print_facts(facts: dict[str, Any], limit: int | None) -> None:
 
 def opcode_rows(facts: dict[str, Any]) -> list[tuple[Any, ...]]:
     """A row per opcode, custom-calls by target; the most frequent first."""
-    from ..support import verdict_on, verdict_on_target
+    from ..convert.support import verdict_on, verdict_on_target
     from .output import quantity
 
     refused = Counter(refusal["opcode"] for refusal in facts["unsupported"])

@@ -33,16 +33,17 @@ def ops(opcode: str | None, as_json: bool) -> None:
 
 def all_rows() -> list[dict[str, Any]]:
     """A row per opcode."""
-    from ..support import verdicts
+    from ..convert.support import verdicts
 
     return [{"opcode": name, "how": how, "summary": summary} for name, (how, summary) in verdicts().items()]
 
 
 def one_row(name: str) -> dict[str, Any]:
     """What is known of an opcode or a custom-call target."""
+    from ..convert.rules import CUSTOM_CALL_PREFIX
+    from ..convert.support import public_targets, rewritten_targets, verdict_on, verdict_on_target
+    from ..convert.table import registered
     from ..hlo.opcodes import OPCODES
-    from ..registry import CUSTOM_CALL_PREFIX, registered
-    from ..support import public_targets, rewritten_targets, verdict_on, verdict_on_target
 
     if name in OPCODES:
         how, summary = verdict_on(name)
@@ -59,8 +60,8 @@ def guess(name: str) -> str:
     """What may have been meant."""
     from difflib import get_close_matches
 
+    from ..convert.support import public_targets
     from ..hlo.opcodes import OPCODES
-    from ..support import public_targets
 
     close = get_close_matches(name.replace("_", "-"), OPCODES) + get_close_matches(name, public_targets())
     return f" Did you mean {' or '.join(close[:3])}?" if close else ""
@@ -74,7 +75,7 @@ def place_of(entry: Any) -> str | None:
 
 def print_all(rows: list[dict[str, Any]]) -> None:
     """The table, and what its words mean."""
-    from ..support import MEANING, REFUSED
+    from ..convert.support import MEANING, REFUSED
     from .output import console, table
 
     out = console()
@@ -87,7 +88,7 @@ def print_all(rows: list[dict[str, Any]]) -> None:
 
 def print_one(row: dict[str, Any]) -> None:
     """One line per fact."""
-    from ..support import MEANING
+    from ..convert.support import MEANING
     from .output import console
 
     out = console()

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..hlo.module import HloModule
-    from ..runtime import Executable
+    from ..deploy.executable import Executable
+    from ..hlo.ir.module import HloModule
 
 LIBRARIES = (".so", ".dylib", ".dll")
 
 
 def load_program(file: Path, options: dict[str, Any]) -> tuple[Any, Any]:
     """(mod, params) of an HLO file, or of a folder that `tvm-hlo convert` has made."""
+    from ..deploy.executable import mod_and_params
+    from ..deploy.saved import is_saved_module, load_module
     from ..frontend import from_hlo
-    from ..runtime import mod_and_params
-    from ..saved import is_saved_module, load_module
 
     return load_module(file) if is_saved_module(file) else mod_and_params(from_hlo(file, **options))
 
@@ -29,10 +29,10 @@ def load_executable(file: Path, options: dict[str, Any], target: str | None = No
 
     quiet_tvm()
     if file.suffix in LIBRARIES:
-        from ..saved import load_library
+        from ..deploy.saved import load_library
 
         return load_library(file)
-    from ..runtime import build
+    from ..deploy.executable import build
 
     mod, params = load_program(file, options)
     return build(mod, params, target)
@@ -50,7 +50,7 @@ class BothSides:
         client cannot run them as they are.
     executable : Executable
     weights : dict of int to int
-        See `patterns.weights.products_per_sum`, by position among the inputs.
+        See `analysis.weights.products_per_sum`, by position among the inputs.
     """
 
     module: HloModule
@@ -61,14 +61,14 @@ class BothSides:
 
 def build_for_both(file: Path, options: Mapping[str, Any], target: str | None = None) -> BothSides:
     """Read, convert and build an HLO file that XLA shall run as well."""
+    from ..analysis.weights import products_per_sum
+    from ..deploy.executable import build, mod_and_params
     from ..frontend import from_hlo
-    from ..hlo.extract import flat_parameters
-    from ..hlo.reader import module_from_proto, parse_module_proto
-    from ..hlo.sources import to_bytes
-    from ..patterns.weights import products_per_sum
+    from ..hlo.ir.extract import flat_parameters
+    from ..hlo.proto.reader import module_from_proto, parse_module_proto
+    from ..hlo.proto.sources import to_bytes
     from ..rewrites import Capabilities
     from ..rewrites.inline_calls import inline_calls
-    from ..runtime import build, mod_and_params
 
     proto = parse_module_proto(to_bytes(file))
     module = module_from_proto(proto)  # it gives retired opcodes and comparisons the names that any XLA knows

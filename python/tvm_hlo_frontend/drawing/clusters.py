@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from ..hlo.attributes import CustomCallAttributes, TupleIndexAttributes
-from ..hlo.module import HloComputation, HloInstruction, HloModule
-from ..hlo.printer import instruction_to_text
+from ..hlo.ir.attributes import CustomCallAttributes, TupleIndexAttributes
+from ..hlo.ir.module import HloComputation, HloInstruction, HloModule
+from ..hlo.text.printer import instruction_to_text
 from .elements import Cluster, Node
 from .folding import Folded, every_instruction, fold, kind_of_group, leaf_label
 from .kinds import kind_of_opcode

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..hlo.attributes import ConstantAttributes, TupleIndexAttributes
-from ..hlo.module import HloComputation, HloInstruction
+from ..hlo.ir.attributes import ConstantAttributes, TupleIndexAttributes
+from ..hlo.ir.module import HloComputation, HloInstruction
 from .kinds import kind_of_opcode
 
 # what makes no node of its own where all it is made from is shown in its users

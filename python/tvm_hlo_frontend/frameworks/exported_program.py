@@ -9,8 +9,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from ..hlo.shape import Shape, array_shape, element_type_of
-from .lowered import LoweringError
+from ..errors import LoweringError
+from ..hlo.ir.shape import Shape, array_shape, element_type_of
 
 # kinds of graph inputs that belong to the module
 STATE = frozenset({"PARAMETER", "BUFFER", "CONSTANT_TENSOR"})
@@ -84,7 +84,7 @@ def with_places(hlo: bytes, program: Any) -> bytes:
         Serialized HloModuleProto, whose names hold those of the nodes: ``jit(forward)/add/add``.
     program : torch.export.ExportedProgram
     """
-    from ..hlo.reader import parse_module_proto
+    from ..hlo.proto.reader import parse_module_proto
 
     nodes = {node.name: node for node in program.graph.nodes if node.op == "call_function"}
     lines = {name: _line_of(node) for name, node in nodes.items()}

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SignatureError
+from ..errors import LoweringError, SignatureError
 from .jax_export import exported_of, lower_exported
-from .lowered import LoweredModule, LoweringError, convert_lowered, parameter_shapes, unique_identifiers
+from .lowered import LoweredModule, convert_lowered, parameter_shapes, unique_identifiers
 
 
 def from_jax(

@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import HloParseError, SignatureError
-from ..hlo.newer_xla import artifact_version, installed_stablehlo, mlir_hint, older_artifact
-from ..hlo.parsers import hlo_from_mlir
-from ..hlo.sources import mlir_of
-from .lowered import LoweringError
+from ..errors import HloParseError, LoweringError, SignatureError
+from ..hlo.proto.newer_xla import artifact_version, installed_stablehlo, mlir_hint, older_artifact
+from ..hlo.proto.sources import mlir_of
+from ..hlo.text.parsers import hlo_from_mlir
 
 # jax.export moves the body here when the shapes of main's arguments are symbolic; only this has their names
 _BODY = "_wrapped_jax_export_main"

@@ -9,12 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import HloFrontendError
-from ..hlo.names import Names
-
-
-class LoweringError(HloFrontendError):
-    """The framework cannot lower the program to HLO, or the HLO it made does not match the program."""
+from ..hlo.ir.names import Names
 
 
 @dataclass(frozen=True)
@@ -79,8 +74,8 @@ def unique_identifiers(wanted: Iterable[str]) -> tuple[str, ...]:
 
 def parameter_shapes(hlo: bytes) -> list[Any]:
     """Shape of each entry parameter, in order, without reading the instructions."""
-    from ..hlo.proto_shape import shape_from_proto
-    from ..hlo.reader import parse_module_proto
+    from ..hlo.proto.reader import parse_module_proto
+    from ..hlo.proto.shapes import shape_from_proto
 
     program = parse_module_proto(hlo).host_program_shape
     return [shape_from_proto(shape, f"parameter {number}") for number, shape in enumerate(program.parameters)]
@@ -88,9 +83,9 @@ def parameter_shapes(hlo: bytes) -> list[Any]:
 
 def result_shapes(hlo: Any) -> list[Any]:
     """Shape of each result of bytes or an HloModule: the elements of a tuple result, else the one result."""
-    from ..hlo.module import HloModule
-    from ..hlo.proto_shape import shape_from_proto
-    from ..hlo.reader import parse_module_proto
+    from ..hlo.ir.module import HloModule
+    from ..hlo.proto.reader import parse_module_proto
+    from ..hlo.proto.shapes import shape_from_proto
 
     if isinstance(hlo, HloModule):
         shape = hlo.entry.root.shape

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import SignatureError
+from ..errors import LoweringError, SignatureError
 from . import torch_xla_bridge, torchax_bridge
 from .exported_program import STATE, input_nodes, is_static, is_tensor, placeholders, weight_of
-from .lowered import LoweredModule, LoweringError, convert_lowered, unique_identifiers
+from .lowered import LoweredModule, convert_lowered, unique_identifiers
 
 ROADS = {"torchax": torchax_bridge, "torch_xla": torch_xla_bridge}
 

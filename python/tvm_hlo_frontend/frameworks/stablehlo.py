@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import HloParseError, SignatureError
-from ..hlo.module import HloModule
-from ..hlo.parsers import hlo_from_mlir
-from ..hlo.reader import read
-from ..hlo.sources import mlir_of
-from ..input_names import parameter_names
-from .lowered import LoweredModule, LoweringError, convert_lowered
+from ..convert.input_names import parameter_names
+from ..errors import HloParseError, LoweringError, SignatureError
+from ..hlo.ir.module import HloModule
+from ..hlo.proto.reader import read
+from ..hlo.proto.sources import mlir_of
+from ..hlo.text.parsers import hlo_from_mlir
+from .lowered import LoweredModule, convert_lowered
 from .stablehlo_dynamic import read_dynamic
 
 # what XLA says of operations on shapes; it has parsed the module by then

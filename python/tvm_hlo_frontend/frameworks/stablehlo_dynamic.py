@@ -14,13 +14,13 @@ from typing import Any, Union
 
 import numpy as np
 
-from ..hlo.attributes import DimensionsAttributes, DotAttributes, DotDimensionNumbers, ParameterAttributes
-from ..hlo.builder import ComputationBuilder, module
-from ..hlo.module import HloInstruction, HloModule, Metadata
-from ..hlo.newer_xla import older_artifact
-from ..hlo.shape import Dimension, Symbol, array_shape
-from ..patterns.symbolic import ELEMENTWISE
-from .lowered import LoweringError
+from ..analysis.symbolic import ELEMENTWISE
+from ..errors import LoweringError
+from ..hlo.ir.attributes import DimensionsAttributes, DotAttributes, DotDimensionNumbers, ParameterAttributes
+from ..hlo.ir.builder import ComputationBuilder, module
+from ..hlo.ir.module import HloInstruction, HloModule, Metadata
+from ..hlo.ir.shape import Dimension, Symbol, array_shape
+from ..hlo.proto.newer_xla import older_artifact
 
 ELEMENT_TYPES = {"f32": "f32", "f64": "f64"}
 # a check of jax.export; calls of the compiled module check the shapes of their arguments themselves

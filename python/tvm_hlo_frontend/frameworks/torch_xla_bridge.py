@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..hlo.builder import ComputationBuilder, module
-from ..hlo.module import HloInstruction, HloModule
-from ..hlo.names import Names
-from ..hlo.reader import read
-from ..hlo.shape import Shape
-from ..hlo.writer import to_proto
+from ..errors import LoweringError
+from ..hlo.ir.builder import ComputationBuilder, module
+from ..hlo.ir.module import HloInstruction, HloModule
+from ..hlo.ir.names import Names
+from ..hlo.ir.shape import Shape
+from ..hlo.proto.reader import read
+from ..hlo.proto.writer import to_proto
 from .exported_program import place_of, result_positions, shape_of, tensors_of, to_numpy
-from .lowered import LoweringError
 
 # counters of operators that torch_xla has run on the CPU, outside of the trace
 FALLBACK = "aten::"

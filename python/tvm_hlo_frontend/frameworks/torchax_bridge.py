@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..errors import LoweringError
 from . import torch_quantized
 from .exported_program import is_static, place_of, result_positions, tensors_of, with_places
-from .lowered import LoweringError
 from .torchax_import import import_torchax
 
 # checks at run time, which compiled code does without: a matrix that has no factorization gives NaN

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from .lowered import LoweringError
+from ..errors import LoweringError
 
 # what of torch torchax imports; torch's own modules add to its tables, which they do once
 _TORCH_MODULES = ("torch._refs", "torch._decomp", "torch.func", "torch.distributed._functional_collectives")

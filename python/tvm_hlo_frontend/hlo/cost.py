@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from .attributes import Window
-from .module import HloComputation, HloInstruction, HloModule
+from .ir.attributes import Window
+from .ir.module import HloComputation, HloInstruction, HloModule
+from .ir.shape import Shape
 from .opcodes import ELEMENTWISE
-from .shape import Shape
 
 TRANSCENDENTAL: frozenset[str] = frozenset(
     """

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from ..errors import HloVerificationError
-from .attributes import ParameterAttributes
-from .module import HloComputation, HloInstruction, HloModule
-from .printer import instruction_to_text
+from .ir.attributes import ParameterAttributes
+from .ir.module import HloComputation, HloInstruction, HloModule
 from .shape_inference import check_shape
+from .text.printer import instruction_to_text
 
 # done instructions -> what has started what they wait for (HloVerifier, VerifyAsynchronousInstructionPairs)
 STARTED_BY: dict[str, tuple[str, ...]] = {

@@ -1,52 +1,37 @@
-"""All kernels of this package: the tables of the modules that define them."""
+"""All kernels: the tables of the modules that define them, and those that users have registered."""
 
-from . import (
-    convolution,
-    dot,
-    fold,
-    indexing,
-    integer_power,
-    linalg_cholesky,
-    linalg_eigh,
-    linalg_hessenberg,
-    linalg_host,
-    linalg_lu,
-    linalg_pivots,
-    linalg_qr,
-    linalg_svd,
-    linalg_triangular,
-    linalg_tridiagonal,
-    linalg_tridiagonal_form,
-    map_kernel,
-    movement,
-    ragged_dot,
-    reduce,
-    scan,
-    scatter,
-    sort,
-    statements,
-    while_loop,
-    window,
-)
-from .definitions import KernelTable
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import RegistryError
+from .contraction import convolution, dot, ragged_dot
+from .control import statements, while_loop
+from .elementwise import integer_power
+from .elementwise import map as map_kernel
+from .indexing import gather, movement, scatter, sort
+from .linalg import cholesky, eigh, hessenberg, host, lu, pivots, qr, svd, triangular, tridiagonal, tridiagonal_form
+from .reduction import fold, reduce, scan, window
+from .spec import KernelSpec
+from .table import KernelDefinition, KernelTable, described
 
 TABLE = KernelTable.of(
     convolution.table,
     dot.table,
     fold.table,
-    indexing.table,
+    gather.table,
     integer_power.table,
-    linalg_cholesky.table,
-    linalg_eigh.table,
-    linalg_hessenberg.table,
-    linalg_host.table,
-    linalg_lu.table,
-    linalg_pivots.table,
-    linalg_qr.table,
-    linalg_svd.table,
-    linalg_triangular.table,
-    linalg_tridiagonal.table,
-    linalg_tridiagonal_form.table,
+    cholesky.table,
+    eigh.table,
+    hessenberg.table,
+    host.table,
+    lu.table,
+    pivots.table,
+    qr.table,
+    svd.table,
+    triangular.table,
+    tridiagonal.table,
+    tridiagonal_form.table,
     map_kernel.table,
     movement.table,
     ragged_dot.table,
@@ -58,3 +43,50 @@ TABLE = KernelTable.of(
     while_loop.table,
     window.table,
 )
+_OWN = KernelTable(replaceable=True)
+
+
+def kernel(
+    name: str,
+    kernel_class: str,
+    schedule: Callable | None = None,
+    version: int = 1,
+    host_function: str | None = None,
+) -> Callable:
+    """Decorator for users' kernels: registers ``compute(spec, inputs, results)`` as kernel `name`.
+
+    Raises
+    ------
+    RegistryError
+        If a kernel of this package, or one of the user's by a function of another name, has that name, or for an
+        unknown class.
+    """
+    known = TABLE.entries.get(name)
+    if known is not None:
+        raise RegistryError(f"a kernel of this package is called {name!r} already: {described(known)}")
+    return _OWN.kernel(name, kernel_class, schedule, version, host_function)
+
+
+def definition(spec: KernelSpec) -> KernelDefinition:
+    """Definition of `spec`.
+
+    Raises
+    ------
+    RegistryError
+        If no kernel has that name, or a saved module asks for another version of it.
+    """
+    found = TABLE.entries.get(spec.name) or _OWN.entries.get(spec.name)
+    if found is None:
+        raise RegistryError(f"no kernel is called {spec.name!r}")
+    if found.version != spec.version:
+        raise RegistryError(
+            f"kernel {spec.name!r} has version {found.version}, the module was made with version {spec.version}: "
+            "convert it again"
+        )
+    return found
+
+
+def host_functions(spec: KernelSpec) -> frozenset[str]:
+    """Packed functions of the host that a kernel calls; none of one that is not registered."""
+    found = TABLE.entries.get(spec.name) or _OWN.entries.get(spec.name)
+    return frozenset() if found is None or found.host_function is None else frozenset({found.host_function})

@@ -6,7 +6,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..hlo.scalar_expression import ScalarExpression
+from ..analysis.scalar_expression import ScalarExpression
+
+# names of the host's functions that kernels call
+HOST_PREFIX = "tvm_hlo_frontend.lapack."
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class KernelSpec:
     Attributes
     ----------
     name : str
-        Key of ``kernels.definitions``.
+        Key of ``kernels.library``.
     parameters : dict
         JSON values. No static extents where the buffers have them, no names of instructions.
     body : ScalarExpression or None

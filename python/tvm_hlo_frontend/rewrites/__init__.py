@@ -3,7 +3,7 @@ custom-calls to this package's own linear algebra."""
 
 from __future__ import annotations
 
-from ..hlo.module import HloModule
+from ..hlo.ir.module import HloModule
 from .capabilities import Capabilities
 from .known_dimensions import settle_known_dimensions
 from .pipeline import DECOMPOSITIONS, NORMALIZATIONS

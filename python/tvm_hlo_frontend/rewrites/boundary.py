@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from ..hlo.module import HloInstruction
-from ..hlo.shape import Shape
-from ..hlo.storage import storage_shape
+from ..hlo.ir.module import HloInstruction
+from ..hlo.ir.shape import Shape
+from ..hlo.ir.storage import storage_shape
 from .emit import Emitter
 
 # (emitter, stored value, HLO's own shape) -> value that the rewritten module computes with, and the inverse

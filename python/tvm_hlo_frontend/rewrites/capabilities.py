@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..hlo.shape import ELEMENT_TYPES
+from ..hlo.ir.shape import ELEMENT_TYPES
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ..hlo.attributes import (
+from ..hlo.ir.attributes import (
     Attributes,
     BatchNormAttributes,
     ConstantAttributes,
@@ -22,10 +22,10 @@ from ..hlo.attributes import (
     Window,
     WindowAttributes,
 )
-from ..hlo.builder import RewriteBuilder, transform
-from ..hlo.module import HloInstruction, HloModule
+from ..hlo.ir.builder import RewriteBuilder, transform
+from ..hlo.ir.module import HloInstruction, HloModule
+from ..hlo.ir.shape import Shape, array_shape
 from ..hlo.opcodes import ELEMENTWISE
-from ..hlo.shape import Shape, array_shape
 from .capabilities import Capabilities
 
 Permutation = tuple[int, ...]

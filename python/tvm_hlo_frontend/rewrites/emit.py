@@ -7,7 +7,7 @@ from typing import Union
 
 import numpy as np
 
-from ..hlo.attributes import (
+from ..hlo.ir.attributes import (
     Attributes,
     CompareAttributes,
     DimensionsAttributes,
@@ -15,9 +15,9 @@ from ..hlo.attributes import (
     SliceAttributes,
     TupleIndexAttributes,
 )
-from ..hlo.builder import ComputationBuilder
-from ..hlo.module import NO_METADATA, HloComputation, HloInstruction, Metadata
-from ..hlo.shape import Dimension, Shape, array_shape
+from ..hlo.ir.builder import ComputationBuilder
+from ..hlo.ir.module import NO_METADATA, HloComputation, HloInstruction, Metadata
+from ..hlo.ir.shape import Dimension, Shape, array_shape
 
 Number = Union[int, float, bool]
 Operand = Union[HloInstruction, int, float, bool]

@@ -3,9 +3,9 @@ one flat computation (rule 80)."""
 
 from __future__ import annotations
 
-from ..hlo.builder import RewriteBuilder, clone, transform
-from ..hlo.module import HloComputation, HloInstruction, HloModule
-from ..patterns.known_integers import chosen_branch
+from ..analysis.known_integers import chosen_branch
+from ..hlo.ir.builder import RewriteBuilder, clone, transform
+from ..hlo.ir.module import HloComputation, HloInstruction, HloModule
 from .capabilities import Capabilities
 
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..hlo.attributes import SliceAttributes, TupleIndexAttributes
-from ..hlo.builder import RewriteBuilder, clone, transform
-from ..hlo.module import HloInstruction, HloModule
+from ..analysis.known_integers import known_integer
+from ..analysis.known_sizes import known_shape
+from ..hlo.ir.attributes import SliceAttributes, TupleIndexAttributes
+from ..hlo.ir.builder import RewriteBuilder, clone, transform
+from ..hlo.ir.module import HloInstruction, HloModule
+from ..hlo.ir.shape import Symbol, array_shape
 from ..hlo.opcodes import ELEMENTWISE
-from ..hlo.shape import Symbol, array_shape
-from ..patterns.known_integers import known_integer
-from ..patterns.known_sizes import known_shape
 from .capabilities import Capabilities
 from .inline_calls import body_in_place, called_body
 

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..hlo.module import HloModule
-from .annotations import drop_annotations
-from .asynchronous import expand_asynchronous
-from .batch_norm import expand_batch_norm
-from .bitcast import expand_bitcasts
+from ..hlo.ir.module import HloModule
 from .capabilities import Capabilities
 from .channels_first import convolutions_channels_first
-from .cholesky import expand_cholesky
-from .complex import split_complex
-from .decided_conditionals import decide_conditionals
-from .fft import expand_fft
+from .complex.types import split_complex
+from .expansions.annotations import drop_annotations
+from .expansions.asynchronous import expand_asynchronous
+from .expansions.batch_norm import expand_batch_norm
+from .expansions.bitcast import expand_bitcasts
+from .expansions.decided_conditionals import decide_conditionals
+from .expansions.ragged_all_to_all import expand_ragged_all_to_all
+from .expansions.rooted_collectives import expand_rooted_collectives
+from .expansions.scaled_dot import expand_scaled_dots
+from .expansions.scan import expand_complex_scans, expand_scans
+from .expansions.select_and_scatter import expand_complex_select_and_scatter
+from .expansions.tuple_select import expand_tuple_selects
+from .fourier.fft import expand_fft
 from .inline_calls import inline_calls
-from .linalg_custom_calls import expand_linalg_custom_calls
-from .narrow_types import widen_narrow_types
-from .ragged_all_to_all import expand_ragged_all_to_all
-from .random_bits import expand_random_bits
-from .rooted_collectives import expand_rooted_collectives
-from .scaled_dot import expand_scaled_dots
-from .scan import expand_complex_scans, expand_scans
-from .select_and_scatter import expand_complex_select_and_scatter
-from .stateful_random import seed_stateful_random
-from .stochastic_convert import expand_stochastic_converts
-from .triangular_solve import expand_triangular_solve
-from .tuple_select import expand_tuple_selects
+from .linalg.cholesky import expand_cholesky
+from .linalg.custom_calls import expand_linalg_custom_calls
+from .linalg.triangular_solve import expand_triangular_solve
+from .narrow.types import widen_narrow_types
+from .random.random_bits import expand_random_bits
+from .random.stateful_random import seed_stateful_random
+from .random.stochastic_convert import expand_stochastic_converts
 from .unroll_loops import unroll_loops
 
 Rewrite = Callable[[HloModule, Capabilities], HloModule]

@@ -8,13 +8,13 @@ from typing import Any, Union
 
 import numpy as np
 
-from ..hlo.attributes import CompareAttributes, ConstantAttributes, ParameterAttributes, TupleIndexAttributes
-from ..hlo.builder import RewriteBuilder, transform
-from ..hlo.module import HloComputation, HloInstruction, HloModule
+from ..analysis.known_integers import DIRECTIONS
+from ..analysis.loops import match_elementwise_loop
+from ..hlo.ir.attributes import CompareAttributes, ConstantAttributes, ParameterAttributes, TupleIndexAttributes
+from ..hlo.ir.builder import RewriteBuilder, transform
+from ..hlo.ir.module import HloComputation, HloInstruction, HloModule
+from ..hlo.ir.shape import Shape
 from ..hlo.opcodes import ELEMENTWISE
-from ..hlo.shape import Shape
-from ..patterns.known_integers import DIRECTIONS
-from ..patterns.loops import match_elementwise_loop
 from .capabilities import Capabilities
 
 # of all trips of all loops; each kernel that they become takes milliseconds to compile

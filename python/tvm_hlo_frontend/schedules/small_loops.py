@@ -6,7 +6,7 @@ from typing import Any
 
 import tvm
 
-from ..kernels.tensor_ir import operands, tir
+from ..tensor_ir.compat import operands, tir
 
 # about what one core does while the thread pool starts and joins, in machine instructions
 MIN_PARALLEL_INSTRUCTIONS = 100_000

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 from bits_values import bits
 
-from tvm_hlo_frontend.hlo.shape import BY_NAME, element_type_of
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, element_type_of
 
 # what is left open, and why
 ANY_NAN = "IEEE 754 leaves sign and payload of arithmetic's NaN open; XLA:CPU's depend on order and vectorisation"

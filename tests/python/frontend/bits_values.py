@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from tvm_hlo_frontend.hlo.shape import BY_NAME
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME
 
 WORDS = {1: np.dtype("u1"), 2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8")}
 # (exponent bits, mantissa bits) of the types of IEEE 754's layout that are too wide for all of their values

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from oracle import run_xla
 
-from tvm_hlo_frontend.dialects import installed_dialect, mod_and_params
+from tvm_hlo_frontend.backends.select import installed_dialect, mod_and_params
 
 DIALECT = installed_dialect()
 
@@ -177,9 +177,9 @@ def spacing(x: np.ndarray) -> np.ndarray:
 
 def describe(module: Any, args: Sequence[Any], index: int, where: tuple[int, ...] = ()) -> str:
     """The instruction of a result, its arguments at an index, and the module as HLO text."""
-    from tvm_hlo_frontend.hlo.module import HloModule
-    from tvm_hlo_frontend.hlo.printer import instruction_to_text, to_text
-    from tvm_hlo_frontend.hlo.reader import read
+    from tvm_hlo_frontend.hlo.ir.module import HloModule
+    from tvm_hlo_frontend.hlo.proto.reader import read
+    from tvm_hlo_frontend.hlo.text.printer import instruction_to_text, to_text
 
     if not isinstance(module, HloModule):
         module = read(module)

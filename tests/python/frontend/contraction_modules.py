@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tvm_hlo_frontend.hlo.attributes import (
+from tvm_hlo_frontend.hlo.ir.attributes import (
     ConvolutionAttributes,
     ConvolutionDimensionNumbers,
     DotAttributes,
@@ -15,9 +15,9 @@ from tvm_hlo_frontend.hlo.attributes import (
     Window,
     WindowDimension,
 )
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.module import HloInstruction, HloModule
-from tvm_hlo_frontend.hlo.shape import Shape, array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.module import HloInstruction, HloModule
+from tvm_hlo_frontend.hlo.ir.shape import Shape, array_shape, tuple_shape
 
 WIDTH_AND_HEIGHT_LAST = ("bf01", "oi01", "bf01")
 CHANNELS_LAST = ("b01f", "01io", "b01f")

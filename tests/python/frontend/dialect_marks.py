@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tvm_hlo_frontend.dialects import installed_dialect
+from tvm_hlo_frontend.backends.select import installed_dialect
 
 DIALECT = installed_dialect()
 

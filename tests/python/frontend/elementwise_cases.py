@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tvm_hlo_frontend.hlo.attributes import Attributes, CompareAttributes, NoAttributes, ReducePrecisionAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.module import HloModule
-from tvm_hlo_frontend.hlo.shape import BY_NAME, array_shape, element_type_of
+from tvm_hlo_frontend.hlo.ir.attributes import Attributes, CompareAttributes, NoAttributes, ReducePrecisionAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.module import HloModule
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, array_shape, element_type_of
 
 NAN, INF = float("nan"), float("inf")
 SIGNED, UNSIGNED = ("s8", "s16", "s32", "s64"), ("u8", "u16", "u32", "u64")

@@ -11,7 +11,7 @@ import tvm
 from dialect_marks import DIALECT
 from tvm import te
 
-from tvm_hlo_frontend.kernels.definitions import definition
+from tvm_hlo_frontend.kernels.library import definition
 from tvm_hlo_frontend.kernels.spec import KernelSpec
 
 # Relax's names of what Relay calls otherwise
@@ -19,7 +19,7 @@ _RELAY_NAMES = {"astype": "cast", "concat": "concatenate", "flip": "reverse", "p
 
 
 def calls_of(mod: Any) -> list[str]:
-    """Kernels, by the names of `kernels.definitions`, and native operators, by Relay's, that main calls, in order."""
+    """Kernels, by the names of `kernels.library`, and native operators, by Relay's, that main calls, in order."""
     return _calls_of_relay(mod) if DIALECT == "relay" else _calls_of_relax(mod)
 
 
@@ -90,7 +90,7 @@ def target_of(text: str) -> Any:
     """A target of TVM 0.17's text, in either TVM."""
     if DIALECT == "relay":
         return tvm.target.Target(text)
-    from tvm_hlo_frontend.dialects.relax_runtime import parsed_target
+    from tvm_hlo_frontend.backends.relax.runtime import parsed_target
 
     return parsed_target(text)
 

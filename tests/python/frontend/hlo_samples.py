@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tvm_hlo_frontend.hlo.attributes import ConstantAttributes
-from tvm_hlo_frontend.hlo.module import HloModule
+from tvm_hlo_frontend.hlo.ir.attributes import ConstantAttributes
+from tvm_hlo_frontend.hlo.ir.module import HloModule
 
 
 def jax_samples() -> dict[str, tuple[Any, tuple[np.ndarray, ...]]]:

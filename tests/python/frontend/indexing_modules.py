@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tvm_hlo_frontend.hlo.attributes import CompareAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.module import HloComputation, HloInstruction, HloModule
-from tvm_hlo_frontend.hlo.shape import array_shape, element_type_of
+from tvm_hlo_frontend.hlo.ir.attributes import CompareAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.module import HloComputation, HloInstruction, HloModule
+from tvm_hlo_frontend.hlo.ir.shape import array_shape, element_type_of
 
 Body = Callable[[ComputationBuilder, Sequence[HloInstruction]], HloInstruction]
 
@@ -37,7 +37,7 @@ class Bundle:
         instructions = [o if isinstance(o, HloInstruction) else self.parameter(o) for o in operands]
         made = self.builder.add(opcode, instructions, None, attributes, bodies)
         if made.shape.is_tuple:
-            from tvm_hlo_frontend.hlo.attributes import TupleIndexAttributes
+            from tvm_hlo_frontend.hlo.ir.attributes import TupleIndexAttributes
 
             for index in range(len(made.shape.tuple_shapes)):
                 self.results.append(

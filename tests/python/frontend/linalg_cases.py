@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from compare import run_tvm
 
-from tvm_hlo_frontend.hlo.attributes import Attributes, CustomCallAttributes, TupleIndexAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.module import HloModule
-from tvm_hlo_frontend.hlo.shape import Shape, array_shape, element_type_of, tuple_shape
+from tvm_hlo_frontend.hlo.ir.attributes import Attributes, CustomCallAttributes, TupleIndexAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.module import HloModule
+from tvm_hlo_frontend.hlo.ir.shape import Shape, array_shape, element_type_of, tuple_shape
 
 RNG = np.random.default_rng(73)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tvm_hlo_frontend import xla_cpu
-from tvm_hlo_frontend.xla_cpu import serialized as _serialize
+from tvm_hlo_frontend.oracle import xla_cpu
+from tvm_hlo_frontend.oracle.xla_cpu import serialized as _serialize
 
 __all__ = ["_serialize", "compile_xla", "execute", "run_xla"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from compare import run_tvm
 from oracle import run_xla
 
-from tvm_hlo_frontend.hlo.attributes import (
+from tvm_hlo_frontend.hlo.ir.attributes import (
     Attributes,
     CompareAttributes,
     DimensionsAttributes,
@@ -19,9 +19,9 @@ from tvm_hlo_frontend.hlo.attributes import (
     WindowAttributes,
     WindowDimension,
 )
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.module import HloComputation, HloInstruction, HloModule
-from tvm_hlo_frontend.hlo.shape import array_shape, element_type_of
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.module import HloComputation, HloInstruction, HloModule
+from tvm_hlo_frontend.hlo.ir.shape import array_shape, element_type_of
 
 Parameters = list[HloInstruction]
 

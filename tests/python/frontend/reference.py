@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tvm_hlo_frontend.hlo.attributes import WindowDimension
+from tvm_hlo_frontend.hlo.ir.attributes import WindowDimension
 
 Body = Callable[..., tuple]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tvm_hlo_frontend.hlo.attributes import GatherAttributes, ScatterAttributes
+from tvm_hlo_frontend.hlo.ir.attributes import GatherAttributes, ScatterAttributes
 
 
 def positions(sizes: Sequence[int]) -> Iterator[tuple[int, ...]]:

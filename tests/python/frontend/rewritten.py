@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from oracle import run_xla
 
-from tvm_hlo_frontend.hlo.module import HloModule
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.hlo.shape import BY_NAME
-from tvm_hlo_frontend.hlo.storage import STORAGE, from_storage, to_storage
+from tvm_hlo_frontend.backends.values import array_shapes
+from tvm_hlo_frontend.hlo.ir.module import HloModule
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME
+from tvm_hlo_frontend.hlo.ir.storage import STORAGE, from_storage, to_storage
+from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.verifier import verify
 from tvm_hlo_frontend.rewrites import Capabilities
-from tvm_hlo_frontend.values import array_shapes
 
 # what TVM tensors carry
 CARRIED = Capabilities(frozenset("pred s8 s16 s32 s64 u8 u16 u32 u64 f16 f32 f64".split()))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tvm_hlo_frontend.hlo import attributes as attr
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder
-from tvm_hlo_frontend.hlo.module import HloComputation
-from tvm_hlo_frontend.hlo.shape import BY_NAME, Shape, array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.ir import attributes as attr
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder
+from tvm_hlo_frontend.hlo.ir.module import HloComputation
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, Shape, array_shape, tuple_shape
 
 
 def shape(text: str) -> Shape:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import mod_and_params, parameter_names
+from tvm_hlo_frontend.backends.select import mod_and_params, parameter_names
 
 
 def graph_def_of(build: Callable[[Any], Any]) -> Any:

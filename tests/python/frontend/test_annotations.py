@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import mod_and_params
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.convert.support import unsupported
 from tvm_hlo_frontend.errors import UnsupportedHloError
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.rewrites.annotations import ANNOTATIONS, drop_annotations
+from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.rewrites.capabilities import Capabilities
-from tvm_hlo_frontend.support import unsupported
+from tvm_hlo_frontend.rewrites.expansions.annotations import ANNOTATIONS, drop_annotations
 
 jax = pytest.importorskip("jax")
 pytest.importorskip("tvm")

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tvm_hlo_frontend.hlo.backend_config import parse_backend_config
+from tvm_hlo_frontend.hlo.ir.backend_config import parse_backend_config
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_nan():
 
 def test_what_jax_writes():
     jax = pytest.importorskip("jax")
-    from tvm_hlo_frontend.hlo.reader import read
+    from tvm_hlo_frontend.hlo.proto.reader import read
 
     options = {"eps": np.float32(0.125), "axis": -1, "flag": True, "name": 'a "quoted" name', "low": np.float32("-inf")}
 

@@ -7,10 +7,10 @@ import pytest
 from compare import check, compare
 from oracle import run_xla
 
-from tvm_hlo_frontend.hlo.attributes import BatchNormAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import array_shape, tuple_shape
-from tvm_hlo_frontend.rewrites.batch_norm import expand_batch_norm
+from tvm_hlo_frontend.hlo.ir.attributes import BatchNormAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import array_shape, tuple_shape
+from tvm_hlo_frontend.rewrites.expansions.batch_norm import expand_batch_norm
 
 SIZES = (3, 4, 5, 6)
 RNG = np.random.default_rng(0)

@@ -13,12 +13,12 @@ from jax import lax
 
 import tvm_hlo_frontend
 from tvm_hlo_frontend.errors import HloVerificationError
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.hlo.shape import Shape, array_shape
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import Shape, array_shape
+from tvm_hlo_frontend.hlo.proto.reader import read
+from tvm_hlo_frontend.hlo.proto.writer import to_proto
 from tvm_hlo_frontend.hlo.verifier import verify
-from tvm_hlo_frontend.hlo.writer import to_proto
-from tvm_hlo_frontend.rewrites.bitcast import expand_bitcasts
+from tvm_hlo_frontend.rewrites.expansions.bitcast import expand_bitcasts
 
 RANDOM = np.random.default_rng(0)
 
@@ -175,7 +175,7 @@ def test_optimised_modules_hold_bitcasts():
 
 
 def test_rule_84_topk_calls_of_another_order_are_refused():
-    from tvm_hlo_frontend.hlo.attributes import CompareAttributes, CustomCallAttributes
+    from tvm_hlo_frontend.hlo.ir.attributes import CompareAttributes, CustomCallAttributes
 
     order = ComputationBuilder("order")
     left, right = order.parameter(0, array_shape("f32")), order.parameter(1, array_shape("f32"))

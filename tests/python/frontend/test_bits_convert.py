@@ -10,7 +10,7 @@ from compare import run_tvm
 from elementwise_cases import Case, module_of
 from oracle import run_xla
 
-from tvm_hlo_frontend.hlo.shape import BY_NAME
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME
 
 INTEGERS = "s2 s4 s8 s16 s32 s64 u2 u4 u8 u16 u32 u64".split()
 FLOATS = """

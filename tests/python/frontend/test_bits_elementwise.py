@@ -14,9 +14,9 @@ from elementwise_cases import Case, module_of
 from elementwise_cases import compare as direction_of
 from oracle import run_xla
 
-from tvm_hlo_frontend.hlo.attributes import DimensionsAttributes, ReducePrecisionAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import BY_NAME, array_shape
+from tvm_hlo_frontend.hlo.ir.attributes import DimensionsAttributes, ReducePrecisionAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, array_shape
 
 IEEE_FLOATS = ("f16", "f32", "f64")
 # one with infinities, one without, one without a negative zero, and the two that are not like any other

@@ -15,9 +15,9 @@ from compare import _flat, converted, run_plain, run_tvm
 from jax import lax
 from oracle import run_xla
 
-from tvm_hlo_frontend.hlo.attributes import NoAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import BY_NAME, array_shape
+from tvm_hlo_frontend.hlo.ir.attributes import NoAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, array_shape
 
 KINDS = ("f16", "f32", "f64", "bf16", "f8e5m2", "f8e4m3fnuz")
 PLACES = np.array([5, 0, 3, 3, 9, 17, 1], np.int32)

@@ -14,13 +14,13 @@ from jax import lax
 from oracle import run_xla
 
 from tvm_hlo_frontend import from_hlo
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.hlo.shape import ELEMENT_TYPES
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.shape import ELEMENT_TYPES
+from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.verifier import verify
-from tvm_hlo_frontend.rewrites.batch_norm import expand_batch_norm
 from tvm_hlo_frontend.rewrites.capabilities import Capabilities
 from tvm_hlo_frontend.rewrites.channels_first import convolutions_channels_first
+from tvm_hlo_frontend.rewrites.expansions.batch_norm import expand_batch_norm
 from tvm_hlo_frontend.rewrites.inline_calls import inline_calls
 
 CAPABILITIES = Capabilities(frozenset(row.name for row in ELEMENT_TYPES))

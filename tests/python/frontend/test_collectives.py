@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import AsyncAttributes, CollectiveAttributes, CustomCallAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import array_shape, tuple_shape
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.attributes import AsyncAttributes, CollectiveAttributes, CustomCallAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import array_shape, tuple_shape
 
 F32 = array_shape("f32", (4,))
 X = np.arange(4, dtype="float32") - 1.5

@@ -21,12 +21,12 @@ from click.testing import CliRunner
 from dialect_marks import DIALECT
 
 from tvm_hlo_frontend.cli import COMMANDS, main
-from tvm_hlo_frontend.hlo.attributes import CustomCallAttributes, DimensionsAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.module import Metadata
+from tvm_hlo_frontend.hlo.ir.attributes import CustomCallAttributes, DimensionsAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.module import Metadata
+from tvm_hlo_frontend.hlo.ir.shape import array_shape
 from tvm_hlo_frontend.hlo.opcodes import OPCODES
-from tvm_hlo_frontend.hlo.shape import array_shape
-from tvm_hlo_frontend.hlo.writer import to_proto
+from tvm_hlo_frontend.hlo.proto.writer import to_proto
 
 ROOT = Path(__file__).resolve().parents[3]
 SHAPE = array_shape("f32", (2, 3))
@@ -454,7 +454,7 @@ def test_converters_of_the_user_make_custom_calls_work(unsupported_file, convert
 
 def test_bench_measures_both_sides(file, monkeypatch):
     pytest.importorskip("jax")
-    monkeypatch.setattr("tvm_hlo_frontend.timing.SECONDS", 0.01)
+    monkeypatch.setattr("tvm_hlo_frontend.oracle.timing.SECONDS", 0.01)
     limited = []
     monkeypatch.setattr(os, "sched_setaffinity", lambda process, processors: limited.append(list(processors)))
     facts = json.loads(invoke("bench", file, "--threads", 1, "--json").stdout)
@@ -467,7 +467,7 @@ def test_bench_measures_both_sides(file, monkeypatch):
 
 def test_bench_of_wrong_results_fails(file, converters, monkeypatch):
     pytest.importorskip("jax")
-    monkeypatch.setattr("tvm_hlo_frontend.timing.SECONDS", 0.01)
+    monkeypatch.setattr("tvm_hlo_frontend.oracle.timing.SECONDS", 0.01)
     monkeypatch.setattr(os, "sched_setaffinity", lambda process, processors: None)
     text = invoke("bench", file, "--custom", f"tanh={converters}:wrong_tanh", code=1).stdout
     assert "results [0] differ" in text
@@ -485,7 +485,7 @@ def test_the_page_shows_what_the_commands_print(tmp_path, monkeypatch):
     subprocess.run([sys.executable, "page.py"], cwd=tmp_path, check=True, env={**os.environ, "JAX_PLATFORMS": "cpu"})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr("tvm_hlo_frontend.timing.SECONDS", 0.01)
+    monkeypatch.setattr("tvm_hlo_frontend.oracle.timing.SECONDS", 0.01)
     monkeypatch.setattr(os, "sched_setaffinity", lambda process, processors: None)
     blocks = re.findall(r"^```console\n\$ tvm-hlo (.*?)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert {shlex.split(line)[0] for line, _ in blocks} == {command.name for command in COMMANDS}
@@ -552,6 +552,6 @@ def test_unexpected_errors_are_one_paragraph_too(file, monkeypatch):
     def fails(*arguments, **options):
         raise RuntimeError("Traceback of TVM\n  File x\nTVMError: it is broken")
 
-    monkeypatch.setattr("tvm_hlo_frontend.support.unsupported", fails)
+    monkeypatch.setattr("tvm_hlo_frontend.convert.support.unsupported", fails)
     error = invoke("inspect", file, code=2).stderr
     assert error == "Error: RuntimeError: TVMError: it is broken (--traceback shows where it came from)\n"

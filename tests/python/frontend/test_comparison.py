@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tvm_hlo_frontend.comparison import LINES, Side, compare_with_xla, first_difference, run_on_xla
-from tvm_hlo_frontend.hlo.attributes import CallAttributes, DimensionsAttributes, TupleIndexAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.extract import alone, computing, cut, flat_parameters, needed
-from tvm_hlo_frontend.hlo.shape import array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.ir.attributes import CallAttributes, DimensionsAttributes, TupleIndexAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.extract import alone, computing, cut, flat_parameters, needed
+from tvm_hlo_frontend.hlo.ir.shape import array_shape, tuple_shape
 from tvm_hlo_frontend.hlo.verifier import verify
-from tvm_hlo_frontend.tolerance import difference
+from tvm_hlo_frontend.oracle.comparison import LINES, Side, compare_with_xla, first_difference, run_on_xla
+from tvm_hlo_frontend.oracle.tolerance import difference
 
 F32 = array_shape("f32", (4,))
 X = np.array([0.5, -1.0, 2.0, 0.25], "float32")

@@ -11,13 +11,13 @@ from oracle import _serialize, run_xla
 from rewritten import CARRIED, different, rewritten, run_both
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import mod_and_params
+from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.errors import UnsupportedHloError
-from tvm_hlo_frontend.hlo.attributes import DimensionsAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import BY_NAME, array_shape, tuple_shape
-from tvm_hlo_frontend.rewrites.complex import split_complex
-from tvm_hlo_frontend.rewrites.pairs.functions import BINARY, UNARY
+from tvm_hlo_frontend.hlo.ir.attributes import DimensionsAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, array_shape, tuple_shape
+from tvm_hlo_frontend.rewrites.complex.functions import BINARY, UNARY
+from tvm_hlo_frontend.rewrites.complex.types import split_complex
 
 # opcode -> numpy's function where it has one that is good enough to be the truth of c64 in c128
 TRUTH = {

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from compare import check
 
-from tvm_hlo_frontend.hlo.attributes import (
+from tvm_hlo_frontend.hlo.ir.attributes import (
     CompareAttributes,
     DimensionsAttributes,
     Window,
     WindowAttributes,
     WindowDimension,
 )
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import array_shape
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import array_shape
 from tvm_hlo_frontend.rewrites.emit import Emitter
 
 PARTS = [np.nan, -np.inf, -1.0, -0.0, 0.0, 1.0, np.inf]

@@ -15,7 +15,8 @@ from emitted import calls_of
 from jax import lax
 
 from tvm_hlo_frontend import build, from_jax
-from tvm_hlo_frontend.dialects import loops, mod_and_params
+from tvm_hlo_frontend.backends import loops
+from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.rewrites import unroll_loops
 
 X = np.linspace(-2, 2, 6, dtype="float32").reshape(2, 3)
@@ -113,8 +114,8 @@ def test_loops_through_the_plain_virtual_machine(name, loops_stay_loops):
 
 @pytest.mark.parametrize("index", [-5, -1, 0, 1, 2, 3, 7])
 def test_rule_77_index_out_of_range_takes_the_last_branch(index):
-    from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-    from tvm_hlo_frontend.hlo.shape import array_shape
+    from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+    from tvm_hlo_frontend.hlo.ir.shape import array_shape
 
     shape = array_shape("f32", (2, 3))
     branches = []

@@ -14,9 +14,9 @@ from reference_convolution import convolve
 from tvm import te
 
 from tvm_hlo_frontend import from_hlo
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import WindowDimension as W
-from tvm_hlo_frontend.hlo.writer import to_proto
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.attributes import WindowDimension as W
+from tvm_hlo_frontend.hlo.proto.writer import to_proto
 from tvm_hlo_frontend.kernels.spec import KernelSpec
 
 SAME = [W(3, 1, 1, 1), W(3, 1, 1, 1)]

@@ -21,7 +21,7 @@ SAMPLE = 40
 def copy(tmp_path):
     """A folder with the package, without the other dialect's code."""
     deleted = copy_without(OTHER, tmp_path)
-    assert f"dialects/{OTHER}.py" in deleted and f"dialects/{DIALECT}.py" not in deleted
+    assert f"backends/{OTHER}" in deleted and f"backends/{DIALECT}" not in deleted
     return tmp_path
 
 
@@ -33,8 +33,8 @@ def test_a_sample_passes_without_the_other_dialects_code(copy):
 
 def test_without_its_own_code_a_dialect_is_seen_to_fail(tmp_path):
     copy_without(DIALECT, tmp_path)
-    code = "from tvm_hlo_frontend.dialects import load_dialect; load_dialect()"
+    code = "from tvm_hlo_frontend.backends.select import load_dialect; load_dialect()"
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False
     )
-    assert done.returncode != 0 and f"No module named 'tvm_hlo_frontend.dialects.{DIALECT}" in done.stderr
+    assert done.returncode != 0 and f"No module named 'tvm_hlo_frontend.backends.select.{DIALECT}" in done.stderr

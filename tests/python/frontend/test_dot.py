@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tvm import te
 
 from tvm_hlo_frontend import from_hlo
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import DotDimensionNumbers as Numbers
-from tvm_hlo_frontend.hlo.writer import to_proto
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.attributes import DotDimensionNumbers as Numbers
+from tvm_hlo_frontend.hlo.proto.writer import to_proto
 from tvm_hlo_frontend.kernels.spec import KernelSpec
 
 MATRIX = Numbers((1,), (0,))

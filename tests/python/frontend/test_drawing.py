@@ -12,17 +12,17 @@ from tvm_hlo_frontend.drawing.html import html_text
 from tvm_hlo_frontend.drawing.kinds import KINDS, kind_of_opcode
 from tvm_hlo_frontend.drawing.layers import layered_layout
 from tvm_hlo_frontend.drawing.svg import node_size, svg_text
-from tvm_hlo_frontend.hlo.attributes import (
+from tvm_hlo_frontend.hlo.ir.attributes import (
     CustomCallAttributes,
     DimensionsAttributes,
     DotAttributes,
     DotDimensionNumbers,
     TupleIndexAttributes,
 )
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import array_shape, tuple_shape
 from tvm_hlo_frontend.hlo.opcodes import OPCODES
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.hlo.shape import array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.proto.reader import read
 
 SVG = "{http://www.w3.org/2000/svg}"
 

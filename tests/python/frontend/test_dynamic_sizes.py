@@ -7,15 +7,15 @@ import pytest
 from compare import check
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import (
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.attributes import (
     CompareAttributes,
     CustomCallAttributes,
     DimensionsAttributes,
     TupleIndexAttributes,
 )
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import Symbol, array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import Symbol, array_shape, tuple_shape
 from tvm_hlo_frontend.hlo.verifier import verify
 from tvm_hlo_frontend.rewrites import settle_known_dimensions
 

@@ -8,8 +8,8 @@ from compare import check, run_tvm
 from emitted import calls_of, source_for
 from indexing_modules import Bundle, values
 
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import DynamicSliceAttributes
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.attributes import DynamicSliceAttributes
 
 # first the rule's own example: size 4 of 10 at -3 and at 9
 STARTS = {

@@ -12,10 +12,10 @@ from elementwise_cases import FLOATS, RULE_CASES, SIGNED, UNSIGNED, Case, highes
 from elementwise_cases import compare as direction_of
 from oracle import run_xla
 
-from tvm_hlo_frontend.hlo.attributes import DimensionsAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.printer import instruction_to_text
-from tvm_hlo_frontend.hlo.shape import BY_NAME, array_shape
+from tvm_hlo_frontend.hlo.ir.attributes import DimensionsAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, array_shape
+from tvm_hlo_frontend.hlo.text.printer import instruction_to_text
 
 # of XLA's result, for functions that neither side computes exactly; both are within 1 or 2 of the true value for most
 RULE_ULPS = 4

@@ -20,8 +20,8 @@ WITHOUT_TVM = """
 import pickle, sys
 sys.modules["tvm"] = None
 error = pickle.loads(sys.stdin.buffer.read())
-assert type(error).__module__ == "tvm_hlo_frontend.errors", type(error)
-assert "dialects.errors" not in " ".join(sys.modules) or "tvm" in sys.modules
+from tvm_hlo_frontend import UnsupportedHloError
+assert isinstance(error, UnsupportedHloError) and not any(name.startswith("tvm.") for name in sys.modules)
 sys.stdout.buffer.write(pickle.dumps(error))
 """
 
@@ -57,6 +57,6 @@ def test_the_error_pickles_to_a_process_without_tvm_and_back():
     )
     assert done.returncode == 0, done.stderr.decode()
     again = pickle.loads(done.stdout)
-    assert type(again) is UnsupportedHloError and str(again) == str(error)
+    assert type(again) is type(error) and str(again) == str(error)
     plain = UnsupportedHloError((Refusal("x", "infeed", "e", "why"),))
     assert pickle.loads(pickle.dumps(plain)).refusals == plain.refusals

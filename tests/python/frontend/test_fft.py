@@ -7,11 +7,11 @@ import pytest
 from compare import check
 from rewritten import CARRIED, run_both
 
-from tvm_hlo_frontend.hlo.attributes import FftAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import BY_NAME, array_shape
-from tvm_hlo_frontend.rewrites.complex import split_complex
-from tvm_hlo_frontend.rewrites.fft import expand_fft
+from tvm_hlo_frontend.hlo.ir.attributes import FftAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, array_shape
+from tvm_hlo_frontend.rewrites.complex.types import split_complex
+from tvm_hlo_frontend.rewrites.fourier.fft import expand_fft
 
 REAL = {"c64": "f32", "c128": "f64"}
 # of the root mean square of the result

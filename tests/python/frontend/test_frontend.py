@@ -10,13 +10,13 @@ from dialect_marks import DIALECT, relay_only
 
 import tvm_hlo_frontend
 from tvm_hlo_frontend import SignatureError, build, from_hlo, report_of, signature_of
-from tvm_hlo_frontend.dialects import mod_and_params, parameter_names
-from tvm_hlo_frontend.hlo.attributes import DimensionsAttributes, TupleIndexAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.module import Metadata
-from tvm_hlo_frontend.hlo.shape import array_shape, tuple_shape
-from tvm_hlo_frontend.hlo.writer import to_proto
-from tvm_hlo_frontend.input_names import parameter_names as names_of_parameters
+from tvm_hlo_frontend.backends.select import mod_and_params, parameter_names
+from tvm_hlo_frontend.convert.input_names import parameter_names as names_of_parameters
+from tvm_hlo_frontend.hlo.ir.attributes import DimensionsAttributes, TupleIndexAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.module import Metadata
+from tvm_hlo_frontend.hlo.ir.shape import array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.proto.writer import to_proto
 
 F32 = array_shape("f32", (4,))
 X = np.arange(4, dtype="float32")
@@ -133,7 +133,7 @@ def test_input_names_follow_the_framework_where_unique():
 
 
 def _number(index):
-    from tvm_hlo_frontend.hlo.attributes import ParameterAttributes
+    from tvm_hlo_frontend.hlo.ir.attributes import ParameterAttributes
 
     return ParameterAttributes(index)
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from indexing_modules import Bundle, binary, body, second, values
 
-from tvm_hlo_frontend.dialects import mod_and_params
+from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.errors import UnsupportedHloError
-from tvm_hlo_frontend.hlo.attributes import GatherAttributes, ScatterAttributes
+from tvm_hlo_frontend.hlo.ir.attributes import GatherAttributes, ScatterAttributes
 
 INDEX_DTYPES = (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64)
 EXTREMES = {dtype: [np.iinfo(dtype).min, np.iinfo(dtype).max, 0, 3, 100] for dtype in INDEX_DTYPES}

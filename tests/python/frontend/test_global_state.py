@@ -13,7 +13,7 @@ import pytest
 PROCESS = """
 import json, logging, os, random, signal, sys, threading, warnings
 import numpy as np
-from tvm_hlo_frontend.dialects import load_dialect
+from tvm_hlo_frontend.backends.select import load_dialect
 
 load_dialect(None)  # TVM's own import sets a recursion limit and a hook of exceptions
 

@@ -11,13 +11,13 @@ from compare import compare, run_tvm
 from linalg_cases import assert_close, assert_orthonormal_columns, lower, positive_definite, random_matrix
 from oracle import run_xla
 
-from tvm_hlo_frontend.hlo.attributes import CustomCallAttributes, TupleIndexAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.hlo.shape import array_shape, element_type_of, tuple_shape
+from tvm_hlo_frontend.convert.support import unsupported
+from tvm_hlo_frontend.hlo.ir.attributes import CustomCallAttributes, TupleIndexAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import array_shape, element_type_of, tuple_shape
+from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.rewrites.capabilities import Capabilities
-from tvm_hlo_frontend.rewrites.linalg_custom_calls import expand_linalg_custom_calls
-from tvm_hlo_frontend.support import unsupported
+from tvm_hlo_frontend.rewrites.linalg.custom_calls import expand_linalg_custom_calls
 
 jax = pytest.importorskip("jax")
 jnp, lax = jax.numpy, jax.lax

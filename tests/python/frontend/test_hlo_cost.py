@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tvm_hlo_frontend.hlo.attributes import (
+from tvm_hlo_frontend.analysis.trips import known_trips
+from tvm_hlo_frontend.hlo.cost import Cost, module_cost
+from tvm_hlo_frontend.hlo.ir.attributes import (
     CompareAttributes,
     ConvolutionAttributes,
     ConvolutionDimensionNumbers,
@@ -19,11 +21,9 @@ from tvm_hlo_frontend.hlo.attributes import (
     WindowAttributes,
     WindowDimension,
 )
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.cost import Cost, module_cost
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.hlo.shape import array_shape, tuple_shape
-from tvm_hlo_frontend.patterns.trips import known_trips
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.proto.reader import read
 
 F = array_shape("f32")
 
@@ -182,7 +182,7 @@ def test_what_has_no_formula_is_named():
 
 
 def rng():
-    from tvm_hlo_frontend.hlo.attributes import RngAttributes
+    from tvm_hlo_frontend.hlo.ir.attributes import RngAttributes
 
     return RngAttributes("RNG_UNIFORM")
 

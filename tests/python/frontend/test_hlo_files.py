@@ -11,11 +11,11 @@ import pytest
 from compare import check
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import mod_and_params
+from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.errors import HloParseError
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.hlo.schema import HloModuleProto, HloProto
-from tvm_hlo_frontend.hlo.writer import to_proto
+from tvm_hlo_frontend.hlo.proto.reader import read
+from tvm_hlo_frontend.hlo.proto.schema import HloModuleProto, HloProto
+from tvm_hlo_frontend.hlo.proto.writer import to_proto
 
 X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
 

@@ -1,4 +1,4 @@
-"""hlo/literal.py: every element type, layouts, sizes that do not fit, speed."""
+"""hlo/ir/literal.py: every element type, layouts, sizes that do not fit, speed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tvm_hlo_frontend.errors import HloParseError
-from tvm_hlo_frontend.hlo.literal import decode_literal, encode_literal
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.hlo.schema import LiteralProto
-from tvm_hlo_frontend.hlo.shape import BY_NAME, ELEMENT_TYPES, array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.ir.literal import decode_literal, encode_literal
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, ELEMENT_TYPES, array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.proto.reader import read
+from tvm_hlo_frontend.hlo.proto.schema import LiteralProto
 
 ARRAY_TYPES = [row.name for row in ELEMENT_TYPES if row.numpy_dtype is not None]
 SPECIAL = {

@@ -1,4 +1,4 @@
-"""hlo/reader.py: every kind of source, every kind of damage."""
+"""hlo/proto/reader.py: every kind of source, every kind of damage."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hlo_samples import lowered_samples, structure, tensorflow_samples
 from oracle import run_xla
 
 from tvm_hlo_frontend.errors import HloParseError, HloVerificationError
-from tvm_hlo_frontend.hlo import attributes as attr
-from tvm_hlo_frontend.hlo.printer import to_text
-from tvm_hlo_frontend.hlo.reader import module_from_proto, parse_module_proto, read
-from tvm_hlo_frontend.hlo.schema import HloModuleProto, HloProto, HloSnapshot
-from tvm_hlo_frontend.hlo.shape import BY_NAME, Symbol
+from tvm_hlo_frontend.hlo.ir import attributes as attr
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, Symbol
+from tvm_hlo_frontend.hlo.proto.reader import module_from_proto, parse_module_proto, read
+from tvm_hlo_frontend.hlo.proto.schema import HloModuleProto, HloProto, HloSnapshot
+from tvm_hlo_frontend.hlo.proto.writer import to_proto
+from tvm_hlo_frontend.hlo.text.printer import to_text
 from tvm_hlo_frontend.hlo.verifier import verify
-from tvm_hlo_frontend.hlo.writer import to_proto
 
 TEXT = """HloModule small
 ENTRY main {
@@ -75,7 +75,7 @@ def test_sources(tmp_path):
 
 
 def attr_metadata():
-    from tvm_hlo_frontend.hlo.module import Metadata
+    from tvm_hlo_frontend.hlo.ir.module import Metadata
 
     return Metadata("", "input", "model.py", 7)
 

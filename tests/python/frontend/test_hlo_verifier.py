@@ -10,12 +10,12 @@ from hlo_samples import jax_samples, lowered_samples
 from shape_texts import function, shape
 
 from tvm_hlo_frontend.errors import HloVerificationError
-from tvm_hlo_frontend.hlo import attributes as attr
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder
-from tvm_hlo_frontend.hlo.module import HloComputation, HloInstruction, HloModule, Metadata
+from tvm_hlo_frontend.hlo.ir import attributes as attr
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder
+from tvm_hlo_frontend.hlo.ir.module import HloComputation, HloInstruction, HloModule, Metadata
+from tvm_hlo_frontend.hlo.ir.shape import Shape, Symbol, array_shape
 from tvm_hlo_frontend.hlo.opcodes import ELEMENTWISE, OPCODES
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.hlo.shape import Shape, Symbol, array_shape
+from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.shape_inference import check_shape, infer_shape
 from tvm_hlo_frontend.hlo.shape_inference.rules import RULES
 from tvm_hlo_frontend.hlo.shape_inference.signatures import ATTRIBUTE_TYPES, CALLED_COUNTS, OPERAND_COUNTS

@@ -6,8 +6,8 @@ import pytest
 from shape_texts import function, shape
 
 from tvm_hlo_frontend.errors import HloVerificationError
-from tvm_hlo_frontend.hlo import attributes as attr
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir import attributes as attr
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.shape_inference import check_shape, infer_shape
 from tvm_hlo_frontend.hlo.verifier import verify
 

@@ -1,4 +1,4 @@
-"""hlo/builder.py, hlo/writer.py, hlo/printer.py: what they make is what XLA reads and runs."""
+"""hlo/ir/builder.py, hlo/proto/writer.py, hlo/text/printer.py: what they make is what XLA reads and runs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from hlo_samples import comparable_attributes, jax_samples, lowered_samples, str
 from oracle import run_xla
 
 from tvm_hlo_frontend.errors import HloParseError, HloVerificationError
-from tvm_hlo_frontend.hlo.attributes import CallAttributes, DimensionsAttributes, NoAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module, transform
-from tvm_hlo_frontend.hlo.printer import to_text
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.hlo.shape import array_shape
+from tvm_hlo_frontend.hlo.ir.attributes import CallAttributes, DimensionsAttributes, NoAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module, transform
+from tvm_hlo_frontend.hlo.ir.shape import array_shape
+from tvm_hlo_frontend.hlo.proto.reader import read
+from tvm_hlo_frontend.hlo.proto.writer import to_proto
+from tvm_hlo_frontend.hlo.text.printer import to_text
 from tvm_hlo_frontend.hlo.verifier import verify
-from tvm_hlo_frontend.hlo.writer import to_proto
 
 SAMPLES = sorted(jax_samples())
 

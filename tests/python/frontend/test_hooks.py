@@ -11,11 +11,12 @@ import tvm
 from dialect_marks import relax_only, relay_only
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend import SignatureError, from_hlo, hooks, report_of, signature_of
-from tvm_hlo_frontend.hlo.attributes import DimensionsAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import array_shape
-from tvm_hlo_frontend.hlo.writer import to_proto
+from tvm_hlo_frontend import SignatureError, from_hlo, report_of, signature_of
+from tvm_hlo_frontend.frameworks import hooks
+from tvm_hlo_frontend.hlo.ir.attributes import DimensionsAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import array_shape
+from tvm_hlo_frontend.hlo.proto.writer import to_proto
 
 F32 = array_shape("f32", (4,))
 X = np.arange(4, dtype="float32")

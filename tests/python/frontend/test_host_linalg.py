@@ -27,7 +27,7 @@ from linalg_cases import (
 from oracle import run_xla
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import mod_and_params
+from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.errors import HostFunctionError, UnsupportedHloError
 
 jax = pytest.importorskip("jax")
@@ -462,13 +462,13 @@ def load_elsewhere(path, before=""):
 def test_an_exported_library_says_what_it_lacks(library):
     told = load_elsewhere(library)
     assert GEEV in told and told.startswith(("TVMError Cannot find function", "RuntimeError", "InternalError")), told
-    without_scipy = "import tvm_hlo_frontend.host_lapack; sys.modules['scipy.linalg'] = None"
+    without_scipy = "import tvm_hlo_frontend.deploy.host_lapack; sys.modules['scipy.linalg'] = None"
     told = load_elsewhere(library, without_scipy)
     assert told.startswith("HostFunctionError") and GEEV in told and "install scipy" in told
 
 
 def test_an_exported_library_runs_where_the_host_functions_are(library):
-    before = "import tvm_hlo_frontend.host_lapack; assert 'scipy' not in sys.modules"
+    before = "import tvm_hlo_frontend.deploy.host_lapack; assert 'scipy' not in sys.modules"
     assert load_elsewhere(library, before).strip() == "[0.0, 1.0, 2.0]"
     own = f"""
     @{REGISTER[DIALECT]}("{GEEV}")

@@ -19,12 +19,12 @@ from oracle import run_xla
 
 import tvm_hlo_frontend
 from tvm_hlo_frontend import SignatureError, build, signature_of
+from tvm_hlo_frontend.backends.select import parameter_names, placed_run
+from tvm_hlo_frontend.backends.signature import Parameter, Signature
 from tvm_hlo_frontend.cli import main
-from tvm_hlo_frontend.dialects import parameter_names, placed_run
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.input_names import VariableNames, is_reserved
-from tvm_hlo_frontend.saved import load_library, load_module, save_library, save_module
-from tvm_hlo_frontend.signature import Parameter, Signature
+from tvm_hlo_frontend.convert.input_names import VariableNames, is_reserved
+from tvm_hlo_frontend.deploy.saved import load_library, load_module, save_library, save_module
+from tvm_hlo_frontend.hlo.proto.reader import read
 
 # what TVM's sources, C, C++ and Python call things themselves
 TVM_NAMES = """
@@ -178,7 +178,7 @@ def test_saved_modules_libraries_and_the_command_line(tmp_path):
 def test_names_of_a_framework():
     x, p0 = np.arange(12, dtype="int32"), np.arange(12, 24, dtype="int32")
     table = np.array([10, 6, 3, 2, 5, 3, 7, 4, 2, 3, 1, 0], "int32")
-    mod, params = tvm_hlo_frontend.dialects.mod_and_params(
+    mod, params = tvm_hlo_frontend.backends.select.mod_and_params(
         tvm_hlo_frontend.from_jax(lambda x, p0: {"output": jax.lax.rev(p0, (0,)) * table + x}, x, p0)
     )
     assert [parameter.name for parameter in signature_of(mod).parameters] == ["x", "p0"]

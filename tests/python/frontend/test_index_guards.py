@@ -12,8 +12,8 @@ from emitted import compiled_kernel
 from indexing_modules import binary, comparison, second
 from tvm import te
 
+from tvm_hlo_frontend.analysis.scalar_body import scalar_body
 from tvm_hlo_frontend.kernels.spec import KernelSpec
-from tvm_hlo_frontend.patterns.scalar_body import scalar_body
 
 GUARD_ELEMENTS = 1024
 SENTINEL = 77

@@ -9,7 +9,7 @@ import pytest
 from compare import check
 from jax import lax
 
-from tvm_hlo_frontend.schedules.injective import lanes_of_extent, parallel_loops
+from tvm_hlo_frontend.kernels.plans import lanes_of_extent, parallel_loops
 
 
 @pytest.mark.parametrize(

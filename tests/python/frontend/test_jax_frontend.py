@@ -10,11 +10,11 @@ import pytest
 from dialect_marks import DIALECT
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import mod_and_params, parameter_names
-from tvm_hlo_frontend.errors import SignatureError, UnsupportedHloError
+from tvm_hlo_frontend.backends.select import mod_and_params, parameter_names
+from tvm_hlo_frontend.errors import LoweringError, SignatureError, UnsupportedHloError
 from tvm_hlo_frontend.frameworks.jax import from_jax, lower_jax
-from tvm_hlo_frontend.frameworks.lowered import LoweringError, parameter_shapes, unique_identifiers
-from tvm_hlo_frontend.hlo.reader import read
+from tvm_hlo_frontend.frameworks.lowered import parameter_shapes, unique_identifiers
+from tvm_hlo_frontend.hlo.proto.reader import read
 
 jax = pytest.importorskip("jax")
 jnp = jax.numpy

@@ -12,9 +12,9 @@ from emitted import calls_of, code_of, compiled_kernel
 from linalg_cases import adjoint, assert_close, one_instruction, positive_definite, random_matrix, wide
 from oracle import run_xla
 
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import CholeskyAttributes, TriangularSolveAttributes
-from tvm_hlo_frontend.hlo.reader import read
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.attributes import CholeskyAttributes, TriangularSolveAttributes
+from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.rewrites import Capabilities, decompose
 
 SIZES = (1, 2, 3, 17, 64, 65, 130, 256)
@@ -177,9 +177,9 @@ def test_names_and_metadata_stay_for_messages():
 def test_equal_problems_are_compiled_once():
     """The kernel's name carries no batch rank and no instruction name."""
     from tvm_hlo_frontend import from_hlo
-    from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-    from tvm_hlo_frontend.hlo.shape import array_shape
-    from tvm_hlo_frontend.hlo.writer import to_proto
+    from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+    from tvm_hlo_frontend.hlo.ir.shape import array_shape
+    from tvm_hlo_frontend.hlo.proto.writer import to_proto
 
     builder = ComputationBuilder("main")
     a, b = (builder.parameter(i, array_shape("f32", (4, 4))) for i in range(2))
@@ -198,8 +198,8 @@ def test_equal_problems_are_compiled_once():
 def test_kernels_generate_code_for_other_targets(name, target):
     from tvm import te
 
+    from tvm_hlo_frontend.deploy.executable import with_deep_stack
     from tvm_hlo_frontend.kernels.spec import KernelSpec
-    from tvm_hlo_frontend.runtime import with_deep_stack
 
     parameters = {
         "cholesky": {"lower": True},

@@ -361,8 +361,8 @@ KERNELS = [
 def test_kernels_generate_code_for_other_targets(case, target):
     from tvm import te
 
+    from tvm_hlo_frontend.deploy.executable import with_deep_stack
     from tvm_hlo_frontend.kernels.spec import KernelSpec
-    from tvm_hlo_frontend.runtime import with_deep_stack
 
     name, parameters, operands, results, integers = case
     spec = KernelSpec(name.removeprefix("tvm_hlo."), parameters)

@@ -11,9 +11,9 @@ import pytest
 from compare import check, compare, run_tvm
 from indexing_modules import values
 
-from tvm_hlo_frontend.hlo.attributes import Attributes, DimensionsAttributes, PadAttributes, SliceAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import Shape, array_shape, element_type_of
+from tvm_hlo_frontend.hlo.ir.attributes import Attributes, DimensionsAttributes, PadAttributes, SliceAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import Shape, array_shape, element_type_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,18 +11,18 @@ from compare import check, run_tvm
 from oracle import run_xla
 from rewritten import CARRIED, different, every_value, rewritten, run_both
 
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import (
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.attributes import (
     CompareAttributes,
     DimensionsAttributes,
     ReducePrecisionAttributes,
     TupleIndexAttributes,
 )
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import BY_NAME, array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, array_shape, tuple_shape
 from tvm_hlo_frontend.rewrites.emit import Emitter
 from tvm_hlo_frontend.rewrites.narrow.floats import from_bits, rounded, to_bits
-from tvm_hlo_frontend.rewrites.narrow_types import widen_narrow_types
+from tvm_hlo_frontend.rewrites.narrow.types import widen_narrow_types
 
 F8 = "f8e5m2 f8e4m3 f8e4m3fn f8e4m3b11fnuz f8e5m2fnuz f8e4m3fnuz f8e3m4".split()
 SMALL_FLOATS = [*F8, "f4e2m1fn"]

@@ -14,12 +14,12 @@ from compare import DIALECT, compare, describe
 from oracle import run_xla
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import mod_and_params
+from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.errors import HloParseError, HloVerificationError
 from tvm_hlo_frontend.frameworks.jax import from_jax, lower_jax
 from tvm_hlo_frontend.frameworks.stablehlo import from_stablehlo, lower_stablehlo
-from tvm_hlo_frontend.hlo import newer_xla
-from tvm_hlo_frontend.hlo.reader import parse_module_proto, read
+from tvm_hlo_frontend.hlo.proto import newer_xla
+from tvm_hlo_frontend.hlo.proto.reader import parse_module_proto, read
 
 jax = pytest.importorskip("jax")
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from reduction_modules import BODIES, body, compare_node
 
-from tvm_hlo_frontend.hlo.attributes import DotAttributes, DotDimensionNumbers, Window
-from tvm_hlo_frontend.hlo.attributes import WindowDimension as W
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder
-from tvm_hlo_frontend.hlo.shape import array_shape
-from tvm_hlo_frontend.patterns.reducers import Reducer, identity_element, is_identity, match_reducer
-from tvm_hlo_frontend.patterns.scalar_body import obstacle, scalar_body, single_result
-from tvm_hlo_frontend.patterns.windows import Cumulative, match_cumulative
+from tvm_hlo_frontend.analysis.reducers import Reducer, identity_element, is_identity, match_reducer
+from tvm_hlo_frontend.analysis.scalar_body import obstacle, scalar_body, single_result
+from tvm_hlo_frontend.analysis.windows import Cumulative, match_cumulative
+from tvm_hlo_frontend.hlo.ir.attributes import DotAttributes, DotDimensionNumbers, Window
+from tvm_hlo_frontend.hlo.ir.attributes import WindowDimension as W
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder
+from tvm_hlo_frontend.hlo.ir.shape import array_shape
 
 PAIRS = {"argmax", "argmin", "tf_argmax", "sum_and_product"}
 

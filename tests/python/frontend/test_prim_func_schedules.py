@@ -10,10 +10,10 @@ import tvm
 from dialect_marks import DIALECT, skip_file
 from tvm import te
 
-from tvm_hlo_frontend.kernels.definitions import definition
+from tvm_hlo_frontend.deploy.targets import cpu_target
+from tvm_hlo_frontend.kernels.library import definition
 from tvm_hlo_frontend.kernels.spec import KernelSpec
-from tvm_hlo_frontend.kernels.tensor_ir import tir
-from tvm_hlo_frontend.targets import cpu_target
+from tvm_hlo_frontend.tensor_ir.compat import tir
 
 if DIALECT != "relax":
     skip_file("relax", "TVM 0.17 schedules te stages, not PrimFuncs")

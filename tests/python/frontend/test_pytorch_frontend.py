@@ -12,11 +12,11 @@ import pytest
 from dialect_marks import relay_only
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import mod_and_params, parameter_names
-from tvm_hlo_frontend.errors import SignatureError
-from tvm_hlo_frontend.frameworks.lowered import LoweringError, parameter_shapes
+from tvm_hlo_frontend.backends.select import mod_and_params, parameter_names
+from tvm_hlo_frontend.errors import LoweringError, SignatureError
+from tvm_hlo_frontend.frameworks.lowered import parameter_shapes
 from tvm_hlo_frontend.frameworks.pytorch import from_pytorch, lower_pytorch
-from tvm_hlo_frontend.hlo.reader import read
+from tvm_hlo_frontend.hlo.proto.reader import read
 
 torch = pytest.importorskip("torch")
 if find_spec("torchax") is None:  # its import needs what import_torchax does

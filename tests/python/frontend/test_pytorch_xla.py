@@ -14,8 +14,8 @@ from torch import nn  # noqa: E402
 from torch_models import Function, assert_same, model  # noqa: E402
 
 import tvm_hlo_frontend  # noqa: E402
-from tvm_hlo_frontend.dialects import mod_and_params  # noqa: E402
-from tvm_hlo_frontend.frameworks.lowered import LoweringError  # noqa: E402
+from tvm_hlo_frontend.backends.select import mod_and_params  # noqa: E402
+from tvm_hlo_frontend.errors import LoweringError  # noqa: E402
 from tvm_hlo_frontend.frameworks.pytorch import from_pytorch, lower_pytorch  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")

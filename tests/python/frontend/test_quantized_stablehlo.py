@@ -13,9 +13,9 @@ from compare import run_tvm
 
 from tvm_hlo_frontend.errors import HloParseError
 from tvm_hlo_frontend.frameworks.stablehlo import lower_stablehlo
-from tvm_hlo_frontend.hlo import parsers
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.hlo.sources import mlir_of
+from tvm_hlo_frontend.hlo.proto.reader import read
+from tvm_hlo_frontend.hlo.proto.sources import mlir_of
+from tvm_hlo_frontend.hlo.text import parsers
 
 pytest.importorskip("jaxlib")
 

@@ -10,11 +10,11 @@ from compare import compare, run_tvm
 from emitted import source_for
 from jax import lax
 
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import DotDimensionNumbers, RaggedDotAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.hlo.shape import array_shape, element_type_of
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.attributes import DotDimensionNumbers, RaggedDotAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import array_shape, element_type_of
+from tvm_hlo_frontend.hlo.proto.reader import read
 
 RANDOM = np.random.default_rng(0)
 

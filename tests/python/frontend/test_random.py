@@ -8,21 +8,21 @@ from compare import check, run_tvm
 from oracle import compile_xla, execute, run_xla
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import (
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.attributes import (
     CallAttributes,
     DimensionsAttributes,
     RngAttributes,
     RngBitGeneratorAttributes,
     RngStateAttributes,
 )
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import array_shape, tuple_shape
 from tvm_hlo_frontend.hlo.verifier import verify
 from tvm_hlo_frontend.rewrites import Capabilities
 from tvm_hlo_frontend.rewrites.emit import Emitter
-from tvm_hlo_frontend.rewrites.random_bits import expand_random_bits
-from tvm_hlo_frontend.rewrites.stateful_random import seed_stateful_random
+from tvm_hlo_frontend.rewrites.random.random_bits import expand_random_bits
+from tvm_hlo_frontend.rewrites.random.stateful_random import seed_stateful_random
 
 SIZES = [(), (1,), (4,), (3, 5), (3, 4, 5)]
 CASES = [

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tvm_hlo_frontend.analysis.weights import products_per_sum
+from tvm_hlo_frontend.backends.signature import Parameter
 from tvm_hlo_frontend.cli.arrays import LARGEST_INTEGER, random_array
 from tvm_hlo_frontend.errors import SignatureError
-from tvm_hlo_frontend.hlo.attributes import (
+from tvm_hlo_frontend.hlo.ir.attributes import (
     ConvolutionAttributes,
     ConvolutionDimensionNumbers,
     DimensionsAttributes,
@@ -16,10 +18,8 @@ from tvm_hlo_frontend.hlo.attributes import (
     Window,
     WindowDimension,
 )
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import ELEMENT_TYPES, array_shape
-from tvm_hlo_frontend.patterns.weights import products_per_sum
-from tvm_hlo_frontend.signature import Parameter
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import ELEMENT_TYPES, array_shape
 
 ARRAYS = [row for row in ELEMENT_TYPES if row.numpy_dtype is not None]
 

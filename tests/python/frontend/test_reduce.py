@@ -12,11 +12,11 @@ from dialect_marks import DIALECT, relay_only
 from emitted import calls_of, source_for
 from reduction_modules import BODIES, Case, body, module_of, run_cases
 
-from tvm_hlo_frontend.dialects import mod_and_params
+from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.errors import UnsupportedHloError
-from tvm_hlo_frontend.hlo.attributes import DimensionsAttributes, DotAttributes, DotDimensionNumbers
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import array_shape
+from tvm_hlo_frontend.hlo.ir.attributes import DimensionsAttributes, DotAttributes, DotDimensionNumbers
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import array_shape
 
 NAN, INF = np.nan, np.inf
 RANDOM = np.random.RandomState(0)

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from reduction_modules import Case, module_of, run_cases
 from test_reduce import floats, in_dialect, integers, kernels_of, with_nan
 
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import WindowDimension as W
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.attributes import WindowDimension as W
 
 NAN, INF = np.nan, np.inf
 

@@ -12,12 +12,12 @@ import tvm
 
 import tvm_hlo_frontend
 from tvm_hlo_frontend import UnsupportedHloError
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import CallAttributes, CustomCallAttributes, DimensionsAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.module import Metadata
-from tvm_hlo_frontend.hlo.shape import Symbol, array_shape
-from tvm_hlo_frontend.refusals import REFUSED_OPCODES
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.convert.refusals import REFUSED_OPCODES
+from tvm_hlo_frontend.hlo.ir.attributes import CallAttributes, CustomCallAttributes, DimensionsAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.module import Metadata
+from tvm_hlo_frontend.hlo.ir.shape import Symbol, array_shape
 
 F32 = array_shape("f32", (4,))
 
@@ -140,7 +140,7 @@ def test_without_relay_the_error_says_what_to_do(setup, message):
         import importlib.machinery, sys, types
         {setup}
         import tvm_hlo_frontend
-        from tvm_hlo_frontend.dialects import load_dialect
+        from tvm_hlo_frontend.backends.select import load_dialect
         try:
             load_dialect("relay")
         except ImportError as error:

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend import RegistryError, converter, custom_call_converter, registry
-from tvm_hlo_frontend.kernels import definitions
-from tvm_hlo_frontend.kernels.definitions import KernelTable, kernel
+from tvm_hlo_frontend import RegistryError, converter, custom_call_converter
+from tvm_hlo_frontend.convert import table as converters
+from tvm_hlo_frontend.convert.rules import ConverterTable
+from tvm_hlo_frontend.convert.table import registered, with_custom
+from tvm_hlo_frontend.kernels import library
+from tvm_hlo_frontend.kernels.library import kernel
 from tvm_hlo_frontend.kernels.spec import KernelSpec
-from tvm_hlo_frontend.registry import ConverterTable, registered, with_custom
+from tvm_hlo_frontend.kernels.table import KernelTable
 
 # in a process in which nothing was converted yet
 FIRST = """
@@ -29,7 +32,7 @@ for decorate, key in ((thf.converter, "negate"), (thf.custom_call_converter, "To
         sys.exit(f"{key} was taken")
 if "tvm" in sys.modules:
     sys.exit("TVM was imported")
-from tvm_hlo_frontend.kernels.definitions import kernel
+from tvm_hlo_frontend.kernels.library import kernel
 try:
     kernel("sort", "extern")(lambda spec, inputs, results: [])
 except thf.RegistryError as error:
@@ -57,9 +60,11 @@ def test_what_is_built_in_is_refused_at_once_and_harms_nothing():
     done = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout, done.stderr)
     refused = done.stdout.splitlines()
-    assert refused[0].startswith("'negate' already has the converter convert_unary of tvm_hlo_frontend.converters")
+    assert refused[0].startswith("'negate' already has the converter convert_unary of tvm_hlo_frontend.convert.ops")
     assert refused[1].startswith("'custom-call:TopK' already has the converter ")
-    assert refused[2].startswith("a kernel of this package is called 'sort' already: tvm_hlo_frontend.kernels.sort")
+    assert refused[2].startswith(
+        "a kernel of this package is called 'sort' already: tvm_hlo_frontend.kernels.indexing.sort"
+    )
     assert refused[3] == "[-1. -2.]"
 
 
@@ -98,7 +103,7 @@ def run_cell(text, factor):
 
 
 def test_what_is_defined_again_under_its_name_is_replaced(monkeypatch):
-    for table in (registry._OWN, definitions._OWN):
+    for table in (converters._OWN, library._OWN):
         monkeypatch.setattr(table, "entries", dict(table.entries))
     x = np.ones(2, "float32")
     call = 'custom-call(x), custom_call_target="cell_scale"'
@@ -107,7 +112,7 @@ def test_what_is_defined_again_under_its_name_is_replaced(monkeypatch):
         run_cell(CELL, factor)
         mod, params = tvm_hlo_frontend.mod_and_params(tvm_hlo_frontend.from_hlo(text))
         np.testing.assert_array_equal(tvm_hlo_frontend.build(mod, params)(x), factor * x)
-        assert definitions.definition(KernelSpec("cell.nothing", {})).compute(None, [], []) == [factor]
+        assert library.definition(KernelSpec("cell.nothing", {})).compute(None, [], []) == [factor]
         assert registered()["infeed"].convert is registered()["custom-call:cell_scale"].convert
     for name in ("convert_scale", "nothing"):
         with pytest.raises(RegistryError, match=f"already.*{name}"):

@@ -8,9 +8,9 @@ import tvm
 from dialect_marks import DIALECT, skip_file
 
 from tvm_hlo_frontend import build, from_hlo
-from tvm_hlo_frontend.hlo.attributes import DimensionsAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import array_shape
+from tvm_hlo_frontend.hlo.ir.attributes import DimensionsAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import array_shape
 
 if DIALECT != "relax":
     skip_file("relax", "passes of Relax")

@@ -7,13 +7,13 @@ import pytest
 from compare import run_tvm
 
 from tvm_hlo_frontend.errors import HloVerificationError
-from tvm_hlo_frontend.hlo.attributes import CompareAttributes, TupleIndexAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.attributes import CompareAttributes, TupleIndexAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import array_shape
 from tvm_hlo_frontend.hlo.opcodes import COMPARISONS
-from tvm_hlo_frontend.hlo.reader import read
-from tvm_hlo_frontend.hlo.schema import HloModuleProto
-from tvm_hlo_frontend.hlo.shape import array_shape
-from tvm_hlo_frontend.hlo.writer import to_proto
+from tvm_hlo_frontend.hlo.proto.reader import read
+from tvm_hlo_frontend.hlo.proto.schema import HloModuleProto
+from tvm_hlo_frontend.hlo.proto.writer import to_proto
 
 F32 = array_shape("f32", (3,))
 X, Y = np.array([1, np.nan, 3], "float32"), np.array([1, 2, 2], "float32")

@@ -11,9 +11,9 @@ from dialect_marks import DIALECT
 from emitted import code_of, compiled, target_of, tensor
 from tvm import te
 
-from tvm_hlo_frontend.hlo.scalar_expression import elementwise_expression
+from tvm_hlo_frontend.analysis.scalar_expression import elementwise_expression
 from tvm_hlo_frontend.kernels.dtypes import TVM_DTYPES
-from tvm_hlo_frontend.kernels.scalar import evaluate
+from tvm_hlo_frontend.kernels.elementwise.scalar import evaluate
 
 LANES = 16
 

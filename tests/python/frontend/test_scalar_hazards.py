@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from compare import check, compare, run_tvm
 
-from tvm_hlo_frontend.hlo.attributes import CompareAttributes, DimensionsAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import BY_NAME, array_shape
+from tvm_hlo_frontend.hlo.ir.attributes import CompareAttributes, DimensionsAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, array_shape
 
 # neither a multiple of the vector width nor below it: vector and scalar code both run
 COUNT = 37

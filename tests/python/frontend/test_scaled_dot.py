@@ -10,10 +10,10 @@ from compare import compare, run_tvm
 from jax import lax
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.hlo.attributes import DotAttributes, DotDimensionNumbers
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import array_shape, element_type_of
-from tvm_hlo_frontend.rewrites.scaled_dot import common_type
+from tvm_hlo_frontend.hlo.ir.attributes import DotAttributes, DotDimensionNumbers
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import array_shape, element_type_of
+from tvm_hlo_frontend.rewrites.expansions.scaled_dot import common_type
 
 RANDOM = np.random.default_rng(0)
 MATRIX = DotDimensionNumbers((1,), (0,))

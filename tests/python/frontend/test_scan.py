@@ -10,14 +10,14 @@ from oracle import run_xla
 from rewritten import CARRIED
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import DotAttributes, DotDimensionNumbers, ScanAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import Shape, array_shape
+from tvm_hlo_frontend.analysis.scans import match_elementwise_scan
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.attributes import DotAttributes, DotDimensionNumbers, ScanAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import Shape, array_shape
 from tvm_hlo_frontend.hlo.verifier import verify
-from tvm_hlo_frontend.patterns.scans import match_elementwise_scan
 from tvm_hlo_frontend.rewrites.emit import Emitter
-from tvm_hlo_frontend.rewrites.scan import expand_complex_scans, expand_scans
+from tvm_hlo_frontend.rewrites.expansions.scan import expand_complex_scans, expand_scans
 
 RANDOM = np.random.default_rng(0)
 

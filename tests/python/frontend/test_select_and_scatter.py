@@ -9,8 +9,8 @@ from compare import check, compare, run_tvm
 from emitted import source_for
 from indexing_modules import Bundle, binary, body, comparison, values
 
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import CompareAttributes, Window, WindowAttributes, WindowDimension
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.attributes import CompareAttributes, Window, WindowAttributes, WindowDimension
 from tvm_hlo_frontend.hlo.shape_inference.reductions import windowed_size
 
 NAN = np.nan

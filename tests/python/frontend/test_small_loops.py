@@ -11,7 +11,7 @@ import pytest
 from dialect_marks import DIALECT
 
 from tvm_hlo_frontend import build, from_jax
-from tvm_hlo_frontend.dialects import mod_and_params
+from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.schedules import small_loops
 
 SMALL, LARGE = (8, 32), (512, 1024)

@@ -8,10 +8,10 @@ from compare import check, compare, run_tvm
 from emitted import source_for
 from indexing_modules import Bundle, body, comparison
 
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import CompareAttributes, SortAttributes, TopKAttributes
-from tvm_hlo_frontend.patterns.comparators import match_comparator, operands_read
-from tvm_hlo_frontend.patterns.scalar_body import scalar_body
+from tvm_hlo_frontend.analysis.comparators import match_comparator, operands_read
+from tvm_hlo_frontend.analysis.scalar_body import scalar_body
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.attributes import CompareAttributes, SortAttributes, TopKAttributes
 
 KINDS = {
     "f32": np.float32, "f64": np.float64, "f16": np.float16, "s8": np.int8, "s16": np.int16, "s32": np.int32,

@@ -10,11 +10,16 @@ import pytest
 from dialect_marks import DIALECT
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.errors import HloParseError, SignatureError, UnknownDimensionsError, UnsupportedHloError
-from tvm_hlo_frontend.frameworks.lowered import LoweringError
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.errors import (
+    HloParseError,
+    LoweringError,
+    SignatureError,
+    UnknownDimensionsError,
+    UnsupportedHloError,
+)
 from tvm_hlo_frontend.frameworks.stablehlo import from_stablehlo, lower_stablehlo
-from tvm_hlo_frontend.hlo.reader import read
+from tvm_hlo_frontend.hlo.proto.reader import read
 
 jax = pytest.importorskip("jax")
 jnp = jax.numpy

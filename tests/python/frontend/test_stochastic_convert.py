@@ -7,8 +7,8 @@ import pytest
 from compare import check
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import BY_NAME, array_shape
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, array_shape
 
 EDGES = [
     np.nan, np.inf, -np.inf, 0.0, -0.0, 0.5, -0.5, 127, 128, -128, -129, 127.5, -128.5, 32767.5, -32768.5,

@@ -9,8 +9,8 @@ from compare import check, run_tvm
 
 import tvm_hlo_frontend
 from tvm_hlo_frontend import ConversionError, UnsupportedHloError
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.hlo.attributes import (
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.hlo.ir.attributes import (
     CallAttributes,
     CollectiveAttributes,
     CompareAttributes,
@@ -19,8 +19,8 @@ from tvm_hlo_frontend.hlo.attributes import (
     FusionAttributes,
     TupleIndexAttributes,
 )
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import Symbol, array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import Symbol, array_shape, tuple_shape
 
 F32, S32, TOKEN = array_shape("f32", (4,)), array_shape("s32"), array_shape("token")
 X = np.arange(4, dtype="float32")

@@ -7,8 +7,8 @@ import pytest
 from tensorflow_graphs import assert_close, graph_def_of, input_names, run_session, run_tvm, version_1_control_flow
 
 from tvm_hlo_frontend import from_tensorflow
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.frameworks.lowered import LoweringError
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.errors import LoweringError
 from tvm_hlo_frontend.frameworks.tensorflow import lower_tensorflow
 
 tf = pytest.importorskip("tensorflow")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend.dialects import mod_and_params, parameter_names
-from tvm_hlo_frontend.errors import SignatureError
-from tvm_hlo_frontend.frameworks.lowered import LoweringError, parameter_shapes
+from tvm_hlo_frontend.backends.select import mod_and_params, parameter_names
+from tvm_hlo_frontend.errors import LoweringError, SignatureError
+from tvm_hlo_frontend.frameworks.lowered import parameter_shapes
 from tvm_hlo_frontend.frameworks.tensorflow import (
     from_concrete_function,
     from_tensorflow,

@@ -12,8 +12,8 @@ from tensorflow_graphs import assert_close, graph_def_of, input_names, run_sessi
 
 import tvm_hlo_frontend
 from tvm_hlo_frontend import SignatureError, from_tensorflow, report_of
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.frameworks.lowered import LoweringError
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.errors import LoweringError
 from tvm_hlo_frontend.frameworks.tensorflow import lower_tensorflow
 
 tf = pytest.importorskip("tensorflow")
@@ -187,7 +187,7 @@ def test_without_via_tvms_own_importer_gets_its_arguments(monkeypatch):
     given = []
     monkeypatch.delattr(relay.frontend.from_tensorflow, "tvm_importer")
     monkeypatch.setattr(relay.frontend, "from_tensorflow", lambda *args, **options: given.append((args, options)))
-    tvm_hlo_frontend.hooks.extend(relay.frontend)
+    tvm_hlo_frontend.frameworks.hooks.extend(relay.frontend)
     relay.frontend.from_tensorflow(GRAPH, "NCHW", outputs=["hidden"])
     relay.frontend.from_tensorflow(GRAPH, via="tvm")
     assert given == [((GRAPH, "NCHW"), {"outputs": ["hidden"]}), ((GRAPH,), {})]

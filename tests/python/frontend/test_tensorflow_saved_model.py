@@ -7,8 +7,8 @@ import pytest
 from tensorflow_graphs import assert_close, input_names, run_tvm, version_1_control_flow
 
 from tvm_hlo_frontend import SignatureError, from_tensorflow, report_of
-from tvm_hlo_frontend.dialects import mod_and_params
-from tvm_hlo_frontend.frameworks.lowered import LoweringError
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.errors import LoweringError
 from tvm_hlo_frontend.frameworks.tensorflow import lower_tensorflow
 
 tf = pytest.importorskip("tensorflow")

@@ -7,7 +7,7 @@ import pytest
 from tensorflow_graphs import assert_close, run_tvm
 
 from tvm_hlo_frontend import UnsupportedHloError, from_tensorflow
-from tvm_hlo_frontend.frameworks.lowered import LoweringError
+from tvm_hlo_frontend.errors import LoweringError
 from tvm_hlo_frontend.frameworks.tensorflow import lower_tensorflow
 
 tf = pytest.importorskip("tensorflow")

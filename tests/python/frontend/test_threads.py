@@ -17,10 +17,10 @@ from dialect_marks import relay_only
 
 import tvm_hlo_frontend
 from tvm_hlo_frontend import SignatureError, mod_and_params
-from tvm_hlo_frontend.executors import Pool, Turns, calls_at_once
-from tvm_hlo_frontend.runtime import with_deep_stack
-from tvm_hlo_frontend.saved import load_library, save_library
-from tvm_hlo_frontend.timing import prepared
+from tvm_hlo_frontend.backends.executors import Pool, Turns, calls_at_once
+from tvm_hlo_frontend.deploy.executable import with_deep_stack
+from tvm_hlo_frontend.deploy.saved import load_library, save_library
+from tvm_hlo_frontend.oracle.timing import prepared
 
 ROOT = Path(__file__).parents[3]
 FIRST_USE = """
@@ -142,7 +142,7 @@ def test_graph_executors_share_weights():
     """Every weight in the module that has its memory alone; one that is reshaped in place is copied."""
     from tvm.contrib import graph_executor
 
-    from tvm_hlo_frontend.dialects.relay_runtime import own_storage, with_weights_of
+    from tvm_hlo_frontend.backends.relay.runtime import own_storage, with_weights_of
 
     x, w, b = np.ones((2, 8), "float32"), np.ones((8, 8), "float32"), np.arange(8, dtype="float32")
     run = built(lambda x, w, b: jnp.tanh(x @ w) + b, x, w, b, weight_argnums=(1, 2))

@@ -241,7 +241,7 @@ def test_mixed_precision_leaves_hlo_operators_in_their_types(module):
 
 
 def test_mixed_precision_knows_every_hlo_operator(capfd):
-    from tvm_hlo_frontend.dialects.relay_ops import MAX_SEPARATE_OPERANDS
+    from tvm_hlo_frontend.backends.relay.ops import MAX_SEPARATE_OPERANDS
 
     names = ["hlo.map", *(f"hlo.map{count}" for count in range(1, MAX_SEPARATE_OPERANDS + 1))]
     for name in [*names, "hlo.injective", "hlo.reduction", "hlo.kernel", "hlo.empty"]:

@@ -11,7 +11,7 @@ from jax import lax
 from oracle import run_xla
 from rewritten import CARRIED
 
-from tvm_hlo_frontend.hlo.reader import read
+from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.verifier import verify
 from tvm_hlo_frontend.rewrites.inline_calls import inline_calls
 from tvm_hlo_frontend.rewrites.unroll_loops import MAX_INSTRUCTIONS, unroll_loops

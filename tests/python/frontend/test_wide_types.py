@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from compare import check
 
-from tvm_hlo_frontend.hlo.attributes import CompareAttributes, DimensionsAttributes
-from tvm_hlo_frontend.hlo.builder import ComputationBuilder, module
-from tvm_hlo_frontend.hlo.shape import BY_NAME, array_shape
+from tvm_hlo_frontend.hlo.ir.attributes import CompareAttributes, DimensionsAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, array_shape
 
 COUNT = 27
 INTEGERS = ("u8", "s64", "u64")

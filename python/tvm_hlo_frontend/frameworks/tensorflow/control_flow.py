@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..lowered import LoweringError
+from ...errors import LoweringError
 from .nodes import VERSION_1_CONTROL_FLOW, all_nodes, called_functions
 
 TIMEOUT = 600.0

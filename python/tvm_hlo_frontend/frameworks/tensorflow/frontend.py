@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import SignatureError
-from ..lowered import LoweredModule, LoweringError, convert_lowered
+from ...errors import LoweringError, SignatureError
+from ..lowered import LoweredModule, convert_lowered
 from .functions import concrete_program, function_program, is_keras_model, keras_program
 from .graph_def import graph_def_program, read_graph_def, without_weights
 from .lowering import lower_program

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...errors import HloFrontendError, SignatureError
-from ..lowered import LoweringError
+from ...errors import HloFrontendError, LoweringError, SignatureError
 from .program import Program
 from .specs import Input, shapes_by_name, static_specs, to_spec
 

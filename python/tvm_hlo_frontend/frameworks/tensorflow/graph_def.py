@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import SignatureError
-from ...hlo.names import Names
-from ..lowered import LoweringError
+from ...errors import LoweringError, SignatureError
+from ...hlo.ir.names import Names
 from .program import Program
 from .specs import Input, static_specs, without_index
 

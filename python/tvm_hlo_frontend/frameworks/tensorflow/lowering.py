@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..lowered import LoweredModule, LoweringError, parameter_shapes, result_shapes, unique_identifiers
+from ...errors import LoweringError
+from ..lowered import LoweredModule, parameter_shapes, result_shapes, unique_identifiers
 from .control_flow import compilable
 from .places import places_of, with_places
 from .program import Program

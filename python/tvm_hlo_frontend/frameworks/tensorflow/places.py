@@ -88,7 +88,7 @@ def user_line(traceback: Any) -> tuple[str, int] | None:
 
 def with_places(hlo: bytes, places: Places) -> bytes:
     """`hlo` whose instructions name the user's lines instead of TensorFlow's own."""
-    from ...hlo.reader import parse_module_proto
+    from ...hlo.proto.reader import parse_module_proto
 
     proto = parse_module_proto(hlo)
     known: dict[str, tuple[str, int]] = {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...hlo.module import Metadata
-from ..lowered import LoweringError
+from ...errors import LoweringError
+from ...hlo.ir.module import Metadata
 
 MAX_LINES = 40
 # results whose number of elements depends on the data, and what has a static shape instead
@@ -32,7 +32,7 @@ STATIC_ALTERNATIVES = {
 
 def assigned_parameters(hlo: bytes, own: int) -> list[int]:
     """Parameter numbers of the variables whose new values are the results behind the `own` first ones."""
-    from ...hlo.reader import parse_module_proto
+    from ...hlo.proto.reader import parse_module_proto
 
     entries = parse_module_proto(hlo).input_output_alias.entries
     by_result = {(tuple(entry.output_shape_index) or (0,))[0]: entry.parameter_number for entry in entries}
@@ -48,7 +48,7 @@ def settled_shapes(hlo: bytes) -> Any:
         If shapes are known only at run time; names the TensorFlow operations that make them. A bound is never taken
         for the size (rule 90).
     """
-    from ...hlo.reader import module_from_proto, parse_module_proto
+    from ...hlo.proto.reader import module_from_proto, parse_module_proto
     from ...rewrites import Capabilities, settle_known_dimensions
 
     proto = parse_module_proto(hlo)

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...errors import SignatureError
-from ..lowered import LoweringError
+from ...errors import LoweringError, SignatureError
 from .functions import concrete_program, function_program
 from .graph_def import graph_def_program
 from .program import Program

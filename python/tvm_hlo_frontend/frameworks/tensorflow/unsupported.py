@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..lowered import LoweringError
+from ...errors import LoweringError
 from .nodes import VERSION_1_CONTROL_FLOW, FoundNode, all_nodes
 from .places import Places, places_of
 

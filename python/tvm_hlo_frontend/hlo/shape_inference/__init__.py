@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...errors import HloVerificationError
-from ..attributes import Attributes, NoAttributes
-from ..module import HloComputation
+from ..ir.attributes import Attributes, NoAttributes
+from ..ir.module import HloComputation
+from ..ir.shape import Shape, Symbol
 from ..opcodes import ELEMENTWISE, OPCODES
-from ..shape import Shape, Symbol
 from . import collectives, contractions, control, elementwise, indexing, movement, reductions, tensors
 from .rules import RULES, Query, bounded, compatible, has_unbounded
 from .signatures import ATTRIBUTE_TYPES, CALLED_COUNTS, OPERAND_COUNTS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..attributes import CollectiveAttributes
-from ..shape import Shape, array_shape, tuple_shape
+from ..ir.attributes import CollectiveAttributes
+from ..ir.shape import Shape, array_shape, tuple_shape
 from .rules import (
     Query,
     attributes_as,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..attributes import (
+from ..ir.attributes import (
     BatchNormAttributes,
     CholeskyAttributes,
     ConvolutionAttributes,
@@ -14,7 +14,7 @@ from ..attributes import (
     RaggedDotAttributes,
     TriangularSolveAttributes,
 )
-from ..shape import Dimension, Shape, array_shape, tuple_shape
+from ..ir.shape import Dimension, Shape, array_shape, tuple_shape
 from .elementwise import COMPLEX_OF, COMPONENT
 from .reductions import windowed_size
 from .rules import Query, attributes_as, expect, expect_arrays, expect_axes, expect_index, expect_kind, infers

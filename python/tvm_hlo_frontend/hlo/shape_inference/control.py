@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..attributes import CustomCallAttributes, ScanAttributes
-from ..shape import Shape, array_shape, tuple_shape
+from ..ir.attributes import CustomCallAttributes, ScanAttributes
+from ..ir.shape import Shape, array_shape, tuple_shape
 from .rules import Query, attributes_as, bounded, compatible, expect, expect_arrays, expect_signature, infers
 
 

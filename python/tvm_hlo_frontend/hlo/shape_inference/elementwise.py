@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..attributes import CompareAttributes, ReducePrecisionAttributes
+from ..ir.attributes import CompareAttributes, ReducePrecisionAttributes
+from ..ir.shape import Shape, array_shape
 from ..opcodes import ELEMENTWISE_BINARY, ELEMENTWISE_UNARY
-from ..shape import Shape, array_shape
 from .rules import (
     Query,
     attributes_as,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..attributes import DynamicSliceAttributes, GatherAttributes, ScatterAttributes
-from ..shape import Shape, array_shape
+from ..ir.attributes import DynamicSliceAttributes, GatherAttributes, ScatterAttributes
+from ..ir.shape import Shape, array_shape
 from .reductions import expect_reducer
 from .rules import Query, attributes_as, expect, expect_arrays, expect_axes, expect_index, infers, one_or_tuple
 

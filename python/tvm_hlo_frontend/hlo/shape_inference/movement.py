@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..attributes import DimensionsAttributes, PadAttributes, SliceAttributes
-from ..shape import Shape, array_shape
+from ..ir.attributes import DimensionsAttributes, PadAttributes, SliceAttributes
+from ..ir.shape import Shape, array_shape
 from .rules import Query, attributes_as, expect, expect_arrays, expect_axes, infers
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..attributes import DimensionsAttributes, SortAttributes, TopKAttributes, WindowAttributes, WindowDimension
-from ..module import HloComputation
-from ..shape import Shape, array_shape, tuple_shape
+from ..ir.attributes import DimensionsAttributes, SortAttributes, TopKAttributes, WindowAttributes, WindowDimension
+from ..ir.module import HloComputation
+from ..ir.shape import Shape, array_shape, tuple_shape
 from .rules import (
     Query,
     attributes_as,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
 
 from ...errors import HloVerificationError
-from ..attributes import Attributes
-from ..module import HloComputation
-from ..shape import Dimension, Shape, Symbol, array_shape, tuple_shape
+from ..ir.attributes import Attributes
+from ..ir.module import HloComputation
+from ..ir.shape import Dimension, Shape, Symbol, array_shape, tuple_shape
 
 
 @dataclass(frozen=True)

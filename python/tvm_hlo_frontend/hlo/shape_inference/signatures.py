@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import attributes as attr
+from ..ir import attributes as attr
 from ..opcodes import ELEMENTWISE_BINARY, ELEMENTWISE_UNARY, OPCODES
 
 _ANY = 1 << 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..attributes import (
+from ..ir.attributes import (
     ConstantAttributes,
     DimensionsAttributes,
     Literal,
@@ -13,7 +13,7 @@ from ..attributes import (
     RngBitGeneratorAttributes,
     TupleIndexAttributes,
 )
-from ..shape import Shape, array_shape, tuple_shape
+from ..ir.shape import Shape, array_shape, tuple_shape
 from .rules import Query, attributes_as, compatible, expect, expect_arrays, expect_axes, fail, infers
 
 

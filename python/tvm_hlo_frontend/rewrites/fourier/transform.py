@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...hlo.attributes import DotAttributes, DotDimensionNumbers
-from ...hlo.module import HloInstruction
+from ...hlo.ir.attributes import DotAttributes, DotDimensionNumbers
+from ...hlo.ir.module import HloInstruction
+from ..complex.arithmetic import multiply
+from ..complex.pair import Pair
 from ..emit import Emitter
-from ..pairs.arithmetic import multiply
-from ..pairs.pair import Pair
 from . import plan
 
 # PrecisionConfig HIGHEST: accelerators would round the operands

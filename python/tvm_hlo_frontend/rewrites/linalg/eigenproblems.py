@@ -5,8 +5,8 @@ Each takes matrices [..., n, n] and gives instructions; names of results are LAP
 
 from __future__ import annotations
 
-from ...hlo.module import HloInstruction
-from ...hlo.shape import Shape, array_shape
+from ...hlo.ir.module import HloInstruction
+from ...hlo.ir.shape import Shape, array_shape
 from .factorizations import Site, batch_of, real_type
 from .kernel_calls import PART_TYPE
 

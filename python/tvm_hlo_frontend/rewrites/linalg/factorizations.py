@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...hlo.attributes import (
+from ...hlo.ir.attributes import (
     CholeskyAttributes,
     CompareAttributes,
     ConstantAttributes,
     DimensionsAttributes,
     SliceAttributes,
 )
-from ...hlo.builder import RewriteBuilder
-from ...hlo.module import HloInstruction, Metadata
-from ...hlo.shape import Shape, array_shape
+from ...hlo.ir.builder import RewriteBuilder
+from ...hlo.ir.module import HloInstruction, Metadata
+from ...hlo.ir.shape import Shape, array_shape
 from .kernel_calls import PART_TYPE, kernel_call
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...hlo.attributes import ConstantAttributes, CustomCallAttributes
-from ...hlo.module import HloInstruction
+from ...hlo.ir.attributes import ConstantAttributes, CustomCallAttributes
+from ...hlo.ir.module import HloInstruction
 
 
 def ffi_attributes(instruction: HloInstruction) -> dict[str, int]:

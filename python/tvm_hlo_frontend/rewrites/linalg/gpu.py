@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...hlo.attributes import (
+from ...hlo.ir.attributes import (
     CompareAttributes,
     DimensionsAttributes,
     DotAttributes,
     DotDimensionNumbers,
     TriangularSolveAttributes,
 )
-from ...hlo.module import HloInstruction
-from ...hlo.shape import array_shape
+from ...hlo.ir.module import HloInstruction
+from ...hlo.ir.shape import array_shape
 from ..emit import Emitter, plain
-from ..random_bits import threefry_2x32
+from ..random.random_bits import threefry_2x32
 from . import eigenproblems
 from . import factorizations as lapack
 from .factorizations import Site

@@ -6,9 +6,9 @@ import re
 import struct
 from dataclasses import dataclass
 
-from ...hlo.attributes import CustomCallAttributes
-from ...hlo.module import HloInstruction
-from ...hlo.shape import Shape
+from ...hlo.ir.attributes import CustomCallAttributes
+from ...hlo.ir.module import HloInstruction
+from ...hlo.ir.shape import Shape
 from .factorizations import Site
 from .flags import ffi_attributes
 

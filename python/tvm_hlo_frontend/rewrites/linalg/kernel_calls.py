@@ -10,10 +10,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ...hlo.attributes import CustomCallAttributes, TupleIndexAttributes
-from ...hlo.builder import RewriteBuilder
-from ...hlo.module import HloInstruction, Metadata
-from ...hlo.shape import Shape, array_shape, tuple_shape
+from ...hlo.ir.attributes import CustomCallAttributes, TupleIndexAttributes
+from ...hlo.ir.builder import RewriteBuilder
+from ...hlo.ir.module import HloInstruction, Metadata
+from ...hlo.ir.shape import Shape, array_shape, tuple_shape
 
 TARGET_PREFIX = "tvm_hlo."
 PART_TYPE = {"c64": "f32", "c128": "f64"}

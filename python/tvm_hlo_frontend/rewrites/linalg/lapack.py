@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...hlo.attributes import ConstantAttributes, DimensionsAttributes, TriangularSolveAttributes
-from ...hlo.module import HloInstruction
-from ...hlo.shape import Shape
+from ...hlo.ir.attributes import ConstantAttributes, DimensionsAttributes, TriangularSolveAttributes
+from ...hlo.ir.module import HloInstruction
+from ...hlo.ir.shape import Shape
 from . import eigenproblems
 from . import factorizations as lapack
 from .factorizations import Site

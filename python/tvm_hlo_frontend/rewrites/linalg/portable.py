@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...hlo.attributes import CustomCallAttributes
-from ...hlo.module import HloInstruction
+from ...hlo.ir.attributes import CustomCallAttributes
+from ...hlo.ir.module import HloInstruction
 from . import factorizations as lapack
 from .factorizations import Site
 

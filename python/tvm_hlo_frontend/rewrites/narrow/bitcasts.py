@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...hlo.attributes import DimensionsAttributes
-from ...hlo.module import HloInstruction
-from ...hlo.shape import BY_NAME, Shape, array_shape
+from ...hlo.ir.attributes import DimensionsAttributes
+from ...hlo.ir.module import HloInstruction
+from ...hlo.ir.shape import BY_NAME, Shape, array_shape
 from ..emit import Emitter
 from .floats import NARROW_FLOATS, from_bits, to_bits
 from .integers import NARROW_INTEGERS, wrapped

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...hlo.builder import ComputationBuilder
-from ...hlo.module import HloComputation, HloInstruction
-from ...hlo.shape import array_shape
+from ...hlo.ir.builder import ComputationBuilder
+from ...hlo.ir.module import HloComputation, HloInstruction
+from ...hlo.ir.shape import array_shape
 
 COMMUTATIVE = frozenset({"add", "multiply", "maximum", "minimum"})
 _CONVERSIONS = frozenset({"convert", "reduce-precision"})

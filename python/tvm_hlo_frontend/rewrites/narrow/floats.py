@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import ml_dtypes
 import numpy as np
 
-from ...hlo.attributes import ReducePrecisionAttributes
-from ...hlo.module import HloInstruction
-from ...hlo.shape import BY_NAME, ELEMENT_TYPES
+from ...hlo.ir.attributes import ReducePrecisionAttributes
+from ...hlo.ir.module import HloInstruction
+from ...hlo.ir.shape import BY_NAME, ELEMENT_TYPES
 from ..emit import Emitter
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...hlo.module import HloInstruction
-from ...hlo.shape import BY_NAME, ELEMENT_TYPES
+from ...hlo.ir.module import HloInstruction
+from ...hlo.ir.shape import BY_NAME, ELEMENT_TYPES
 from ..emit import Emitter
 
 NARROW_INTEGERS = frozenset(row.name for row in ELEMENT_TYPES if row.kind in ("signed", "unsigned") and row.bits < 8)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tvm import s_tir, sym
 
-from ...kernels.tensor_ir import tir
+from ...tensor_ir.compat import tir
 from ..small_loops import UNKNOWN_EXTENT
 
 SPATIAL = 0  # IterVar's kDataPar

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...kernels.tensor_ir import tir
-from ..dot import lanes_of
-from ..injective import lanes_of_extent
+from ...kernels import plans
+from ...tensor_ir.compat import tir
 from .blocks import Block, by_name, has_vectors, loop_extent
 from .injective import schedule_loops
 from .producers import inline
@@ -30,9 +29,11 @@ class ChannelTile:
 
 
 def schedule_convolution(schedule: Any, target: Any) -> None:
-    """Schedule of ``kernels.convolution``."""
+    """Schedule of ``kernels.contraction.convolution``."""
     blocks = by_name(schedule)
-    padded, total, out = (blocks[f"convolution_{name}"] for name in ("padded", "sum", "out"))
+    padded, total, out = (
+        blocks[name] for name in (plans.CONVOLUTION_PADDED, plans.CONVOLUTION_SUM, plans.CONVOLUTION_OUT)
+    )
     if not (is_plain_copy(padded) and inline(schedule, padded)):
         schedule_loops(schedule, padded, target)
     tile = channel_tile(padded, total)
@@ -54,7 +55,7 @@ def channel_tile(padded: Block, total: Block) -> ChannelTile | None:
     """The tile with most sums per operand loaded; None where a group has too few outputs to fill a vector."""
     outputs = outputs_of_group(padded, total)
     spatial = total.extents[2 : len(padded.extents)]
-    lanes = next((count for count in _halves(lanes_of(str(total.buffer.dtype))) if outputs % count == 0), 0)
+    lanes = next((count for count in _halves(plans.lanes_of(str(total.buffer.dtype))) if outputs % count == 0), 0)
     if not lanes or not spatial:
         return None
     height, width = (spatial[-2] if len(spatial) > 1 else 1), spatial[-1]
@@ -147,7 +148,7 @@ def _schedule_rows(schedule: Any, total: Block, out: Block, target: Any) -> None
         schedule_loops(schedule, out, target)
         return
     width = loop_extent(schedule, spatial[-1])
-    lanes = lanes_of_extent(width)
+    lanes = plans.lanes_of_extent(width)
     inner = [spatial[-1]]
     if lanes and width:
         columns = divisor(width // lanes, 8)

@@ -1,36 +1,38 @@
-"""Matrix products: the tiles of `schedules.dot` in loops of the product, into which its neighbours are put."""
+"""Matrix products: the tiles of `schedules.te.dot` in loops of the product, into which its neighbours are put."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..dot import STREAM_ROWS, WANTED_PIECES, lanes_of
+from ...kernels import plans
 from .blocks import Block, by_name, fuse, has_vectors, loop_extent
 from .injective import schedule_loops
 from .reduction import start_sums, vectorize_result
 
 # neighbouring columns whose inner products are taken together, best first
-_TOGETHER = (STREAM_ROWS, 5, 6, 7, 8, 3, 2, 1)
+_TOGETHER = (plans.STREAM_ROWS, 5, 6, 7, 8, 3, 2, 1)
 
 
 def schedule_dot(schedule: Any, target: Any) -> None:
-    """Schedule of ``kernels.dot``; the blocks' names say which of its forms it is."""
+    """Schedule of ``kernels.contraction.dot``; the blocks' names say which of its forms it is."""
     blocks = by_name(schedule)
-    if "dot_panel" in blocks:
+    if plans.DOT_PANEL in blocks:
         _schedule_packed(schedule, blocks, target)
-    elif "dot_lanes" in blocks:
+    elif plans.DOT_LANES in blocks:
         _schedule_rows(schedule, blocks, target)
     else:
         _schedule_columns(schedule, blocks, target)
 
 
 def _schedule_packed(schedule: Any, blocks: dict[str, Block], target: Any) -> None:
-    product, panel = blocks["dot_product"].handle, blocks["dot_panel"].handle
-    rows, columns, lanes = (int(blocks["dot_product"].node.annotations[name]) for name in ("rows", "columns", "lanes"))
+    product, panel = blocks[plans.DOT_PRODUCT].handle, blocks[plans.DOT_PANEL].handle
+    rows, columns, lanes = (
+        int(blocks[plans.DOT_PRODUCT].node.annotations[name]) for name in ("rows", "columns", "lanes")
+    )
     batch, m, n, k = schedule.get_loops(product)
     row_tile, row = schedule.split(m, [None, rows])
     column_tile, column = schedule.split(n, [None, columns])
-    pieces = row_pieces(loop_extent(schedule, row_tile), blocks["dot_panel"].extents)
+    pieces = row_pieces(loop_extent(schedule, row_tile), blocks[plans.DOT_PANEL].extents)
     piece, row_tile = schedule.split(row_tile, [pieces, None])
     vector, lane = schedule.split(column, [None, lanes])
     schedule.reorder(batch, piece, column_tile, row_tile, k, row, vector, lane)
@@ -40,35 +42,35 @@ def _schedule_packed(schedule: Any, blocks: dict[str, Block], target: Any) -> No
         schedule.unroll(row)
         schedule.unroll(vector)
         schedule.vectorize(lane)
-    if "dot_rows" in blocks:
-        schedule_loops(schedule, blocks["dot_rows"], target)
+    if plans.DOT_ROWS in blocks:
+        schedule_loops(schedule, blocks[plans.DOT_ROWS], target)
     if pieces == 1:  # a panel is packed by the thread that uses it, for all rows
         schedule.compute_at(panel, task)
         vectorize_result(schedule, panel, target)
     else:
-        schedule_loops(schedule, blocks["dot_panel"], target)
+        schedule_loops(schedule, blocks[plans.DOT_PANEL], target)
     schedule.set_scope(product, 0, "local")
-    schedule.reverse_compute_at(blocks["dot_out"].handle, row_tile)
-    vectorize_result(schedule, blocks["dot_out"].handle, target)
+    schedule.reverse_compute_at(blocks[plans.DOT_OUT].handle, row_tile)
+    vectorize_result(schedule, blocks[plans.DOT_OUT].handle, target)
     start_sums(schedule, product, k)
 
 
 def row_pieces(row_tiles: int | None, panel_extents: list[int | None]) -> int:
     """Into how many pieces the rows are split: more than one only where columns alone make too few tasks."""
     batch, columns, *_ = panel_extents
-    if row_tiles is None or batch is None or columns is None or batch * columns >= WANTED_PIECES:
+    if row_tiles is None or batch is None or columns is None or batch * columns >= plans.WANTED_PIECES:
         return 1
     return next(pieces for pieces in range(min(4, row_tiles), row_tiles + 1) if row_tiles % pieces == 0)
 
 
 def _schedule_columns(schedule: Any, blocks: dict[str, Block], target: Any) -> None:
     """Few rows times a right operand whose columns are contiguous: it is read row by row, in pieces of columns."""
-    product = blocks["dot_product"]
-    lanes = lanes_of(str(product.buffer.dtype))
+    product = blocks[plans.DOT_PRODUCT]
+    lanes = plans.lanes_of(str(product.buffer.dtype))
     _, _, _, step, depth = product.extents
     batch, piece, m, n, k = schedule.get_loops(product.handle)
     if has_vectors(target) and step and step % lanes == 0:
-        together = next(size for size in (STREAM_ROWS, 3, 2, 1) if depth and depth % size == 0)
+        together = next(size for size in (plans.STREAM_ROWS, 3, 2, 1) if depth and depth % size == 0)
         k, k_inner = schedule.split(k, [None, together])
         vector, lane = schedule.split(n, [None, lanes])
         schedule.reorder(batch, piece, k, vector, m, k_inner, lane)
@@ -79,12 +81,12 @@ def _schedule_columns(schedule: Any, blocks: dict[str, Block], target: Any) -> N
         schedule.reorder(batch, piece, k, m, n)
     schedule.parallel(schedule.fuse(batch, piece))
     start_sums(schedule, product.handle, k)
-    schedule_loops(schedule, blocks["dot_out"], target)
+    schedule_loops(schedule, blocks[plans.DOT_OUT], target)
 
 
 def _schedule_rows(schedule: Any, blocks: dict[str, Block], target: Any) -> None:
     """Few rows times a right operand whose rows are contiguous: each row is one inner product over vector lanes."""
-    out = blocks["dot_out"].handle
+    out = blocks[plans.DOT_OUT].handle
     batch, m, n = schedule.get_loops(out)
     columns = loop_extent(schedule, n)
     together = next(size for size in _TOGETHER if columns and columns % size == 0)
@@ -92,13 +94,13 @@ def _schedule_rows(schedule: Any, blocks: dict[str, Block], target: Any) -> None
     schedule.reorder(batch, n_outer, m, n_inner)
     task = fuse(schedule, [batch, n_outer])
     schedule.parallel(task)
-    for name in ("dot_tail", "dot_sum", "dot_lanes"):
+    for name in (plans.DOT_TAIL, plans.DOT_SUM, plans.DOT_LANES):
         if name not in blocks:
             continue
         block = blocks[name].handle
         schedule.compute_at(block, task, preserve_unit_loops=True)
         schedule.set_scope(block, 0, "local")
-        if name == "dot_lanes":
+        if name == plans.DOT_LANES:
             _, _, m, n, lane, k = schedule.get_loops(block)[-6:]
             schedule.reorder(k, m, n, lane)
             if has_vectors(target):

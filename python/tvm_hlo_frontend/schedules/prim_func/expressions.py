@@ -7,7 +7,7 @@ from typing import Any
 
 from tvm.ir import TensorLoad
 
-from ...kernels.tensor_ir import LEAVES, operands, tir
+from ...tensor_ir.compat import LEAVES, operands, tir
 from ..small_loops import EXPENSIVE
 
 _EXPENSIVE_NODES = (tir.Div, tir.FloorDiv, tir.FloorMod, tir.Mod)

@@ -1,5 +1,5 @@
 """Element-wise and moving functions: tasks from the outer dimensions, vectors along the last (see
-`schedules.injective`)."""
+`schedules.te.injective`)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ...kernels.tensor_ir import dtype_of, free_variables
-from ..injective import MAX_LANES, MIN_LANES, lanes_of_extent, parallel_loops
+from ...kernels import plans
+from ...tensor_ir.compat import dtype_of, free_variables
 from .blocks import Block, block_of, blocks_of, fuse, has_vectors, loop_extent
 from .expressions import loads_of, weight
 from .producers import inline_producers
@@ -89,7 +89,7 @@ def schedule_loops(schedule: Any, block: Block, target: Any) -> Nest:
     if across is not None:
         return schedule_tiles(schedule, block, across, target)
     extents = [loop_extent(schedule, loop) for loop in loops]
-    lanes = lanes_of_extent(extents[-1])
+    lanes = plans.lanes_of_extent(extents[-1])
     whole = None
     if lanes:
         loops[-1], vector = schedule.split(loops[-1], [None, lanes])
@@ -98,7 +98,7 @@ def schedule_loops(schedule: Any, block: Block, target: Any) -> Nest:
             schedule.vectorize(vector)
     elif len(loops) > 1:
         whole = loops.pop()  # for LLVM
-    count = parallel_loops(extents[: len(loops)])
+    count = plans.parallel_loops(extents[: len(loops)])
     tasks = fuse(schedule, loops[:count])
     schedule.parallel(tasks)
     inner = whole if whole is not None else [tasks, *loops[count:]][-1]
@@ -130,7 +130,7 @@ def tile_of(extent: int | None) -> int:
     """Side of a tile that divides an extent, 0 if there is none."""
     if extent is None:
         return 0
-    return next((size for size in range(MAX_LANES, MIN_LANES - 1, -1) if extent % size == 0), 0)
+    return next((size for size in range(plans.MAX_LANES, plans.MIN_LANES - 1, -1) if extent % size == 0), 0)
 
 
 def schedule_tiles(schedule: Any, block: Block, across: int, target: Any) -> Nest:
@@ -146,6 +146,6 @@ def schedule_tiles(schedule: Any, block: Block, across: int, target: Any) -> Nes
     if vectors:
         schedule.vectorize(last_inner)
     outer = [*loops, last_outer, across_outer]
-    count = parallel_loops([loop_extent(schedule, loop) for loop in outer])
+    count = plans.parallel_loops([loop_extent(schedule, loop) for loop in outer])
     schedule.parallel(fuse(schedule, outer[:count]))
     return Nest(across_inner, lanes if vectors else 0)

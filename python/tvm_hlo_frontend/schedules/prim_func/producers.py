@@ -6,7 +6,7 @@ from typing import Any
 
 from tvm import s_tir
 
-from ...kernels.tensor_ir import holds_lets
+from ...tensor_ir.compat import holds_lets
 from .blocks import Block, block_of, blocks_of
 from .expressions import loads, weight
 

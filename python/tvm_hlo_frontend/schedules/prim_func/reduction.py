@@ -1,27 +1,23 @@
 """Reductions: kept dimensions outside and parallel; vectors along the last dimension, kept or not (see
-`kernels.reduce`)."""
+`kernels.reduction.reduce`)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ...kernels.reduce import MAX_COLUMNS
-from ...kernels.tensor_ir import free_variables
-from ..injective import lanes_of_extent
+from ...kernels import plans
+from ...tensor_ir.compat import free_variables
 from .blocks import SPATIAL, Block, block_of, blocks_of, fuse, has_vectors, loop_extent
 from .expressions import loads_of
 from .injective import Nest, reads_same_index, schedule_blocks, schedule_loops
 from .producers import inline_producers
-
-# stages of one kernel, which share the loops over the kept dimensions
-ROW_STAGES = "hlo_reduce"
 
 
 def schedule_reductions(schedule: Any, target: Any) -> None:
     """Schedule of a function with reductions and what was fused with them."""
     inline_producers(schedule)
     blocks = blocks_of(schedule)
-    own = [block for block in blocks if block.name.startswith(ROW_STAGES)]
+    own = [block for block in blocks if block.name.startswith(plans.REDUCE)]
     if len(own) > 1 and own[-1] is blocks[-1]:
         blocks = _schedule_rows(schedule, blocks, own, target)
     schedule_blocks(schedule, blocks, schedule_block, target)
@@ -53,7 +49,7 @@ def _schedule_rows(schedule: Any, blocks: list[Block], own: list[Block], target:
         if not block.is_reduction:
             continue
         spatial, reduced = loops_by_kind(schedule, stage)
-        if block.name.endswith("_lanes"):
+        if block.name.endswith(plans.LANES_SUFFIX):
             lane = lane_loop(schedule, stage, spatial)
             schedule.reorder(*reduced, lane)
             if has_vectors(target):
@@ -128,11 +124,11 @@ def schedule_plain(schedule: Any, block: Block, target: Any) -> Nest:
     nest = Nest(reduced[-1], 0)
     if reads_along_kept(block):
         length = loop_extent(schedule, kept[-1])
-        columns = divisor(length) if length is not None and length > MAX_COLUMNS else length
+        columns = plans.dividing_columns(length) if length is not None and length > plans.MAX_COLUMNS else length
         if columns is not None:
             kept[-1], within = schedule.split(kept[-1], [None, columns])
             schedule.reorder(*kept, *reduced, within)
-            lanes = lanes_of_extent(columns)
+            lanes = plans.lanes_of_extent(columns)
             nest = Nest(within, 0)
             if lanes and has_vectors(target):
                 outer, vector = schedule.split(within, [None, lanes])
@@ -150,12 +146,6 @@ def reads_along_kept(block: Block) -> bool:
     return not any(any(variable.same_as(index) for variable in reduced) for index in last)
 
 
-def divisor(length: int) -> int:
-    """Largest divisor that is at most MAX_COLUMNS; all of `length` if that is too small to be of use."""
-    best = max(size for size in range(1, MAX_COLUMNS + 1) if length % size == 0)
-    return best if best >= 64 else length
-
-
 def start_sums(schedule: Any, block: Any, loop: Any) -> None:
     """The initial values of a reduction in loops of their own before `loop`, with vectors where the block has them."""
     schedule.decompose_reduction(block, loop)
@@ -166,6 +156,6 @@ def vectorize_result(schedule: Any, block: Any, target: Any) -> None:
     if not has_vectors(target):
         return
     loop = schedule.get_loops(block)[-1]
-    lanes = lanes_of_extent(loop_extent(schedule, loop))
+    lanes = plans.lanes_of_extent(loop_extent(schedule, loop))
     if lanes:
         schedule.vectorize(schedule.split(loop, [None, lanes])[1])

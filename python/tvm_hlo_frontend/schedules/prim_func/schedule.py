@@ -8,7 +8,8 @@ from typing import Any
 import tvm
 from tvm import s_tir
 
-from ...kernels.tensor_ir import tir
+from ...kernels import plans
+from ...tensor_ir.compat import tir
 from .blocks import blocks_of, is_understood
 from .convolution import schedule_convolution
 from .dot import schedule_dot
@@ -83,9 +84,9 @@ def family_of(function: Any) -> Family:
     """The schedule that knows the blocks of `function`."""
     blocks = blocks_of(s_tir.Schedule(function))
     names = {block.name for block in blocks}
-    if "dot_out" in names:
+    if plans.DOT_OUT in names:
         return schedule_dot
-    if "convolution_out" in names:
+    if plans.CONVOLUTION_OUT in names:
         return schedule_convolution
     return schedule_reductions if any(block.is_reduction for block in blocks) else schedule_injective
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tvm import s_tir
 
-from ...kernels.tensor_ir import tir
+from ...tensor_ir.compat import tir
 from .. import small_loops
 
 

@@ -1,0 +1,1 @@
+"""TVM's graph languages behind one interface."""

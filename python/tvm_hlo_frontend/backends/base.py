@@ -1,0 +1,172 @@
+"""What a converter may ask of a graph language. Every method computes the dimensions of its result itself, so the
+driver's check of results against HLO's shapes is a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import UnsupportedHloError
+from ..hlo.ir.shape import Dimension, Shape
+from ..kernels.spec import KernelSpec
+from .values import Tensor
+
+# arrays as main takes and gives them
+RunFlat = Callable[[list[np.ndarray]], list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled module: which executor runs it, what TVM made of it, and how to run that."""
+
+    executor: str
+    library: Any
+    run_flat: RunFlat
+
+
+class Dialect(Protocol):
+    """A TVM graph language. Dimensions are those of tensors, element types HLO's names.
+
+    Attributes
+    ----------
+    name : str
+    freezes_params : bool
+        Whether its frontends put weights into the module unless told otherwise.
+    weights_come_last : bool
+        Whether main takes the parameters that have values behind its inputs, whatever HLO's order is.
+    unsupported_error : type
+        UnsupportedHloError that is also what its frontends raise for operators that they do not know.
+    kernels_emitted : int
+        Calls of kernels until now, with those that a method makes in place of an operator.
+    host_functions : set of str
+        Packed functions that those kernels call and that the process which runs the module must have.
+    """
+
+    name: str
+    freezes_params: bool
+    weights_come_last: bool
+    kernels_emitted: int
+    host_functions: set[str]
+
+    @property
+    def unsupported_error(self) -> type[UnsupportedHloError]: ...
+
+    def carries(self, element_type: str) -> bool:
+        """Whether tensors of this element type exist in the language."""
+        ...
+
+    # leaves
+    def parameter(self, name: str, shape: Shape) -> Tensor: ...
+
+    def constant(self, array: np.ndarray) -> Tensor:
+        """Inline constant."""
+        ...
+
+    def constant_shape(self, array: np.ndarray) -> Shape:
+        """Shape of `constant(array)`."""
+        ...
+
+    # movement: no arithmetic
+    def reshape(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor: ...
+
+    def transpose(self, x: Tensor, permutation: Sequence[int]) -> Tensor: ...
+
+    def broadcast_to(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
+        """numpy broadcasting of a scalar, or of equal ranks: only dimensions of size 1 grow."""
+        ...
+
+    def slice(self, x: Tensor, starts: Sequence[int], limits: Sequence[int], strides: Sequence[int]) -> Tensor: ...
+
+    def concatenate(self, tensors: Sequence[Tensor], dimension: int) -> Tensor: ...
+
+    def reverse(self, x: Tensor, dimensions: Sequence[int]) -> Tensor: ...
+
+    def take(self, x: Tensor, indices: Tensor, dimension: int) -> Tensor:
+        """Rows of `x`; indices must be in range."""
+        ...
+
+    # element-wise
+    def map(self, opcode: str, result_type: str, operands: Sequence[Tensor], attributes: tuple = ()) -> Tensor | None:
+        """The native operator that means exactly `opcode`, with numpy broadcasting; None if there is none."""
+        ...
+
+    def cast(self, x: Tensor, element_type: str) -> Tensor:
+        """Exact widening conversion only (the driver uses `map` for the rest)."""
+        ...
+
+    # linear algebra: `result_type` is the accumulator
+    def has_fast_dense(self, rows: int, columns: int, depth: int) -> bool:
+        """Whether `dense` is hardly slower than the kernel `dot` for sums of `depth` products in rows and columns."""
+        ...
+
+    def dense(self, x: Tensor, weight: Tensor, result_type: str) -> Tensor:
+        """x[M, K] . weight[N, K]^T -> [M, N]."""
+        ...
+
+    def convolution(
+        self,
+        data: Tensor,
+        kernel: Tensor,
+        *,
+        strides: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        dilation: Sequence[int],
+        groups: int,
+        result_type: str,
+    ) -> Tensor:
+        """data[N, C, spatial...], kernel[O, C / groups, spatial...] -> [N, O, spatial...], 1 to 3 spatial dimensions,
+        non-negative padding."""
+        ...
+
+    def reduce(self, kind: str, x: Tensor, dimensions: Sequence[int]) -> Tensor | None:
+        """Native reduction `kind` (sum, product, min, max, any, all) without kept dimensions; None if there is no
+        exact one."""
+        ...
+
+    # kernels
+    def kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> tuple[Tensor, ...]:
+        """Call of a kernel of `kernels.library`."""
+        ...
+
+    def fusion_barrier(self, x: Tensor) -> Tensor:
+        """The same value, computed in a kernel of its own."""
+        ...
+
+    # control flow: callbacks convert the computations; a condition may be called twice, the others once each
+    def conditional(
+        self, predicate: Tensor, on_true: Callable[[], Sequence[Tensor]], on_false: Callable[[], Sequence[Tensor]]
+    ) -> tuple[Tensor, ...]:
+        """The results of one of two branches; only that one is run."""
+        ...
+
+    def call(
+        self, name: str, operands: Sequence[Tensor], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+    ) -> tuple[Tensor, ...]:
+        """The results of `body`, as a function of its own. `body` may use nothing but its argument."""
+        ...
+
+    def while_loop(
+        self,
+        name: str,
+        state: Sequence[Tensor],
+        condition: Callable[[Sequence[Tensor]], Tensor],
+        body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
+        trips: int | None = None,
+    ) -> tuple[Tensor, ...]:
+        """The state when `condition` is first false, which is after `trips` trips where that is known. `condition` and
+        `body` may use nothing but their argument."""
+        ...
+
+    # structure
+    def main(
+        self, parameters: Sequence[Tensor], results: Sequence[Tensor], flat: bool, attributes: dict[str, str]
+    ) -> Any:
+        """The finished IRModule; `flat` returns a lone result bare instead of in a tuple."""
+        ...
+
+    def finished(self, mod: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+        """What `from_hlo` returns, as the language's own frontends do; `arrays` are values of parameters by name."""
+        ...

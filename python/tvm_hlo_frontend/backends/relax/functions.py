@@ -1,0 +1,120 @@
+"""Functions of a Relax module, and what its loops are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tvm import relax
+from tvm.relax.utils import copy_with_new_vars
+
+from ...hlo.ir.shape import Shape
+from ..loops import State, Step
+from ..values import Tensor
+
+
+class Scope:
+    """Bindings of one straight-line piece of a function, in the order in which they were made."""
+
+    def __init__(self, builder: Any) -> None:
+        self._builder = builder
+        self._bindings: list[Any] = []
+
+    def emit(self, expr: Any) -> Any:
+        """A new variable bound to `expr`."""
+        expr = self._builder.normalize(expr)
+        variable = relax.Var("t", expr.ty)
+        self._bindings.append(relax.VarBinding(variable, expr))
+        return variable
+
+    def close(self, result: Any) -> Any:
+        """Everything, with the value of `result`."""
+        return relax.SeqExpr([relax.BindingBlock(self._bindings)], result)
+
+
+def called_apart(builder: Any, name: str, body: Any, result_type: Any) -> Any:
+    """A branch that calls `body` as a function of its own: TVM's memory planner lets one branch of a conditional use
+    what it has allocated in the other."""
+    outer = relax.analysis.free_vars(body)
+    function = builder.add_func(copy_with_new_vars(relax.Function(outer, body, result_type)), name)
+    scope = Scope(builder)
+    return scope.close(scope.emit(relax.Call(function, list(outer))))
+
+
+class RelaxFunctions:
+    """The module's functions, and the scopes of those that are being made, the innermost last. It is the `LoopLanguage`
+    of Relax, whose states are variables of tuple types."""
+
+    def __init__(self, builder: Any, type_of: Callable[[Shape], Any]) -> None:
+        self.scopes = [Scope(builder)]
+        self._builder = builder
+        self._type_of = type_of
+        self._count = 0
+
+    def enter(self) -> Scope:
+        """A scope within the innermost one."""
+        self.scopes.append(Scope(self._builder))
+        return self.scopes[-1]
+
+    def name(self, name: str) -> str:
+        """A name that no function has."""
+        self._count += 1
+        base = "".join(character if character.isalnum() else "_" for character in name)
+        return f"{base}_{self._count}"
+
+    def function(
+        self, name: str, shapes: Sequence[Shape], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+    ) -> Callable[[Sequence[Tensor]], State]:
+        """A function of tensors that returns a tuple, as what calls it."""
+        variables = [relax.Var(f"x{number}", self._type_of(shape)) for number, shape in enumerate(shapes)]
+        scope = self.enter()
+        value = self.pack(body([_tensor(variable, shape) for variable, shape in zip(variables, shapes)]))
+        self.scopes.pop()
+        function = self._builder.add_func(relax.Function(variables, scope.close(value), value.ty), self.name(name))
+        return lambda operands: self._emit(relax.Call(function, [tensor.expr for tensor in operands]))
+
+    def state_function(self, name: str, shapes: Sequence[Shape], body: Callable[[Step, State], State]) -> Step:
+        """A function of a tuple that returns one of the same type, as what calls it."""
+        types = relax.TupleType([self._type_of(shape) for shape in shapes])
+        parameter = relax.Var("state", types)
+        identity = Scope(self._builder)
+        # a function that calls itself is known to the builder before it has a body
+        stub = relax.Function([parameter], identity.close(identity.emit(parameter)), types)
+        function = self._builder.add_func(copy_with_new_vars(stub), self.name(name))
+
+        def call(state: State) -> State:
+            return self._emit(relax.Call(function, [state]))
+
+        scope = self.enter()
+        # a function must not return its parameter as such: callers may free both
+        value = body(call, scope.emit(parameter))
+        self.scopes.pop()
+        self._builder.update_func(function, relax.Function([parameter], scope.close(value), types))
+        return call
+
+    def pack(self, tensors: Sequence[Tensor]) -> State:
+        """A variable bound to a tuple."""
+        return self._emit(relax.Tuple([tensor.expr for tensor in tensors]))
+
+    def unpack(self, state: State, shapes: Sequence[Shape], first: int = 0) -> tuple[Tensor, ...]:
+        """Fields of a tuple whose fields have these shapes, from field `first` on."""
+        return tuple(
+            _tensor(self._emit(relax.TupleGetItem(state, first + number)), shape)
+            for number, shape in enumerate(shapes[first:])
+        )
+
+    def if_going(self, state: State, step: Step) -> State:
+        """`step` of the tuple if its first field is true, else the tuple."""
+        going = self._emit(relax.TupleGetItem(state, 0))
+        then = self.enter()
+        advanced = step(state)
+        self.scopes.pop()
+        otherwise = Scope(self._builder)
+        return self._emit(relax.If(going, then.close(advanced), otherwise.close(otherwise.emit(state))))
+
+    def _emit(self, expr: Any) -> Any:
+        return self.scopes[-1].emit(expr)
+
+
+def _tensor(expr: Any, shape: Shape) -> Tensor:
+    return Tensor(expr, shape.element_type, shape.dimensions)

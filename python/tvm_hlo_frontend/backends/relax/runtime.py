@@ -1,0 +1,89 @@
+"""Compiling Relax modules, and running what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax
+from tvm.relax.backend.cpu_generic import pipeline as cpu_generic
+
+from ...schedules.prim_func import schedule_module_pass
+from ..arguments import Arguments
+from ..base import Compiled, RunFlat
+from ..executors import pooled
+from ..results import flat_results
+from ..signature import Signature
+
+CONFIG = {
+    "relax.FuseOps.max_depth": 64,
+    # TVM puts what it takes out of an expression behind a statement that has it in a Let; LLVM does it right
+    "tirx.disable_cse_tir": True,
+}
+
+
+def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
+    """Compile for Relax's virtual machine, with the values of `params` bound."""
+    target = parsed_target(target)
+    if params:
+        mod = relax.transform.BindParams("main", dict(params))(mod)
+    with tvm.transform.PassContext(opt_level=3, config=CONFIG):
+        library = tvm.compile(mod, target=target, relax_pipeline=scheduling_pipeline(target))
+    return Compiled("relax", library, run_library(library, "relax", signature))
+
+
+def scheduling_pipeline(target: Any) -> Any:
+    """TVM's own pipeline for CPUs, with schedules: it has none of them."""
+    passes = [
+        *cpu_generic.library_dispatch_passes(target),
+        *cpu_generic.legalize_passes(target),
+        relax.transform.RewriteDataflowReshape(),  # knows a reshape by its loops, so before they are scheduled
+        schedule_module_pass(target),
+        *cpu_generic.dataflow_lower_passes(target),
+        *cpu_generic.finalize_passes(target),
+    ]
+
+    @tvm.transform.module_pass(opt_level=0, name="hlo.SchedulingPipeline")
+    def run(mod: Any, context: Any) -> Any:
+        with target:
+            return tvm.transform.Sequential(passes)(mod)
+
+    return run
+
+
+def parsed_target(target: Any) -> Any:
+    """tvm.target.Target of what users write, also of TVM 0.17's ``llvm -mcpu=…``, which today's TVM refuses."""
+    if not isinstance(target, str) or not target.split()[1:]:
+        return tvm.target.Target(target)
+    kind, *options = target.split()
+    attributes = dict(option.lstrip("-").split("=", 1) for option in options)
+    return tvm.target.Target({"kind": kind, **attributes})
+
+
+def run_library(library: Any, executor: str, signature: Signature) -> RunFlat:
+    """`run_flat` of an Executable, for what `tvm.compile` returned or a library that was exported from it."""
+
+    # at the first call: code for another machine can be exported, but not loaded
+    def make(first: Any) -> tuple[Any, Arguments]:
+        return relax.VirtualMachine(library, tvm.cpu())["main"], Arguments(argument)
+
+    def run(executor: tuple[Any, Arguments], arrays: list[np.ndarray]) -> list[np.ndarray]:
+        main, arguments = executor
+        return flat_results(main(*arguments.placed(arrays)))
+
+    return pooled(make, run)
+
+
+def argument(array: np.ndarray) -> tuple[Any, np.ndarray]:
+    """One of TVM's arrays as `array` is, and its memory."""
+    placed = tvm.runtime.tensor(array)
+    return placed, np.from_dlpack(placed)
+
+
+def placed_run(library: Any, executor: str, signature: Signature, arrays: list[np.ndarray]) -> Callable[[], Any]:
+    """A call that runs a library on arrays that are in place already, and leaves its results there."""
+    machine = relax.VirtualMachine(library, tvm.cpu())
+    machine.set_input("main", *[tvm.runtime.tensor(array) for array in arrays])
+    return lambda: machine.invoke_stateful("main")

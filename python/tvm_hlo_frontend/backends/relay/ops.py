@@ -1,0 +1,272 @@
+"""The Relay operators `hlo.map`, `hlo.injective`, `hlo.reduction`, `hlo.kernel` and `hlo.empty`: what Relay cannot
+say is still HLO.
+
+A call carries its KernelSpec as the attribute `spec`, so saved modules are self-contained. The hooks import this module
+while TVM is imported, maybe by a module of this package: kernels and schedules are imported when they are needed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import tvm
+from tvm import relay, te
+from tvm.relay.op import op as relay_op
+from tvm.relay.transform.mixed_precision import MIXED_PRECISION_FOLLOW, MIXED_PRECISION_NEVER
+
+from ...errors import ConversionError
+from ...kernels.spec import KernelSpec
+
+_registering = threading.Lock()  # `cache` alone lets two threads in
+
+# operators `hlo.map1` … take so many operands one by one: conv2d and dense fuse with no operator that takes a tuple
+MAX_SEPARATE_OPERANDS = 6
+
+OPERATOR_OF_CLASS = {
+    "map": "hlo.map",
+    "injective": "hlo.injective",
+    "reduction": "hlo.reduction",
+    "extern": "hlo.kernel",
+}
+
+
+def call_kernel(spec: KernelSpec, operands: Sequence[Any], results: Sequence[tuple[tuple[Any, ...], str]]) -> Any:
+    """Relay call of a kernel; a tuple-typed call if there are several results.
+
+    Parameters
+    ----------
+    spec : KernelSpec
+    operands : sequence of relay.Expr
+    results : sequence of (dimensions, TVM dtype)
+
+    Raises
+    ------
+    UnsupportedInstruction
+        If the body holds an operation that no kernel can compute: now, not when the module is compiled.
+    """
+    from ...kernels.elementwise.scalar import check_supported
+
+    if spec.body is not None:
+        check_supported(spec.body)
+    kernel_class = _definition(spec).kernel_class
+    attributes = {"spec": spec.to_json()}
+    if kernel_class == "map":
+        attributes["dtype"] = results[0][1]
+    else:
+        attributes["results"] = json.dumps([[list(dimensions), dtype] for dimensions, dtype in results])
+    name, arguments = OPERATOR_OF_CLASS[kernel_class], [relay.Tuple(list(operands))]
+    if kernel_class == "map" and 1 <= len(operands) <= MAX_SEPARATE_OPERANDS:
+        name, arguments = f"hlo.map{len(operands)}", list(operands)
+    elif kernel_class == "reduction":  # one operand; producers are not fused through a tuple
+        arguments = list(operands)
+    return relay.Call(relay.op.get(name), arguments, tvm.ir.make_node("DictAttrs", **attributes))
+
+
+def call_empty(dimensions: tuple[int, ...], dtype: str) -> Any:
+    """Relay call that gives a tensor without elements.
+
+    A library with an empty constant cannot be loaded again, and FoldConstant would make one of `zeros` or `full`.
+    """
+    return relay.Call(
+        relay.op.get("hlo.empty"), [], tvm.ir.make_node("DictAttrs", results=json.dumps([[list(dimensions), dtype]]))
+    )
+
+
+def _results_of(attributes: Any) -> list[tuple[tuple[int, ...], str]]:
+    return [(tuple(dimensions), dtype) for dimensions, dtype in json.loads(str(attributes["results"]))]
+
+
+def _operand_types(argument_types: Sequence[Any]) -> list[Any] | None:
+    """Types of the operands, given one by one or as a tuple."""
+    fields = list(argument_types)
+    if len(fields) == 1 and isinstance(fields[0], relay.TupleType):
+        fields = list(fields[0].fields)
+    return fields if all(isinstance(field, relay.TensorType) for field in fields) else None
+
+
+def _map_relation(argument_types: Sequence[Any], attributes: Any) -> Any:
+    fields = _operand_types(argument_types)
+    if fields is None:
+        return None
+    shape: list[Any] = []
+    for field in fields:
+        own = list(field.shape)
+        shape = _broadcast(shape, own)
+    return relay.TensorType(shape, str(attributes["dtype"]))
+
+
+def _broadcast(left: list[Any], right: list[Any]) -> list[Any]:
+    """numpy broadcasting of two Relay shapes."""
+    if len(left) < len(right):
+        left, right = right, left
+    padded = [tvm.tir.IntImm("int32", 1)] * (len(left) - len(right)) + right
+    return [b if getattr(a, "value", None) == 1 else a for a, b in zip(left, padded)]
+
+
+def _result_relation(argument_types: Sequence[Any], attributes: Any) -> Any:
+    if _operand_types(argument_types) is None:
+        return None
+    types = [relay.TensorType(dimensions, dtype) for dimensions, dtype in _results_of(attributes)]
+    return types[0] if len(types) == 1 else relay.TupleType(types)
+
+
+def _definition(spec: KernelSpec) -> Any:
+    from ...kernels.library import definition
+
+    return definition(spec)
+
+
+def _compute(attributes: Any, inputs: Sequence[Any], out_type: Any) -> list[Any]:
+    spec = KernelSpec.from_json(str(attributes["spec"]))
+    types = list(out_type.fields) if isinstance(out_type, relay.TupleType) else [out_type]
+    results = [(tuple(t.shape), str(t.dtype)) for t in types]
+    return _definition(spec).compute(spec, list(inputs), results)
+
+
+def _compute_empty(attributes: Any, inputs: Sequence[Any], out_type: Any) -> list[Any]:
+    dtype = str(out_type.dtype)
+    return [te.compute(out_type.shape, lambda *_: tvm.tir.const(0, dtype), name="empty")]
+
+
+def _map_shape(attributes: Any, shapes: Sequence[Any], ranks: Sequence[Any]) -> list[Any]:
+    """Shape of a broadcast result, computed by the virtual machine from those of the operands."""
+    rank = int(ranks[0])
+    one = tvm.tir.const(1, "int64")
+
+    def size(axis: Any) -> Any:
+        result = one
+        for shape in shapes:
+            if shape.shape:  # a scalar has none
+                before = rank - int(shape.shape[0])
+                own = tvm.tir.if_then_else(axis >= before, shape[tvm.te.max(axis - before, 0)], one)
+                result = tvm.tir.Select(result == one, own, result)
+        return result
+
+    return [te.compute((rank,), size, name="shape")]
+
+
+def _map_layouts(attributes: Any, new_layouts: Any, old_layouts: Any, old_types: Any) -> Any:
+    """Element-wise operators follow the layout of their first operand that has one, as Relay's own do."""
+    from tvm.relay.transform.infer_layout_utils import InferCorrectLayoutOutput
+
+    layouts = list(new_layouts) if new_layouts else list(old_layouts)
+    shapes = [list(field.shape) for kind in old_types for field in getattr(kind, "fields", [kind])]
+    rank = max((len(shape) for shape in shapes), default=0)
+    full = [layout for layout, shape in zip(layouts, shapes) if not _is_undefined(layout) and len(shape) == rank]
+    # a split dimension (C in NCHW16c) must be split in the result too: the first operand that has it whole decides
+    chosen = max(full, key=lambda layout: len(layout.name), default=None)
+    if chosen is None or any(len(shape) not in (0, rank) for shape in shapes):
+        undefined = tvm.tir.layout("__undef__")
+        return InferCorrectLayoutOutput([undefined] * len(layouts), [undefined], attributes)
+    return InferCorrectLayoutOutput([_layout_of(shape, chosen) for shape in shapes], [chosen], attributes)
+
+
+def _layout_of(shape: Sequence[Any], layout: Any) -> Any:
+    """`layout` for an operand that broadcasts: dimensions of size 1 are split by 1, scalars have none."""
+    if not shape:
+        return tvm.tir.layout("")
+    primal = [axis for axis in re.findall(r"\d*[A-Za-z]", layout.name) if axis.isupper()]
+    ones = {axis.lower() for axis, size in zip(primal, shape) if getattr(size, "value", None) == 1}
+    return tvm.tir.layout(
+        re.sub(r"\d+([a-z])", lambda match: f"1{match[1]}" if match[1] in ones else match[0], layout.name)
+    )
+
+
+def _operand_precision(call: Any, mixed_type: str) -> list[Any]:
+    """ToMixedPrecision computes the operator in the type that its operand has."""
+    return [MIXED_PRECISION_FOLLOW, mixed_type, mixed_type]
+
+
+def _full_precision(call: Any, mixed_type: str) -> list[Any]:
+    """ToMixedPrecision leaves the operator in its types. It would cast all its floats to f32: others are refused."""
+    for argument in call.args:
+        kind = relay.transform.InferTypeLocal(argument)
+        for field in getattr(kind, "fields", [kind]):
+            if str(field.dtype).startswith("float") and field.dtype != "float32":
+                raise ConversionError(
+                    f"ToMixedPrecision casts {field.dtype} operands to float32, but {call.op.name} is exact for the "
+                    "types it was converted for; apply the pass to modules whose floats are float32"
+                )
+    return [MIXED_PRECISION_NEVER, "float32", "float32"]
+
+
+def _is_undefined(layout: Any) -> bool:
+    return layout is None or not hasattr(layout, "name") or layout.name in ("__undef__", "")
+
+
+def _kernel_strategy(attributes: Any, inputs: Sequence[Any], out_type: Any, target: Any) -> Any:
+    spec = KernelSpec.from_json(str(attributes["spec"]))
+    from ...schedules.te.library import TABLE
+
+    schedule = TABLE.get(spec.name) or _definition(spec).schedule or _plain_schedule
+    strategy = relay_op.OpStrategy()
+    strategy.add_implementation(
+        _compute, lambda attributes, outputs, target: schedule(outputs, target), name=f"hlo.kernel.{spec.name}"
+    )
+    return strategy
+
+
+def _schedule_injective(attributes: Any, outputs: Any, target: Any) -> Any:
+    from ...schedules.te.injective import schedule_injective
+
+    return schedule_injective(attributes, outputs, target)
+
+
+def _plain_schedule(outputs: Sequence[Any], target: Any) -> Any:
+    return te.create_schedule([output.op for output in outputs])
+
+
+def _register_operator(name: str, summary: str, relation: Any, pattern: int, separate: int | None = None) -> None:
+    """Register one operator; it takes a tuple of operands, or `separate` operands."""
+    relay_op.register(name, summary)
+    operator = relay.op.get(name)
+    operator.set_num_inputs(1 if separate is None else separate)
+    if separate is None:
+        operator.add_argument("operands", "Tuple", "operands of the HLO operation")
+    for index in range(separate or 0):
+        operator.add_argument(f"operand{index}", "Tensor", "operand of the HLO operation")
+    operator.set_attrs_type_key("DictAttrs")
+    operator.set_support_level(10)
+    operator.add_type_rel(name.replace(".", "_") + "_relation", relation)
+    relay_op.register_pattern(name, pattern)
+    relay_op.register_mixed_precision_conversion(name, _full_precision)
+
+
+def register_operators() -> None:
+    """Register the operators once per process; further calls do nothing."""
+    with _registering:
+        _registered_once()
+
+
+@cache
+def _registered_once() -> None:
+    pattern = relay_op.OpPattern
+    schedule = tvm.target.generic_func(_schedule_injective)
+    maps = ["hlo.map", *(f"hlo.map{count}" for count in range(1, MAX_SEPARATE_OPERANDS + 1))]
+    for count, name in enumerate(maps):
+        _register_operator(name, "element-wise HLO operation", _map_relation, pattern.BROADCAST, count or None)
+        relay_op.register_compute(name, _compute)
+        relay_op.register_schedule(name, schedule)
+        relay_op.register_infer_correct_layout(name, _map_layouts)
+        relay_op.register_shape_func(name, False, _map_shape)
+    # TVM forgot both of abs, which relu ends with; the level is above what a TVM that has them uses
+    relay_op.register_shape_func("abs", False, _map_shape, level=11)
+    relay_op.register_mixed_precision_conversion("abs", _operand_precision, level=11)
+    _register_operator("hlo.injective", "HLO operation that moves data", _result_relation, pattern.INJECTIVE)
+    _register_operator("hlo.reduction", "HLO reduction", _result_relation, pattern.COMM_REDUCE, 1)
+    _register_operator("hlo.kernel", "HLO operation with a kernel of its own", _result_relation, pattern.OPAQUE)
+    _register_operator("hlo.empty", "tensor without elements", _result_relation, pattern.ELEMWISE, 0)
+    # FoldConstant leaves alone what it takes for stateful
+    tvm.ir.register_op_attr("hlo.empty", "TOpIsStateful", True)
+    relay_op.register_compute("hlo.empty", _compute_empty)
+    relay_op.register_schedule("hlo.empty", schedule)
+    relay_op.register_compute("hlo.injective", _compute)
+    relay_op.register_schedule("hlo.injective", schedule)
+    strategy = tvm.target.override_native_generic_func("hlo_kernel_strategy")(_kernel_strategy)
+    relay_op.register_strategy("hlo.kernel", strategy)
+    relay_op.register_strategy("hlo.reduction", strategy)

@@ -1,0 +1,171 @@
+"""Compiling Relay modules, and running what came of it."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relay
+from tvm.contrib import graph_executor
+from tvm.runtime.vm import VirtualMachine
+
+from ...schedules.small_loops import small_loops_run_serially
+from ..arguments import Arguments
+from ..base import Compiled, RunFlat
+from ..executors import pooled
+from ..results import flat_results
+from ..signature import Signature
+from .weights import fold_weights
+
+FUSE_MAX_DEPTH = 64
+# loops are still loops there, not vectors
+LOWER_PHASE = 1
+
+
+def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
+    """Compile for the executor that the module needs."""
+    if needs_vm(mod) or not is_static(signature):
+        return compile_vm(mod, params, target)
+    return compile_graph(mod, params, target, signature)
+
+
+def needs_vm(mod: Any) -> bool:
+    """Whether main calls other functions or branches, which the graph executor cannot."""
+    branches: list[Any] = []
+
+    def visit(node: Any) -> None:
+        if isinstance(node, relay.If):
+            branches.append(node)
+
+    relay.analysis.post_order_visit(mod["main"], visit)
+    return bool(branches) or len(mod.get_global_vars()) > 1
+
+
+def is_static(signature: Signature) -> bool:
+    """Whether all dimensions of the parameters are numbers."""
+    return all(isinstance(size, int) for parameter in signature.parameters for size in parameter.dimensions)
+
+
+def pass_context() -> Any:
+    """opt_level 3 with what keeps compile times low; the numbers do not depend on it."""
+    config = {
+        "relay.FuseOps.max_depth": FUSE_MAX_DEPTH,
+        "tir.add_lower_pass": [(LOWER_PHASE, small_loops_run_serially())],
+    }
+    return tvm.transform.PassContext(opt_level=3, disabled_pass=["SimplifyExpr"], config=config)
+
+
+def compile_graph(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
+    """Compile for the graph executor."""
+    folded = fold_weights(mod, params, target)
+    with pass_context():
+        library = relay.build(folded, target=target, params=params if folded is mod else None)
+    return Compiled("graph", library, run_on_graph_executor(library, signature))
+
+
+def compile_vm(mod: Any, params: dict[str, Any], target: Any) -> Compiled:
+    """Compile for Relay's virtual machine."""
+    with pass_context():
+        library = relay.vm.compile(mod, target=target, params=params)
+    return Compiled("vm", library, run_on_virtual_machine(library))
+
+
+def run_on_graph_executor(library: Any, signature: Signature) -> RunFlat:
+    """`run_flat` of an Executable, for what `relay.build` returned or a library that was exported from it."""
+    names = [parameter.variable for parameter in signature.parameters if not parameter.bound]
+
+    # at the first call: code for another machine can be exported, but not loaded
+    def make(first: _GraphExecutor | None) -> _GraphExecutor:
+        new = graph_executor.GraphModule
+        module = with_weights_of(first.module, library) if first else new(library["default"](tvm.cpu()))
+        inputs = [memory_of(module.get_input(name)) for name in names]
+        outputs = [memory_of(module.get_output(index)) for index in range(module.get_num_outputs())]
+        return _GraphExecutor(module, inputs, outputs)
+
+    def run(executor: _GraphExecutor, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        for memory, array in zip(executor.inputs, arrays):
+            np.copyto(memory, array, casting="no")
+        executor.module.run()
+        return [memory.copy() for memory in executor.outputs]
+
+    return pooled(make, run)
+
+
+@dataclass(frozen=True)
+class _GraphExecutor:
+    """A graph executor and numpy arrays on the memory of its inputs and outputs, which stays where it is."""
+
+    module: Any
+    inputs: list[np.ndarray]
+    outputs: list[np.ndarray]
+
+
+def memory_of(array: Any) -> np.ndarray:
+    """A numpy array on the memory of one of TVM's on the host, for as long as that lives."""
+    like, held = array.numpy(), array.handle.contents
+    buffer = (ctypes.c_char * like.nbytes).from_address((held.data or 0) + held.byte_offset)
+    return np.ndarray(like.shape, like.dtype, buffer)
+
+
+def with_weights_of(first: Any, library: Any) -> Any:
+    """Another graph executor of a library, which holds no weights but those of `first`."""
+    graph, weights = library["get_graph_json"](), set(library["get_graph_params"]().keys())
+    factory = getattr(library, "module", library)
+    module = graph_executor.create(graph, factory.imported_modules[0], tvm.cpu())
+    shared = [name for name in own_storage(json.loads(graph)) if name in weights]
+    for name in weights.difference(shared):
+        module.set_input(name, first.get_input(name))
+    if shared:  # of the file only the names are read
+        names = {name: tvm.nd.array(np.zeros(1, np.int8)) for name in shared}
+        module.share_params(first, tvm.runtime.save_param_dict(names))
+    return module
+
+
+def own_storage(graph: dict[str, Any]) -> list[str]:
+    """Names of the arguments of a graph whose memory is no other tensor's as well, as a reshaped one's is."""
+    storage = graph["attrs"]["storage_id"][1]
+    entry = {number: storage[graph["node_row_ptr"][number]] for number in graph["arg_nodes"]}
+    return [graph["nodes"][number]["name"] for number, place in entry.items() if storage.count(place) == 1]
+
+
+def run_on_virtual_machine(library: Any) -> RunFlat:
+    """`run_flat` of an Executable, for what `relay.vm.compile` returned or a library that was exported from it."""
+
+    def make(first: Any) -> tuple[Any, Arguments]:
+        return VirtualMachine(library, tvm.cpu()), Arguments(argument)
+
+    def run(executor: tuple[Any, Arguments], arrays: list[np.ndarray]) -> list[np.ndarray]:
+        machine, arguments = executor
+        return flat_results(machine.invoke("main", *arguments.placed(arrays)))
+
+    return pooled(make, run)
+
+
+def argument(array: np.ndarray) -> tuple[Any, np.ndarray]:
+    """One of TVM's arrays as `array` is, and its memory."""
+    placed = tvm.nd.array(array)
+    return placed, memory_of(placed)
+
+
+def placed_run(library: Any, executor: str, signature: Signature, arrays: list[np.ndarray]) -> Callable[[], Any]:
+    """A call that runs a library on arrays that are in place already, and leaves its results there."""
+    placed = [tvm.nd.array(array) for array in arrays]
+    if executor == "vm":
+        machine = VirtualMachine(library, tvm.cpu())
+        machine.set_input("main", *placed)
+        return lambda: machine.invoke_stateful("main")
+    module = graph_executor.GraphModule(library["default"](tvm.cpu()))
+    names = [parameter.variable for parameter in signature.parameters if not parameter.bound]
+    for name, array in zip(names, placed):
+        module.set_input(name, array)
+    return module.run
+
+
+def run_library(library: Any, executor: str, signature: Signature) -> RunFlat:
+    """`run_flat` for a library that was exported and loaded again."""
+    return run_on_virtual_machine(library) if executor == "vm" else run_on_graph_executor(library, signature)

@@ -1,0 +1,52 @@
+"""What the dialects compute of results in the same way: dimensions, and the arrays of nested values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..hlo.ir.shape import Dimension
+from .values import Tensor
+
+
+def sliced_dimensions(starts: Sequence[int], limits: Sequence[int], strides: Sequence[int]) -> tuple[Dimension, ...]:
+    """Dimensions of a slice."""
+    return tuple(max(0, -(-(limit - start) // stride)) for start, limit, stride in zip(starts, limits, strides))
+
+
+def concatenated_dimensions(tensors: Sequence[Tensor], dimension: int) -> tuple[Dimension, ...]:
+    """Dimensions of tensors one behind the other."""
+    sizes: list[int] = [int(tensor.dimensions[dimension]) for tensor in tensors]  # type: ignore[arg-type]
+    first = tensors[0]
+    return (*first.dimensions[:dimension], sum(sizes), *first.dimensions[dimension + 1 :])
+
+
+def taken_dimensions(x: Tensor, indices: Tensor, dimension: int) -> tuple[Dimension, ...]:
+    """Dimensions of rows of `x`."""
+    return (*x.dimensions[:dimension], *indices.dimensions, *x.dimensions[dimension + 1 :])
+
+
+def convolved_dimensions(
+    data: Tensor,
+    kernel: Tensor,
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    dilation: Sequence[int],
+) -> tuple[Dimension, ...]:
+    """Dimensions of a channels-first convolution, see `Dialect.convolution`."""
+    spatial = [
+        (int(size) + low + high - (int(extent) - 1) * gap - 1) // stride + 1  # type: ignore[arg-type]
+        for size, extent, (low, high), gap, stride in zip(
+            data.dimensions[2:], kernel.dimensions[2:], padding, dilation, strides
+        )
+    ]
+    return (data.dimensions[0], kernel.dimensions[0], *spatial)
+
+
+def flat_results(value: Any) -> list[np.ndarray]:
+    """numpy arrays of one of TVM's arrays or of nested tuples of them, depth first."""
+    if hasattr(value, "numpy"):
+        return [value.numpy()]
+    return [array for part in value for array in flat_results(part)]

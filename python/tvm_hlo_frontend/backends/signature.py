@@ -1,0 +1,106 @@
+"""What HLO said of inputs and outputs, and how main takes them.
+
+It is carried by the module itself as the attribute `hlo.signature` of main."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..hlo.ir.shape import Shape
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One HLO parameter leaf or constant that became a parameter of main.
+
+    Attributes
+    ----------
+    name : str
+        The framework's or the caller's name.
+    element_type : str
+        HLO's own element type.
+    dimensions : tuple of int
+    carrier : str
+        Element type of the variable of main: that of `hlo.ir.storage` where TVM tensors lack HLO's own; for complex
+        numbers the variable has another last dimension of 2.
+    bound : bool
+        True if `params` holds its value (a weight or a large constant); False if the caller passes it.
+    variable : str
+        Name of the variable of main, which executors, `params` and `set_input` use: `name`, unless some part of TVM
+        cannot bear that (see `input_names`).
+    """
+
+    name: str
+    element_type: str
+    dimensions: tuple[int | str, ...]
+    carrier: str
+    bound: bool = False
+    variable: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "variable", self.variable or self.name)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Parameters in main's order and the result tree.
+
+    Attributes
+    ----------
+    parameters : tuple of Parameter
+    result : object
+        ``[element_type, [dimensions]]`` for an array, ``{"tuple": [...]}`` for a tuple, ``["token", []]`` for a token.
+    source : str
+        Framework the module came from, empty if unknown.
+    """
+
+    parameters: tuple[Parameter, ...]
+    result: Any
+    source: str = ""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Variable of main by name, for every parameter."""
+        return {parameter.name: parameter.variable for parameter in self.parameters}
+
+    def to_json(self) -> str:
+        """Text for the module attribute."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> Signature:
+        """Inverse of `to_json`."""
+        data = json.loads(text)
+        parameters = tuple(
+            Parameter(**{**parameter, "dimensions": tuple(parameter["dimensions"])}) for parameter in data["parameters"]
+        )
+        return Signature(parameters, data["result"], data["source"])
+
+
+def result_tree(shape: Shape) -> Any:
+    """JSON form of a result shape."""
+    if shape.is_tuple:
+        return {"tuple": [result_tree(part) for part in shape.tuple_shapes]}
+    return [shape.element_type, printable(shape)]
+
+
+def printable(shape: Shape) -> list[int | str]:
+    """Dimensions with symbols as text."""
+    return [size if isinstance(size, int) else str(size) for size in shape.dimensions]
+
+
+def signature_of(mod: Any) -> Signature:
+    """Signature of a converted module (Relay or Relax), also after save and load.
+
+    Raises
+    ------
+    ValueError
+        If the module was not made by `from_hlo`.
+    """
+    attributes = mod["main"].attrs
+    text = None if attributes is None or "hlo.signature" not in attributes else attributes["hlo.signature"]
+    if text is None:
+        raise ValueError("the module has no hlo.signature: it was not made by tvm_hlo_frontend.from_hlo")
+    return Signature.from_json(str(text))

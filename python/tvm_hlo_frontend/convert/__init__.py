@@ -1,0 +1,1 @@
+"""HLO to a dialect: rules, their table, the driver, and what it reports."""

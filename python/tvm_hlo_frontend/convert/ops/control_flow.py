@@ -1,0 +1,116 @@
+"""while, conditional and scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...analysis.loops import ElementwiseLoop, match_elementwise_loop
+from ...analysis.scans import match_elementwise_scan
+from ...analysis.trips import known_trips
+from ...backends.values import Tensor, Value, array_shapes, flatten, unflatten
+from ...hlo.ir.module import HloComputation, HloInstruction
+from ...hlo.ir.shape import Shape
+from ...kernels.spec import KernelSpec
+from ..context import ConversionContext
+from ..rules import ConverterTable
+
+table = ConverterTable()
+
+
+@table.converter("while", how="native")
+def convert_while(ctx: ConversionContext, instruction: HloInstruction, state: Value) -> Value:
+    """while: the condition is looked at first, zero trips return the initial state (rule 78)."""
+    body, condition = instruction.called_computations
+    shape = instruction.shape
+    loop = match_elementwise_loop(instruction)
+    if loop is not None:
+        return unflatten(shape, elementwise_loop(ctx, loop, flatten(state)))
+
+    def run(computation: HloComputation, tensors: Sequence[Tensor]) -> list[Tensor]:
+        return ctx.convert_closed(computation, [unflatten(shape, list(tensors))])
+
+    results = ctx.dialect.while_loop(
+        instruction.name,
+        flatten(state),
+        lambda tensors: run(condition, tensors)[0],
+        lambda tensors: run(body, tensors),
+        known_trips(instruction),
+    )
+    return unflatten(shape, list(results))
+
+
+def elementwise_loop(ctx: ConversionContext, loop: ElementwiseLoop, state: list[Tensor]) -> list[Tensor]:
+    """The whole loop as one kernel: a trip on the virtual machine costs microseconds, here next to nothing."""
+    spec = KernelSpec("while_loop", {"condition": loop.condition.to_json()}, loop.body)
+    flat = [ctx.dialect.reshape(tensor, [tensor.shape.element_count]) for tensor in state]
+    results = ctx.dialect.kernel(spec, flat, [tensor.shape for tensor in flat])
+    return [ctx.dialect.reshape(result, tensor.dimensions) for result, tensor in zip(results, state)]
+
+
+@table.converter("conditional", how="native")
+def convert_conditional(
+    ctx: ConversionContext, instruction: HloInstruction, selector: Tensor, *operands: Value
+) -> Value:
+    """conditional: pred true takes branch 0; an index out of range takes the last branch (rule 77)."""
+    return unflatten(instruction.shape, choose_branch(ctx, instruction, 0, selector, operands))
+
+
+def choose_branch(
+    ctx: ConversionContext, instruction: HloInstruction, number: int, selector: Tensor, operands: Sequence[Value]
+) -> list[Tensor]:
+    """Branch `number` if the selector says so, else one of those behind it; `operands` are theirs."""
+    if len(operands) == 1:
+        return convert_branch(ctx, instruction.called_computations[number], operands[0])
+    here = selector
+    if selector.element_type != "pred":
+        here = ctx.map("compare", "pred", [selector, ctx.scalar(number, selector.element_type)], ("EQ", "SIGNED"))
+
+    def others() -> list[Tensor]:
+        if len(operands) == 2:
+            return convert_branch(ctx, instruction.called_computations[number + 1], operands[1])
+        shapes = [operand.shape for operand in instruction.operands[number + 2 :]]
+
+        def rest(tensors: Sequence[Tensor]) -> list[Tensor]:
+            left = list(tensors[1:])
+            values = [unflatten(shape, left) for shape in shapes]
+            with ctx.closed():
+                return choose_branch(ctx, instruction, number + 1, tensors[0], values)
+
+        given = [selector, *(tensor for operand in operands[1:] for tensor in flatten(operand))]
+        return list(ctx.dialect.call(f"{instruction.name}_{number + 1}", given, rest))
+
+    first = instruction.called_computations[number]
+    return list(ctx.dialect.conditional(here, lambda: convert_branch(ctx, first, operands[0]), others))
+
+
+def convert_branch(ctx: ConversionContext, computation: HloComputation, operand: Value) -> list[Tensor]:
+    """Results of a branch. One with a conditional in it becomes a function: TVM's virtual machine frees what a
+    conditional inside of a conditional used, even if it is still needed behind the outer one."""
+    if all(each.opcode != "conditional" for each in computation.instructions):
+        return flatten(ctx.convert_computation(computation, [operand]))
+    shape = computation.parameters[0].shape
+
+    def body(tensors: Sequence[Tensor]) -> list[Tensor]:
+        return ctx.convert_closed(computation, [unflatten(shape, list(tensors))])
+
+    return list(ctx.dialect.call(computation.name, flatten(operand), body))
+
+
+@table.converter("scan", how="kernel")
+def convert_scan(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
+    """scan: an element-wise body in one kernel, any other as a while loop (rule 91)."""
+    matched = match_elementwise_scan(instruction)
+    if matched is None:
+        ctx.refuse("its shapes are not static; give the program static shapes")
+    attributes: Any = instruction.attributes
+    count = len(operands) - attributes.num_carries
+    shapes = array_shapes(instruction.shape)
+    array, one = (matched.outer, matched.steps, matched.inner), (matched.outer, matched.inner)
+    inputs = [ctx.dialect.reshape(x, array if number < count else one) for number, x in enumerate(operands)]
+    stacked = len(shapes) - attributes.num_carries
+    results = [Shape(shape.element_type, array if number < stacked else one) for number, shape in enumerate(shapes)]
+    parameters = {"carries": attributes.num_carries, "steps": matched.steps, "reverse": attributes.is_reverse}
+    made = ctx.dialect.kernel(KernelSpec("scan", parameters, matched.body), inputs, results)
+    tensors = [ctx.dialect.reshape(tensor, shape.sizes) for tensor, shape in zip(made, shapes)]
+    return unflatten(instruction.shape, tensors)

@@ -1,0 +1,217 @@
+"""convolution: brought to channels-first form, then the dialect's own operators where they exist and are exact."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ...backends.values import Tensor
+from ...hlo.ir.attributes import Window
+from ...hlo.ir.module import HloInstruction
+from ...hlo.ir.shape import BY_NAME, Dimension, Shape
+from ...kernels.dtypes import TVM_DTYPES
+from ...kernels.spec import KernelSpec
+from ..context import ConversionContext
+from ..rules import ConverterTable
+from .dot import accumulator_type, widen, zeros
+
+table = ConverterTable()
+
+NATIVE_SPATIAL_RANKS = (1, 2, 3)
+# windows from here on are products in disguise (weight gradients): schedules of convolutions unroll windows
+LARGE_WINDOW = 144
+# ... as long as there are few positions of the window
+FEW_POSITIONS = 64
+
+
+@dataclass(frozen=True)
+class ChannelsFirst:
+    """A convolution of data[N, C, spatial...] with kernel[O, C / groups, spatial...]; no reversal, no batch groups.
+
+    Attributes
+    ----------
+    data, kernel : Tensor
+    window : Window
+    groups : int
+    dimensions : tuple of int
+        Of the result [N, O, spatial...].
+    accumulator : str
+        Element type in which products are formed and summed.
+    element_type : str
+        Of the result.
+    """
+
+    data: Tensor
+    kernel: Tensor
+    window: Window
+    groups: int
+    dimensions: tuple[int, ...]
+    accumulator: str
+    element_type: str
+
+    @property
+    def reach(self) -> tuple[int, ...]:
+        """Per spatial dimension, elements of the padded data from the first window's start to the last one's end."""
+        return tuple(
+            (size - 1) * w.stride + (w.size - 1) * w.window_dilation + 1
+            for size, w in zip(self.dimensions[2:], self.window.dimensions)
+        )
+
+
+@table.converter("convolution", how="native")
+def convert_convolution(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, rhs: Tensor) -> Tensor:
+    """convolution: any layout, padding, dilation, reversal and groups; integers wrap (rules 49-52).
+
+    XLA operation semantics: ConvGeneralDilated.
+    """
+    shape = instruction.shape
+    if 0 in (*shape.sizes, *lhs.shape.sizes, *rhs.shape.sizes):
+        return zeros(ctx, shape)
+    convolution = channels_first(ctx, instruction, lhs, rhs)
+    numbers: Any = instruction.attributes.dimension_numbers  # type: ignore[union-attr]
+    produced = [numbers.output_batch, numbers.output_feature, *numbers.output_spatial]
+    back = [produced.index(axis) for axis in range(shape.rank)]
+    return ctx.dialect.transpose(choose(convolution)(ctx, convolution), back)
+
+
+def channels_first(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, rhs: Tensor) -> ChannelsFirst:
+    """The instruction with its layouts, reversals and batch groups resolved."""
+    attributes: Any = instruction.attributes
+    numbers, window = attributes.dimension_numbers, attributes.window
+    sizes = instruction.shape.sizes
+    data = ctx.dialect.transpose(lhs, (numbers.input_batch, numbers.input_feature, *numbers.input_spatial))
+    order = (numbers.kernel_output_feature, numbers.kernel_input_feature, *numbers.kernel_spatial)
+    kernel = ctx.dialect.transpose(rhs, order)
+    reversed_axes = [axis for axis, w in enumerate(window.dimensions, 2) if w.window_reversal and w.size > 1]
+    if reversed_axes:
+        kernel = ctx.dialect.reverse(kernel, reversed_axes)
+    if attributes.batch_group_count > 1:
+        data = batch_groups_as_features(ctx, data, attributes.batch_group_count)
+    return ChannelsFirst(
+        data,
+        kernel,
+        window,
+        attributes.feature_group_count * attributes.batch_group_count,
+        tuple(sizes[axis] for axis in (numbers.output_batch, numbers.output_feature, *numbers.output_spatial)),
+        accumulator_type(lhs.element_type, rhs.element_type, instruction.shape.element_type),
+        instruction.shape.element_type,
+    )
+
+
+def batch_groups_as_features(ctx: ConversionContext, data: Tensor, count: int) -> Tensor:
+    """Block b of the batch becomes feature group b: output feature o reads block o / (O / count) alone (rule 51)."""
+    batch, features, *spatial = data.shape.sizes
+    blocks = ctx.dialect.reshape(data, (count, batch // count, features, *spatial))
+    blocks = ctx.dialect.transpose(blocks, (1, 0, *range(2, blocks.rank)))
+    return ctx.dialect.reshape(blocks, (batch // count, count * features, *spatial))
+
+
+def choose(convolution: ChannelsFirst) -> Any:
+    """The way to compute it."""
+    spatial = convolution.dimensions[2:]
+    if BY_NAME[convolution.accumulator].kind != "float":
+        return by_kernel
+    window = math.prod(w.size for w in convolution.window.dimensions)
+    if convolution.groups == 1 and (not spatial or (window >= LARGE_WINDOW and math.prod(spatial) <= FEW_POSITIONS)):
+        return by_products
+    return by_operator if len(spatial) in NATIVE_SPATIAL_RANKS else by_kernel
+
+
+def by_kernel(ctx: ConversionContext, convolution: ChannelsFirst) -> Tensor:
+    """The general kernel: any rank, any element type."""
+    windows = convolution.window.dimensions
+    parameters = {
+        "stride": [w.stride for w in windows],
+        "low": [w.padding_low for w in windows],
+        "window_dilation": [w.window_dilation for w in windows],
+        "base_dilation": [w.base_dilation for w in windows],
+        "groups": convolution.groups,
+        "accumulator": TVM_DTYPES[convolution.accumulator],
+    }
+    result = Shape(convolution.element_type, convolution.dimensions)
+    return ctx.dialect.kernel(KernelSpec("convolution", parameters), [convolution.data, convolution.kernel], [result])[
+        0
+    ]
+
+
+def by_operator(ctx: ConversionContext, convolution: ChannelsFirst) -> Tensor:
+    """The dialect's operator; what its padding cannot say is padded (or cropped) beforehand."""
+    convolution = widened(ctx, convolution)
+    windows = convolution.window.dimensions
+    if any(w.base_dilation > 1 or w.padding_low < 0 or w.padding_high < 0 for w in windows):
+        convolution = padded(ctx, convolution)
+        windows = convolution.window.dimensions
+    result = ctx.dialect.convolution(
+        convolution.data,
+        convolution.kernel,
+        strides=[w.stride for w in windows],
+        padding=[(w.padding_low, w.padding_high) for w in windows],
+        dilation=[w.window_dilation for w in windows],
+        groups=convolution.groups,
+        result_type=convolution.accumulator,
+    )
+    return rounded(ctx, result, convolution)
+
+
+def by_products(ctx: ConversionContext, convolution: ChannelsFirst) -> Tensor:
+    """One matrix product per position of the window."""
+    convolution = widened(ctx, convolution)
+    if any(w.base_dilation > 1 or w.padding_low or w.padding_high for w in convolution.window.dimensions):
+        convolution = padded(ctx, convolution)
+    batch, features, *spatial = convolution.dimensions
+    windows = convolution.window.dimensions
+    depth = math.prod(convolution.kernel.shape.sizes[1:])
+    weight = ctx.dialect.reshape(convolution.kernel, (features, depth))
+    products = []
+    for position in positions(spatial):
+        starts = [p * w.stride for p, w in zip(position, windows)]
+        limits = [start + (w.size - 1) * w.window_dilation + 1 for start, w in zip(starts, windows)]
+        patch = ctx.dialect.slice(
+            convolution.data,
+            (0, 0, *starts),
+            (*convolution.data.shape.sizes[:2], *limits),
+            (1, 1, *(w.window_dilation for w in windows)),
+        )
+        product = ctx.dialect.dense(ctx.dialect.reshape(patch, (batch, depth)), weight, convolution.accumulator)
+        products.append(ctx.dialect.reshape(product, (batch, features, 1)))
+    result = products[0] if len(products) == 1 else ctx.dialect.concatenate(products, 2)
+    return rounded(ctx, ctx.dialect.reshape(result, convolution.dimensions), convolution)
+
+
+def positions(sizes: list[int]) -> list[tuple[int, ...]]:
+    """Every index of an array of `sizes`, row-major."""
+    found: list[tuple[int, ...]] = [()]
+    for size in sizes:
+        found = [(*index, p) for index in found for p in range(size)]
+    return found
+
+
+def widened(ctx: ConversionContext, convolution: ChannelsFirst) -> ChannelsFirst:
+    """With operands of the accumulator's type."""
+    wide = convolution.accumulator
+    return dataclasses.replace(
+        convolution, data=widen(ctx, convolution.data, wide), kernel=widen(ctx, convolution.kernel, wide)
+    )
+
+
+def rounded(ctx: ConversionContext, result: Tensor, convolution: ChannelsFirst) -> Tensor:
+    """The finished sums in the element type of the result."""
+    if result.element_type == convolution.element_type:
+        return result
+    return ctx.map("convert", convolution.element_type, [result])
+
+
+def padded(ctx: ConversionContext, convolution: ChannelsFirst) -> ChannelsFirst:
+    """With holes, padding and cropping done to the data: no padding or base dilation is left in the window."""
+    windows = convolution.window.dimensions
+    spec = KernelSpec(
+        "pad",
+        {"low": [0, 0, *(w.padding_low for w in windows)], "interior": [0, 0, *(w.base_dilation - 1 for w in windows)]},
+    )
+    sizes: tuple[Dimension, ...] = (*convolution.data.dimensions[:2], *convolution.reach)
+    zero = ctx.scalar(0, convolution.data.element_type)
+    (data,) = ctx.dialect.kernel(spec, [convolution.data, zero], [Shape(convolution.data.element_type, sizes)])
+    plain = tuple(dataclasses.replace(w, padding_low=0, padding_high=0, base_dilation=1) for w in windows)
+    return dataclasses.replace(convolution, data=data, window=Window(plain))

@@ -1,0 +1,180 @@
+"""dot: a product over contracting dimensions, in batches."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...backends.values import Tensor
+from ...hlo.ir.attributes import DotDimensionNumbers
+from ...hlo.ir.module import HloInstruction
+from ...hlo.ir.shape import BY_NAME, Shape
+from ...kernels.dtypes import TVM_DTYPES
+from ...kernels.spec import KernelSpec
+from ..context import ConversionContext
+from ..rules import ConverterTable
+
+table = ConverterTable()
+
+# up to so many rows a product is limited by reading the other operand, which TVM's dense would first repack
+STREAMED_ROWS = 4
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Dimensions of one operand by their part, each in the order in which the product takes them."""
+
+    batch: tuple[int, ...]
+    free: tuple[int, ...]
+    contracting: tuple[int, ...]
+
+    @property
+    def free_first(self) -> tuple[int, ...]:
+        return (*self.batch, *self.free, *self.contracting)
+
+    @property
+    def contracting_first(self) -> tuple[int, ...]:
+        return (*self.batch, *self.contracting, *self.free)
+
+
+@table.converter("dot", how="native")
+def convert_dot(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, rhs: Tensor) -> Tensor:
+    """dot: result dimensions are batch, lhs free, rhs free; operands are widened before products are formed (rule 48).
+
+    XLA operation semantics: DotGeneral.
+    """
+    shape = instruction.shape
+    left, right = arrangements(instruction.attributes.dimension_numbers, lhs.rank, rhs.rank)  # type: ignore[union-attr, arg-type]
+    if not shape.is_static:
+        return symbolic_dot(ctx, instruction, (lhs, rhs), (left, right))
+    if 0 in shape.sizes or 0 in lhs.shape.sizes:
+        return zeros(ctx, shape)
+    batch, m, n = (
+        math.prod(tensor.shape.sizes[axis] for axis in axes)
+        for tensor, axes in ((lhs, left.batch), (lhs, left.free), (rhs, right.free))
+    )
+    if n == 1 and m > 1:
+        # the many rows are the operand to stream; a lone column is in the same order as a lone row
+        lhs, rhs, left, right, m, n = rhs, lhs, right, left, n, m
+    accumulator = accumulator_type(lhs.element_type, rhs.element_type, shape.element_type)
+    is_dense = BY_NAME[accumulator].kind == "float" and batch == 1 and m > STREAMED_ROWS
+    depth = math.prod(lhs.shape.sizes[axis] for axis in left.contracting)
+    if is_dense and ctx.dialect.has_fast_dense(m, n, depth):
+        product = dense(ctx, lhs, rhs, left, right, accumulator)
+        product = product if accumulator == shape.element_type else ctx.map("convert", shape.element_type, [product])
+    else:
+        lhs, lhs_order = matrices(ctx, lhs, left, ("MK", "KM"))
+        rhs, rhs_order = matrices(ctx, rhs, right, ("NK", "KN"))
+        parameters = {"lhs": lhs_order, "rhs": rhs_order, "accumulator": TVM_DTYPES[accumulator]}
+        result = Shape(shape.element_type, (batch, m, n))
+        (product,) = ctx.dialect.kernel(KernelSpec("dot", parameters), [lhs, rhs], [result])
+    return ctx.dialect.reshape(product, shape.sizes)
+
+
+@table.converter("scaled-dot", how="rewrite")
+def refuse_scaled_dot(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Tensor:
+    """scaled-dot: a dot of the operands, each times its scales by blocks (rule 91)."""
+    ctx.refuse("a scalar scale that is not the constant 1 is left out of account by XLA; multiply by it explicitly")
+
+
+def symbolic_dot(
+    ctx: ConversionContext,
+    instruction: HloInstruction,
+    operands: tuple[Tensor, Tensor],
+    parts: tuple[Arrangement, Arrangement],
+) -> Tensor:
+    """A matrix of a symbolic number of rows times a static one, as networks with a dynamic batch size have it."""
+    lhs, rhs = operands
+    kind = instruction.shape.element_type
+    matrices_alone = lhs.rank == rhs.rank == 2 and not parts[0].batch
+    if not matrices_alone or not rhs.shape.is_static or kind not in ("f32", "f64"):
+        ctx.refuse(
+            f"a product of {lhs.shape} and {rhs.shape}: of dynamic shapes only float matrices with a dynamic "
+            "number of rows times static ones are supported"
+        )
+    x, weight = (ctx.dialect.transpose(x, part.free_first) for x, part in zip(operands, parts))
+    return ctx.dialect.dense(x, weight, kind)
+
+
+def arrangements(numbers: DotDimensionNumbers, lhs_rank: int, rhs_rank: int) -> tuple[Arrangement, Arrangement]:
+    """Parts of both operands; contracting dimensions in the order in which the lhs has them."""
+    pairs = sorted(zip(numbers.lhs_contracting, numbers.rhs_contracting))
+
+    def free(rank: int, *taken: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(axis for axis in range(rank) if not any(axis in axes for axes in taken))
+
+    return (
+        Arrangement(
+            numbers.lhs_batch,
+            free(lhs_rank, numbers.lhs_batch, numbers.lhs_contracting),
+            tuple(axis for axis, _ in pairs),
+        ),
+        Arrangement(
+            numbers.rhs_batch,
+            free(rhs_rank, numbers.rhs_batch, numbers.rhs_contracting),
+            tuple(axis for _, axis in pairs),
+        ),
+    )
+
+
+def accumulator_type(lhs: str, rhs: str, result: str) -> str:
+    """Element type in which products are formed and summed: the result's, for narrow floats at least f32.
+
+    Integers wrap alike at every width above the result's, so a narrower result needs no wider sum.
+    """
+    if result == "pred":
+        return "s32"
+    if BY_NAME[result].kind != "float":
+        return result
+    floats = [name for name in ("f32", lhs, rhs, result) if BY_NAME[name].kind == "float"]
+    return max(floats, key=lambda name: BY_NAME[name].bits)
+
+
+def dense(
+    ctx: ConversionContext, lhs: Tensor, rhs: Tensor, left: Arrangement, right: Arrangement, accumulator: str
+) -> Tensor:
+    """The product as the dialect's own dense operator, which it packs, tunes and fuses."""
+    lhs, rhs = widen(ctx, lhs, accumulator), widen(ctx, rhs, accumulator)
+    x = flattened(ctx, lhs, left.free_first, (left.batch + left.free, left.contracting))
+    weight = flattened(ctx, rhs, right.free_first, (right.batch + right.free, right.contracting))
+    return ctx.dialect.dense(x, weight, accumulator)
+
+
+def matrices(
+    ctx: ConversionContext, x: Tensor, arrangement: Arrangement, orders: tuple[str, str]
+) -> tuple[Tensor, str]:
+    """`x` as a batch of matrices, in whichever of the two orders needs no transpose, and the name of that order."""
+    parts = (arrangement.batch, arrangement.free, arrangement.contracting)
+    permutation, order = arrangement.free_first, orders[0]
+    if list(arrangement.contracting_first) == sorted(permutation) != list(permutation):
+        parts = (arrangement.batch, arrangement.contracting, arrangement.free)
+        permutation, order = arrangement.contracting_first, orders[1]
+    return flattened(ctx, x, permutation, parts), order
+
+
+def flattened(
+    ctx: ConversionContext, x: Tensor, permutation: tuple[int, ...], parts: tuple[tuple[int, ...], ...]
+) -> Tensor:
+    """`x` transposed, each part of its dimensions folded into one."""
+    sizes = [math.prod(x.shape.sizes[axis] for axis in axes) for axes in parts]
+    return ctx.dialect.reshape(ctx.dialect.transpose(x, permutation), sizes)
+
+
+def widen(ctx: ConversionContext, x: Tensor, element_type: str) -> Tensor:
+    """`x` as `element_type`; exact for what products are formed in, apart from wide integers as floats."""
+    if x.element_type == element_type:
+        return x
+    if x.shape.kind == "float":
+        return ctx.dialect.cast(x, element_type)
+    return ctx.map("convert", element_type, [x])
+
+
+def zeros(ctx: ConversionContext, shape: Shape) -> Tensor:
+    """Zeros: what a sum of no products is."""
+    if 0 in shape.sizes:
+        return ctx.dialect.constant(np.zeros(shape.sizes, shape.numpy_dtype))
+    zero: Any = ctx.scalar(0, shape.element_type)
+    return ctx.dialect.broadcast_to(ctx.dialect.reshape(zero, [1] * shape.rank), shape.sizes)

@@ -1,0 +1,181 @@
+"""gather, scatter, dynamic-slice, dynamic-update-slice, select-and-scatter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...backends.values import Tensor, Value, array_shapes
+from ...hlo.ir.attributes import ConstantAttributes, GatherAttributes
+from ...hlo.ir.module import HloInstruction
+from ...hlo.ir.shape import BY_NAME, Shape
+from ...kernels.spec import KernelSpec
+from ..context import ConversionContext
+from ..rules import ConverterTable
+from .bodies import body_of, expect_static
+
+table = ConverterTable()
+
+
+@table.converter("gather", how="kernel")
+def convert_gather(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, indices: Tensor) -> Tensor:
+    """gather: starts clamped so that every slice fits (rules 54 to 58)."""
+    expect_static(ctx, instruction)
+    numbers: Any = instruction.attributes
+    if 0 in operand.shape.sizes or 0 in numbers.slice_sizes:
+        # slices without elements that collapse: there is nothing to read
+        return _filled(ctx, ctx.scalar(0, operand.element_type), instruction.shape)
+    depth = len(numbers.start_index_map)
+    batch_dims = [axis for axis in range(indices.rank) if axis != numbers.index_vector_dim]
+    vectors = _index_vectors(ctx, indices, numbers.index_vector_dim)
+    axis = _taken_axis(numbers, operand, instruction.shape.rank, len(batch_dims))
+    if axis is not None and operand.shape.sizes[axis] - 1 <= _highest(indices.element_type):
+        flat = ctx.dialect.reshape(vectors, vectors.dimensions[:-1])
+        return ctx.dialect.take(operand, _clamped(ctx, flat, operand.shape.sizes[axis] - 1), axis)
+    spec = KernelSpec(
+        "gather",
+        {
+            "offset_dims": list(numbers.offset_dims),
+            "collapsed_slice_dims": list(numbers.collapsed_slice_dims),
+            "start_index_map": list(numbers.start_index_map),
+            "operand_batching_dims": list(numbers.operand_batching_dims),
+            "batch_positions": [batch_dims.index(axis) for axis in numbers.start_indices_batching_dims],
+        },
+    )
+    inputs = [operand, vectors] if depth else [operand]
+    return ctx.dialect.kernel(spec, inputs, [instruction.shape])[0]
+
+
+def _taken_axis(numbers: GatherAttributes, operand: Tensor, rank: int, batch_rank: int) -> int | None:
+    """The dimension along which a gather takes whole rows, as an embedding lookup does; None if it does not."""
+    if len(numbers.start_index_map) != 1 or numbers.operand_batching_dims:
+        return None
+    (axis,) = numbers.start_index_map
+    sizes = operand.shape.sizes
+    wanted = (*sizes[:axis], 1, *sizes[axis + 1 :])
+    places = (*range(axis), *range(axis + batch_rank, rank))
+    fits = numbers.collapsed_slice_dims == (axis,) and numbers.slice_sizes == wanted and numbers.offset_dims == places
+    return axis if fits else None
+
+
+def _highest(element_type: str) -> int:
+    return int(np.iinfo(BY_NAME[element_type].numpy_dtype).max)
+
+
+def _clamped(ctx: ConversionContext, indices: Tensor, limit: int) -> Tensor:
+    low, high = (
+        ctx.dialect.reshape(ctx.scalar(bound, indices.element_type), [1] * indices.rank) for bound in (0, limit)
+    )
+    return ctx.map("clamp", indices.element_type, [low, indices, high])
+
+
+def _index_vectors(ctx: ConversionContext, indices: Tensor, index_vector_dim: int) -> Tensor:
+    """Indices with their vectors in the last dimension (rule 55)."""
+    if index_vector_dim == indices.rank:
+        return ctx.dialect.reshape(indices, (*indices.dimensions, 1))
+    others = [axis for axis in range(indices.rank) if axis != index_vector_dim]
+    return ctx.dialect.transpose(indices, [*others, index_vector_dim])
+
+
+@table.converter("dynamic-slice", how="kernel")
+def convert_dynamic_slice(
+    ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, *starts: Tensor
+) -> Tensor:
+    """dynamic-slice: starts clamped so that the slice fits; constant starts are a plain slice (rule 40)."""
+    expect_static(ctx, instruction)
+    sizes = instruction.shape.sizes
+    if sizes == operand.dimensions:
+        return operand
+    known = _constant_starts(instruction.operands[1:])
+    if known is not None:
+        begin = [min(max(0, start), extent - size) for start, extent, size in zip(known, operand.shape.sizes, sizes)]
+        limits = [start + size for start, size in zip(begin, sizes)]
+        return ctx.dialect.slice(operand, begin, limits, [1] * len(sizes))
+    return ctx.dialect.kernel(KernelSpec("dynamic_slice"), [operand, *starts], [instruction.shape])[0]
+
+
+@table.converter("dynamic-update-slice", how="kernel")
+def convert_dynamic_update_slice(
+    ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, update: Tensor, *starts: Tensor
+) -> Tensor:
+    """dynamic-update-slice: starts clamped so that the update fits (rule 40)."""
+    expect_static(ctx, instruction)
+    if update.dimensions == operand.dimensions:
+        return update
+    if 0 in update.dimensions:
+        return operand
+    return ctx.dialect.kernel(KernelSpec("dynamic_update_slice"), [operand, update, *starts], [instruction.shape])[0]
+
+
+def _constant_starts(starts: Sequence[HloInstruction]) -> list[int] | None:
+    """Values of constant start indices, one per dimension; None if one is not constant."""
+    found: list[int] = []
+    for start in starts:
+        if not isinstance(start.attributes, ConstantAttributes):
+            return None
+        found += [int(value) for value in np.asarray(start.attributes.literal).reshape(-1)]
+    return found
+
+
+@table.converter("scatter", how="kernel")
+def convert_scatter(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
+    """scatter: updates in row-major order, a window is dropped whole if any part is outside (rules 58, 60 to 62)."""
+    expect_static(ctx, instruction)
+    count = len(operands) // 2
+    data, indices, updates = operands[:count], operands[count], operands[count + 1 :]
+    body = body_of(ctx, instruction.called_computations[0])
+    results = array_shapes(instruction.shape)
+    if 0 in updates[0].shape.sizes or 0 in results[0].sizes:
+        return tuple(data) if instruction.shape.is_tuple else data[0]
+    numbers: Any = instruction.attributes
+    scatter_dims = [axis for axis in range(indices.rank) if axis != numbers.index_vector_dim]
+    vectors = _index_vectors(ctx, indices, numbers.index_vector_dim)
+    if not numbers.scatter_dims_to_operand_dims:
+        # the kernel reads no index then, but it takes the number of them from here
+        sizes = (*vectors.shape.sizes[:-1], 1)
+        vectors = _filled(ctx, ctx.scalar(0, indices.element_type), Shape(indices.element_type, sizes))
+    spec = KernelSpec(
+        "scatter",
+        {
+            "update_window_dims": list(numbers.update_window_dims),
+            "inserted_window_dims": list(numbers.inserted_window_dims),
+            "scatter_dims_to_operand_dims": list(numbers.scatter_dims_to_operand_dims),
+            "input_batching_dims": list(numbers.input_batching_dims),
+            "batch_positions": [scatter_dims.index(axis) for axis in numbers.scatter_indices_batching_dims],
+        },
+        body,
+    )
+    inputs = [*(_ranked(ctx, tensor) for tensor in data), vectors, *(_ranked(ctx, tensor) for tensor in updates)]
+    shapes = [Shape(shape.element_type, shape.sizes or (1,)) for shape in results]
+    made = ctx.dialect.kernel(spec, inputs, shapes)
+    tensors = tuple(ctx.dialect.reshape(tensor, shape.sizes) for tensor, shape in zip(made, results))
+    return tensors if instruction.shape.is_tuple else tensors[0]
+
+
+@table.converter("select-and-scatter", how="kernel")
+def convert_select_and_scatter(
+    ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, source: Tensor, init: Tensor
+) -> Tensor:
+    """select-and-scatter: each source element goes to the place that the select body keeps in its window (rule 69)."""
+    expect_static(ctx, instruction)
+    select, combine = (body_of(ctx, computation) for computation in instruction.called_computations)
+    if 0 in source.dimensions:
+        return _filled(ctx, init, instruction.shape)
+    window = instruction.attributes.window.dimensions  # type: ignore[union-attr]
+    taps = [[d.size, d.stride, d.padding_low, d.window_dilation, d.base_dilation] for d in window]
+    spec = KernelSpec("select_and_scatter", {"window": taps or [[1, 1, 0, 1, 1]], "select": select.to_json()}, combine)
+    inputs = [_ranked(ctx, tensor) for tensor in (operand, source, init)]
+    made = ctx.dialect.kernel(spec, inputs, [inputs[0].shape])[0]
+    return ctx.dialect.reshape(made, instruction.shape.sizes)
+
+
+def _ranked(ctx: ConversionContext, tensor: Tensor) -> Tensor:
+    """Scalars as arrays of one element."""
+    return tensor if tensor.rank else ctx.dialect.reshape(tensor, (1,))
+
+
+def _filled(ctx: ConversionContext, value: Tensor, shape: Shape) -> Tensor:
+    spread = ctx.dialect.reshape(value, (1,) * shape.rank)
+    return ctx.dialect.broadcast_to(spread, shape.sizes)

@@ -1,0 +1,59 @@
+"""Private custom-calls of the linear algebra rewrites: each names a kernel."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from ...backends.values import Tensor, Value
+from ...hlo.ir.module import HloInstruction
+from ...hlo.ir.shape import Shape
+from ...kernels.spec import KernelSpec
+from ..context import ConversionContext
+from ..rules import ConverterTable
+
+table = ConverterTable()
+
+TARGET_PREFIX = "tvm_hlo."
+
+
+@table.custom_call_converter(
+    "tvm_hlo.cholesky",
+    "tvm_hlo.triangular_solve",
+    "tvm_hlo.lu",
+    "tvm_hlo.pivots_to_permutation",
+    "tvm_hlo.qr",
+    "tvm_hlo.householder_product",
+    "tvm_hlo.householder_multiply",
+    "tvm_hlo.eigh",
+    "tvm_hlo.svd",
+    "tvm_hlo.tridiagonal_solve",
+    "tvm_hlo.tridiagonal_form",
+    "tvm_hlo.hessenberg",
+    how="kernel",
+)
+def convert_linalg_kernel(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
+    """Linear algebra kernel: one problem per element of the leading batch dimensions (rules 73, 74, 75)."""
+    attributes: Any = instruction.attributes
+    config = json.loads(attributes.backend_config)
+    shapes, rank = instruction.shape.tuple_shapes, config["batch_rank"]
+    if any(0 in shape.sizes for shape in (*shapes, *(operand.shape for operand in operands))):
+        return tuple(ctx.dialect.constant(np.zeros(shape.sizes, shape.numpy_dtype)) for shape in shapes)
+    spec = KernelSpec(attributes.target.removeprefix(TARGET_PREFIX), config["parameters"])
+    flat = [ctx.dialect.reshape(operand, one_batch(operand.shape, rank).sizes) for operand in operands]
+    results = ctx.dialect.kernel(spec, flat, [one_batch(shape, rank) for shape in shapes])
+    return tuple(ctx.dialect.reshape(result, shape.sizes) for result, shape in zip(results, shapes))
+
+
+@table.custom_call_converter("tvm_hlo.geev", "tvm_hlo.gees", how="host's LAPACK")
+def convert_host_linalg(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
+    """Linear algebra that the module leaves to the host while it runs (rule 75)."""
+    return convert_linalg_kernel(ctx, instruction, *operands)
+
+
+def one_batch(shape: Shape, rank: int) -> Shape:
+    """`shape` with its first `rank` dimensions as one."""
+    return Shape(shape.element_type, (math.prod(shape.sizes[:rank]), *shape.sizes[rank:]))

@@ -1,0 +1,123 @@
+"""What was converted, how, and what was not."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..analysis.symbolic import free_symbols, may_be_symbolic
+from ..errors import Refusal
+from ..hlo.ir.builder import callees_of
+from ..hlo.ir.module import HloModule
+from ..hlo.ir.ordering import dependency_order
+from ..rewrites.pipeline import REWRITTEN_OPCODES
+from .context import ConversionContext
+from .driver import converter_key, refusal_of
+from .refusals import missing_reason
+from .rules import Converter
+
+DYNAMIC_SHAPE = "its shape {shape} is known only at run time; give the program static shapes"
+NEED_NO_CONVERTER = frozenset({"parameter", *REWRITTEN_OPCODES})
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """What `from_hlo` did with a module.
+
+    Attributes
+    ----------
+    name : str
+        Name of the HLO module.
+    converted : dict of str to int
+        Number of instructions by opcode and how, for instance ``{"dot: native": 3}``.
+    host_functions : tuple of str
+        Functions of the host's LAPACK that the module calls while it runs: see `host_lapack`.
+    notes : tuple of str
+        What the module's source tells of it besides, for instance what its results are.
+    """
+
+    name: str
+    converted: dict[str, int]
+    host_functions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> list[tuple[str, str, int]]:
+        """(opcode, how, count), most frequent first."""
+        keys = {key: key.split(": ", 1) for key in self.converted}
+        rows = [(opcode, how, self.converted[key]) for key, (opcode, how) in keys.items()]
+        return sorted(rows, key=lambda row: (-row[2], row[0]))
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {sum(self.converted.values())} instructions converted"]
+        lines += [f"  {count:6d}  {opcode}  ({how})" for opcode, how, count in self.rows]
+        return "\n".join([*lines, *([host_note(self.host_functions)] if self.host_functions else []), *self.notes])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><td>{opcode}</td><td>{how}</td><td>{count}</td></tr>" for opcode, how, count in self.rows)
+        note = f"<p>{host_note(self.host_functions)}</p>" if self.host_functions else ""
+        note += "".join(f"<p>{text}</p>" for text in self.notes)
+        return f"<table><caption>{self.name}</caption><tr><th>opcode<th>how<th>count</tr>{rows}</table>{note}"
+
+
+def host_note(functions: tuple[str, ...]) -> str:
+    """What a user must know of a module that calls `functions`."""
+    return (
+        f"needs the host's LAPACK: it calls {', '.join(functions)} while it runs. A process that loads an exported "
+        "library has to `import tvm_hlo_frontend.deploy.host_lapack` (which needs SciPy), or register functions of "
+        "these names"
+    )
+
+
+def report_text(ctx: ConversionContext, module: HloModule, notes: Sequence[str] = ()) -> str:
+    """The report as JSON, the attribute `hlo.report` of main."""
+    counts = Counter({f"{opcode}: {how}": count for (opcode, how), count in ctx.counts.items()})
+    host_functions = sorted(ctx.dialect.host_functions)
+    data = {"name": module.name, "converted": counts, "host_functions": host_functions, "notes": list(notes)}
+    return json.dumps(data)
+
+
+def report_of(mod: Any) -> ConversionReport:
+    """Report of a converted module, also after save and load.
+
+    Raises
+    ------
+    ValueError
+        If the module was not made by `from_hlo`.
+    """
+    attributes = mod["main"].attrs
+    if attributes is None or "hlo.report" not in attributes:
+        raise ValueError("the module has no hlo.report: it was not made by tvm_hlo_frontend.from_hlo")
+    data = json.loads(str(attributes["hlo.report"]))
+    return ConversionReport(data["name"], data["converted"], tuple(data["host_functions"]), tuple(data["notes"]))
+
+
+def missing_converters(converters: Mapping[str, Converter], module: HloModule) -> list[Refusal]:
+    """Instructions of all reachable computations that no converter is registered for, in the module's order."""
+    return [
+        refusal_of(computation, instruction, missing_reason(instruction))
+        for computation in dependency_order([module.entry], callees_of)
+        for instruction in computation.instructions
+        if instruction.opcode not in NEED_NO_CONVERTER and converter_key(instruction) not in converters
+    ]
+
+
+def dynamic_instructions(module: HloModule) -> list[Refusal]:
+    """Instructions whose shape is known only at run time and that no converter takes so; a bound is never taken for the
+    size (rule 90)."""
+    symbols = free_symbols(module)
+    return [
+        refusal_of(computation, instruction, DYNAMIC_SHAPE.format(shape=instruction.shape))
+        for computation in dependency_order([module.entry], callees_of)
+        for instruction in computation.instructions
+        if not instruction.shape.is_static and not may_be_symbolic(instruction, symbols)
+    ]
+
+
+def raise_refusals(ctx: ConversionContext) -> None:
+    """Raise one UnsupportedHloError that lists every refused instruction, if there is any."""
+    if ctx.refusals:
+        raise ctx.dialect.unsupported_error(tuple(ctx.refusals))

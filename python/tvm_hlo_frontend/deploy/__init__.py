@@ -1,0 +1,1 @@
+"""Compiled modules: building, running, saving."""

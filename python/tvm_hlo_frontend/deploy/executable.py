@@ -1,0 +1,190 @@
+"""build(mod, params, target) -> Executable: the right executor behind one call. Adds comfort and speed; exactness is
+in the emitted IR."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..backends.base import RunFlat
+from ..backends.executors import processors
+from ..backends.select import compile_module, mod_and_params, parameter_names
+from ..backends.signature import Parameter, Signature, signature_of
+from ..convert.report import host_note, report_of
+from ..errors import SignatureError
+from ..hlo.ir.shape import BY_NAME
+from ..hlo.ir.storage import from_storage, to_storage
+from .targets import cpu_target
+
+# TVM's passes recurse on the depth of the graph; a chain of 20,000 operators needs about 400 MB
+BUILD_STACK_BYTES = 1 << 30
+# TVM's compiler has state of the process: autotvm's context, options of LLVM
+_compiling = threading.Lock()
+# the stack size of new threads belongs to the process
+_starting = threading.Lock()
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Executable:
+    """A compiled module that takes and returns numpy arrays; any number of threads may call it at the same time.
+
+    Attributes
+    ----------
+    signature : Signature
+    executor : str
+        ``"graph"`` or ``"vm"`` for Relay, ``"relax"``.
+    library : object
+        What `relay.build`, `relay.vm.compile` or `tvm.compile` returned.
+    host_functions : tuple of str
+        Functions of the host's LAPACK that it calls, see `host_lapack`; none for all but a few modules.
+    """
+
+    signature: Signature
+    executor: str
+    library: Any
+    run_flat: RunFlat
+    host_functions: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def inputs(self) -> tuple[Parameter, ...]:
+        """Parameters that a call takes, in order."""
+        return tuple(parameter for parameter in self.signature.parameters if not parameter.bound)
+
+    def __call__(self, *arrays: Any) -> Any:
+        """Run once.
+
+        Parameters
+        ----------
+        *arrays : array_like
+            One per entry of `inputs`, with its dimensions and dtype.
+
+        Returns
+        -------
+        numpy.ndarray or nested tuple of numpy.ndarray
+            In HLO's result structure and dtypes.
+
+        Raises
+        ------
+        SignatureError
+            If number, shape or dtype of the arrays do not fit.
+        """
+        results = self.run_flat(check_arguments(self.inputs, arrays))
+        return structured(self.signature.result, results)
+
+    def export_library(self, path: str | Path) -> None:
+        """Write a shared library that TVM's runtime loads without this package or any framework.
+
+        Warns if `host_functions` is not empty: the process that loads the library must have them.
+        """
+        if self.host_functions:
+            warnings.warn(f"{path} {host_note(self.host_functions)}", stacklevel=2)
+        library = self.library.mod if self.executor == "vm" else self.library
+        library.export_library(str(path))
+
+
+def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None) -> Executable:
+    """Compile a converted module. Threads that call it at the same time wait for each other.
+
+    Parameters
+    ----------
+    mod : tvm.IRModule
+        From `from_hlo` (also after save and load).
+    params : mapping of str to array, optional
+        Values for parameters of main by variable or by name (see `signature.Parameter`), bound at compile time.
+    target : str or tvm.target.Target, optional
+        By default the CPU of this machine, with an ``-mcpu`` that TVM's LLVM knows.
+
+    Returns
+    -------
+    Executable
+
+    Raises
+    ------
+    ValueError
+        If `mod` was not made by `from_hlo`.
+    SignatureError
+        If a parameter that holds a weight has no value in `params`.
+    """
+    signature = signature_of(mod)
+    given = mod_and_params(mod)[1] if params is None else params
+    values = {signature.variables.get(name, name): value for name, value in given.items()}
+    taken = set(parameter_names(mod))  # fewer once `bind_params_by_name` has run
+    bound = [parameter for parameter in signature.parameters if parameter.bound and parameter.variable in taken]
+    missing = [parameter.name for parameter in bound if parameter.variable not in values]
+    if missing:
+        raise SignatureError(f"params has no value for {', '.join(missing)}; pass the params that from_hlo returned")
+    target = cpu_target() if target is None else target
+    use_all_cores()
+
+    with _compiling:
+        made = with_deep_stack(lambda: compile_module(mod, values, target, signature))
+    return Executable(signature, made.executor, made.library, made.run_flat, report_of(mod).host_functions)
+
+
+def use_all_cores() -> None:
+    """Let TVM's thread pool have every CPU that the process may use, unless the user has set its size; by itself it
+    takes half of them on x86. Without effect once the pool has started."""
+    if "TVM_NUM_THREADS" not in os.environ:
+        os.environ["TVM_NUM_THREADS"] = str(len(processors()))
+
+
+def with_deep_stack(function: Callable[[], Result]) -> Result:
+    """`function()` in a thread whose stack is deep enough for TVM's recursive passes."""
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append((function(), None))
+        except BaseException as error:
+            outcome.append((None, error))
+
+    with _starting:
+        before = threading.stack_size(BUILD_STACK_BYTES)
+        try:
+            thread = threading.Thread(target=run, name="tvm-hlo-build")
+            thread.start()
+        finally:
+            threading.stack_size(before)
+    thread.join()
+    result, error = outcome[0]
+    if error is not None:
+        raise error
+    return result
+
+
+def check_arguments(inputs: tuple[Parameter, ...], arrays: tuple[Any, ...]) -> list[np.ndarray]:
+    """`arrays` as main takes them, or a SignatureError."""
+    if len(arrays) != len(inputs):
+        names = ", ".join(parameter.name for parameter in inputs)
+        raise SignatureError(f"the module takes {len(inputs)} arrays ({names}), not {len(arrays)}")
+    checked = []
+    for parameter, value in zip(inputs, arrays):
+        array = np.asarray(value)
+        dtype = BY_NAME[parameter.element_type].numpy_dtype
+        if array.dtype != dtype or not fits(array.shape, parameter.dimensions):
+            wanted = f"{dtype}{list(parameter.dimensions)}"
+            raise SignatureError(f"input {parameter.name} takes {wanted}, not {array.dtype}{list(array.shape)}")
+        checked.append(to_storage(np.asarray(array, order="C"), parameter.element_type, parameter.carrier))
+    return checked
+
+
+def fits(shape: tuple[int, ...], dimensions: tuple[int | str, ...]) -> bool:
+    """Whether a shape has these dimensions; those that are text may have any size."""
+    return len(shape) == len(dimensions) and all(isinstance(b, str) or a == b for a, b in zip(shape, dimensions))
+
+
+def structured(tree: Any, arrays: list[np.ndarray]) -> Any:
+    """Arrays in HLO's dtypes and the structure of a result tree of the signature; takes them from the front."""
+    if isinstance(tree, dict):
+        return tuple(structured(part, arrays) for part in tree["tuple"])
+    return None if tree[0] == "token" else from_storage(arrays.pop(0), tree[0])

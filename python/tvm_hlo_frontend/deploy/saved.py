@@ -1,0 +1,153 @@
+"""Converted modules and compiled libraries on disk, with what is needed to use them again."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..backends.select import load_dialect, module_text, run_library, without_params
+from ..backends.signature import Signature, signature_of
+from ..convert.report import report_of
+from ..errors import HloParseError
+from .executable import Executable, use_all_cores
+from .targets import target_text
+
+MODULE = "module.json"
+TEXT = "module.txt"
+PARAMS = "params.bin"
+METADATA = "metadata.json"
+FILES = (MODULE, TEXT, PARAMS, METADATA)
+
+
+def save_module(mod: Any, params: Mapping[str, Any], folder: Path, source: str = "") -> None:
+    """Write a converted module into a folder, which is made if need be; files in it are overwritten.
+
+    Parameters
+    ----------
+    mod : tvm.IRModule
+        From `from_hlo`.
+    params : mapping of str to array
+        Of Relax: the values that main's attribute ``params`` has.
+    folder : pathlib.Path
+        Gets ``module.json`` (`tvm.ir.save_json`), ``module.txt`` for people, ``params.bin`` (TVM's file of parameters)
+        and ``metadata.json`` (signature, report, versions).
+    source : str
+        What the module was read from, for the metadata.
+    """
+    import tvm
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MODULE).write_text(tvm.ir.save_json(without_params(mod)))
+    (folder / TEXT).write_text(module_text(without_params(mod)) + "\n")
+    (folder / PARAMS).write_bytes(tvm.runtime.save_param_dict(dict(params)))
+    report = asdict(report_of(mod))
+    about = {"source": source, "signature": asdict(signature_of(mod)), "report": report, "versions": versions()}
+    (folder / METADATA).write_text(json.dumps(about, indent=1) + "\n")
+
+
+def is_saved_module(path: Path) -> bool:
+    """Whether `path` is a folder that `save_module` has written."""
+    return (path / MODULE).is_file() and (path / PARAMS).is_file()
+
+
+def load_module(folder: Path) -> tuple[Any, dict[str, Any]]:
+    """(mod, params) that `save_module` has written.
+
+    Raises
+    ------
+    HloParseError
+        If the files do not hold them.
+    """
+    load_dialect()  # registers the operators that the module calls
+    import tvm
+
+    try:
+        mod = tvm.ir.load_json((folder / MODULE).read_text())
+        params = tvm.runtime.load_param_dict((folder / PARAMS).read_bytes())
+        signature_of(mod)
+    except (RuntimeError, AttributeError, KeyError, ValueError) as error:
+        raise HloParseError(f"{folder} holds no module that this package and TVM {tvm.__version__} can load") from error
+    return mod, dict(params)
+
+
+def save_library(executable: Executable, path: Path, target: Any, source: str = "") -> Path:
+    """Export a compiled module as a library, and write beside it a JSON file that says how to use it.
+
+    Parameters
+    ----------
+    executable : Executable
+    path : pathlib.Path
+        ``.so``, or ``.tar`` with object files where the code is for another machine.
+    target : str or dict
+        What it was compiled for, as `build` takes it.
+    source : str
+        What the module was read from.
+
+    Returns
+    -------
+    pathlib.Path
+        The JSON file: signature, executor (``"graph"``, ``"vm"`` or ``"relax"``), functions of the host that it
+        calls, target, versions.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    executable.export_library(path)
+    about = {
+        "source": source,
+        "executor": executable.executor,
+        "target": target_text(target),
+        "host_functions": list(executable.host_functions),
+        "signature": asdict(executable.signature),
+        "versions": versions(),
+    }
+    description = path.with_suffix(".json")
+    description.write_text(json.dumps(about, indent=1) + "\n")
+    return description
+
+
+def load_library(path: Path) -> Executable:
+    """Executable of a library that `save_library` has written.
+
+    Raises
+    ------
+    HloParseError
+        If the library or the JSON file beside it is missing, or they are something else.
+    """
+    import tvm
+
+    description = path.with_suffix(".json")
+    try:
+        about = json.loads(description.read_text())
+        signature = Signature.from_json(json.dumps(about["signature"]))
+        executor, host_functions = about["executor"], tuple(about["host_functions"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HloParseError(
+            f"{description}, which says how {path.name} is to be run, cannot be read: {error!r}"
+        ) from error
+    try:
+        library = tvm.runtime.load_module(str(path))
+    except (RuntimeError, OSError, ValueError) as error:
+        raise HloParseError(f"{path} cannot be loaded as a library: {str(error).splitlines()[-1]}") from error
+    if host_functions:
+        from ..kernels.linalg import host_lapack
+
+        host_lapack.register()
+    use_all_cores()
+    return Executable(signature, executor, library, run_library(library, executor, signature), host_functions)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what had a part in a module."""
+    import tvm
+
+    found = {"tvm": tvm.__version__, "python": platform.python_version()}
+    for name in ("tvm_hlo_frontend", "numpy", "jaxlib"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

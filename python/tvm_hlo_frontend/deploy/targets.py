@@ -1,0 +1,49 @@
+"""Compilation targets for this machine."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+# (CPU flags, -mcpu), best first; LLVM 10 knows no newer names and falls back to generic code without an error
+X86_CPUS: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"}), "skylake-avx512"),
+    (frozenset({"avx2", "fma", "f16c"}), "core-avx2"),
+)
+
+
+def cpu_flags() -> frozenset[str]:
+    """Feature flags of the first CPU, empty where the system does not tell."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as handle:
+            for line in handle:
+                if line.startswith("flags"):
+                    return frozenset(line.partition(":")[2].split())
+    except OSError:
+        return frozenset()
+    return frozenset()
+
+
+def cpu_target() -> Any:
+    """Target of this machine's CPU as the installed TVM takes it: text, or a dict where text has no options."""
+    from ..tensor_ir.compat import HAS_TE_SCHEDULES
+
+    mcpu = _mcpu()
+    if mcpu is None:
+        return "llvm"
+    return f"llvm -mcpu={mcpu}" if HAS_TE_SCHEDULES else {"kind": "llvm", "mcpu": mcpu}
+
+
+def target_text(target: Any) -> str:
+    """A target as one writes it: ``llvm -mcpu=core-avx2``."""
+    if not isinstance(target, dict):
+        return str(target)
+    return " ".join([target["kind"], *(f"-{key}={value}" for key, value in target.items() if key != "kind")])
+
+
+def _mcpu() -> str | None:
+    """LLVM's name of this machine's CPU; None where any code runs as well."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return None
+    flags = cpu_flags()
+    return next((mcpu for needed, mcpu in X86_CPUS if needed <= flags), None)

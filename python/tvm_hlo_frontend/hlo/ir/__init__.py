@@ -1,0 +1,1 @@
+"""HLO as frozen Python data."""

@@ -1,0 +1,1 @@
+"""HLO as protobuf messages: reading and writing."""

@@ -1,0 +1,1 @@
+"""HLO as text and MLIR: printing, and what XLA's own parsers make of it."""

@@ -1,0 +1,166 @@
+"""HLO text and MLIR to the bytes of a proto, by jaxlib in a process of its own: its parsers end the whole process on
+some wrong inputs."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from ...errors import HloParseError, UnknownDimensionsError
+from ..proto.newer_xla import mlir_hint, older_artifact, older_text, text_hint
+from .unknown_dimensions import unknown_dimensions
+
+_ELIDED_CONSTANT = re.compile(r"constant\(\{\s*\.\.\.\s*\}\)")
+# MLIR prints large constants as dense_resource<__elided__> when told to, and parses that
+_ELIDED_ATTRIBUTE = b"dense_resource<__elided__>"
+# what a process that ends itself writes beside the reason
+_NOISE = ("@", "***", "WARNING: All log messages")
+
+# the program that lowers quantized types, and how it begins to say why it does not
+_QUANTIZED = Path(__file__).with_name("quantized_script.py")
+QUANTIZED_REFUSAL = "the module is quantized"
+
+# status of a process that refuses the input with an exception, whose text it writes
+REFUSED = 3
+_TEXT_TO_HLO = f"""
+import importlib, sys
+parse = importlib.import_module(sys.argv[1]).hlo_module_from_text
+try:
+    data = parse(sys.stdin.buffer.read().decode()).as_serialized_hlo_module_proto()
+except Exception as error:
+    sys.stdout.write(str(error))
+    sys.exit({REFUSED})
+sys.stdout.buffer.write(data)
+"""
+
+# Shapes inside the module may be open although main's are static: XLA's refinement infers them. It also inlines, so it
+# only runs where it is needed.
+_MLIR_TO_HLO = """
+import importlib, re, sys
+xla = importlib.import_module(sys.argv[1]).mlir
+data = sys.stdin.buffer.read()
+if not data.startswith(b"ML\\xefR"):
+    data = data.decode()
+
+def lower(module):
+    return xla.mlir_module_to_xla_computation(module, use_tuple_args=False, return_tuple=False)
+
+def refined():
+    return lower(xla.refine_polymorphic_shapes(data if isinstance(data, bytes) else data.encode()))
+
+def attempt(function, *arguments):
+    try:
+        return function(*arguments), ""
+    except Exception as error:
+        return None, str(error)
+
+hlo, reason = attempt(refined) if sys.argv[2] == "refine" else attempt(lower, data)
+if sys.argv[2] != "refine" and (hlo is None or re.search(r"\\[(\\d+,)*\\?", hlo.as_hlo_text())):
+    hlo = attempt(refined)[0] or hlo
+if hlo is None:
+    sys.stdout.write(reason)
+    sys.exit(int(sys.argv[3]))
+sys.stdout.buffer.write(hlo.as_serialized_hlo_module_proto())
+"""
+
+
+def hlo_from_text(text: str) -> bytes:
+    """Serialized HloModuleProto of HLO text.
+
+    Raises
+    ------
+    HloParseError
+        If the text elides constants, is no HLO, or there is no jaxlib.
+    """
+    if _ELIDED_CONSTANT.search(text):
+        # jaxlib's parser accepts them and fills in numbers of its own
+        raise HloParseError(
+            "the HLO text elides constants as constant({...}); print it with large constants "
+            "(as_hlo_text(print_large_constants=True)) or use the serialized proto"
+        )
+    names = ("jaxlib._hlo", "jaxlib.xla_extension")  # current and older jaxlib
+    parser = _module_with("hlo_module_from_text", names, "HLO text")
+    try:
+        return _run(_TEXT_TO_HLO, [parser], text.encode(), "the HLO text")
+    except HloParseError as error:
+        older = older_text(text)
+        if older == text:
+            raise HloParseError(f"{error}{text_hint(str(error))}") from None
+    return hlo_from_text(older)
+
+
+def hlo_from_mlir(data: bytes, refine: bool = False) -> bytes:
+    """Serialized HloModuleProto of a module in StableHLO, MHLO, CHLO or VHLO: MLIR text, bytecode, portable artifact.
+
+    Parameters
+    ----------
+    data : bytes
+    refine : bool
+        Propagate main's static shapes through the module first; it also folds what depends on shapes alone. Without it
+        that happens only to modules which have open shapes inside.
+
+    Raises
+    ------
+    HloParseError
+        If XLA cannot parse or translate the module, or there is no jaxlib; an `UnknownDimensionsError` if it has
+        dimensions that are no numbers. Dimensions of main's arguments may stay
+        open in the result.
+    """
+    if _ELIDED_ATTRIBUTE in data:
+        raise HloParseError(
+            "the MLIR text elides constants as dense_resource<__elided__>; print it with large elements"
+        )
+    xla = _module_with("mlir", ("jaxlib._jax",), "StableHLO")
+    integers = _without_quantized_types(data) if b"!quant." in data else b""
+    if integers:
+        return hlo_from_mlir(integers, refine)
+    arguments = [xla, "refine" if refine else "plain", str(REFUSED)]
+    try:
+        return _run(_MLIR_TO_HLO, arguments, older_artifact(data), "the MLIR module")
+    except HloParseError as error:
+        integers = _without_quantized_types(data) if data.startswith(b"ML\xefR") else b""
+        if integers:
+            return hlo_from_mlir(integers, refine)
+        hint = mlir_hint(data, str(error))
+        unknown = unknown_dimensions(data, str(error))
+        if unknown is not None:
+            raise UnknownDimensionsError(f"{unknown}{hint}") from None
+        raise HloParseError(f"{error}{hint}") from None
+
+
+def _without_quantized_types(data: bytes) -> bytes:
+    """MLIR of integers for a module with quantized types, empty if it has none; HloParseError if it cannot be had.
+
+    XLA's translation ends its process on some of them, so it sees no text that has any; bytecode does not tell.
+    """
+    try:
+        return _run(_QUANTIZED.read_text(), [], older_artifact(data), "the quantized MLIR module")
+    except HloParseError as error:
+        if QUANTIZED_REFUSAL in str(error):
+            raise
+        return b""  # XLA says what is wrong
+
+
+def _module_with(attribute: str, names: tuple[str, ...], what: str) -> str:
+    """The first of `names` that can be imported and has the attribute."""
+    for name in names:
+        try:
+            if hasattr(importlib.import_module(name), attribute):
+                return name
+        except ImportError:
+            continue
+    raise HloParseError(f"{what} needs jaxlib to parse it: pip install jaxlib, or use the serialized HloModuleProto")
+
+
+def _run(script: str, arguments: list[str], data: bytes, what: str) -> bytes:
+    """What the script writes for `data`; HloParseError with its last words if it fails."""
+    done = subprocess.run([sys.executable, "-c", script, *arguments], input=data, capture_output=True, check=False)
+    if done.returncode:
+        words = done.stdout if done.returncode == REFUSED else done.stderr
+        lines = [line.strip() for line in words.decode("utf-8", "replace").splitlines()]
+        told = [line for line in lines if line and not line.startswith(_NOISE)]
+        raise HloParseError(f"jaxlib cannot parse {what}: " + " ".join(told[:3] or ["it ended without a word"]))
+    return done.stdout

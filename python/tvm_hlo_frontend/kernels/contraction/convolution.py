@@ -1,0 +1,71 @@
+"""convolution: channels-first, any number of spatial dimensions, any element type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tvm import te
+
+from ...tensor_ir.compat import tir
+from .. import plans
+from ..spec import KernelSpec
+from ..table import KernelTable
+from .dot import convert_sum
+
+table = KernelTable()
+
+
+@table.kernel("convolution", "extern")
+def convolution(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
+    """data[N, C, spatial...] * kernel[O, C / groups, spatial...] -> [N, O, spatial...].
+
+    Parameters of the spec, per spatial dimension: ``stride``, ``low`` (padding, may be negative; what is beyond the
+    other end follows from the result's size), ``window_dilation``, ``base_dilation``; then ``groups`` and the
+    ``accumulator`` dtype. XLA operation semantics: ConvGeneralDilated; rules 49, 50 and 52.
+    """
+    data, weight = inputs
+    parameters = spec.parameters
+    accumulator, groups = parameters["accumulator"], parameters["groups"]
+    dimensions, dtype = results[0]
+    outputs = int(dimensions[1]) // groups
+    channels = int(weight.shape[1])
+    padded = _padded(data, weight, parameters, [int(size) for size in dimensions])
+    channel = te.reduce_axis((0, channels), name="channel")
+    window = [te.reduce_axis((0, int(size)), name=f"window{axis}") for axis, size in enumerate(weight.shape[2:])]
+
+    def element(n: Any, o: Any, *position: Any) -> Any:
+        source = [
+            p * stride + w * dilation
+            for p, w, stride, dilation in zip(position, window, parameters["stride"], parameters["window_dilation"])
+        ]
+        c = channel if groups == 1 else tir.indexdiv(o, outputs) * channels + channel
+        product = padded(n, c, *source) * weight(o, channel, *window).astype(accumulator)
+        return te.sum(product, axis=[channel, *window])
+
+    total = te.compute(tuple(dimensions), element, name=plans.CONVOLUTION_SUM)
+    return [te.compute(tuple(dimensions), lambda *i: convert_sum(total(*i), dtype), name=plans.CONVOLUTION_OUT)]
+
+
+def _padded(data: Any, weight: Any, parameters: dict[str, Any], dimensions: Sequence[int]) -> Any:
+    """Holes and padding filled with zeros, in the accumulator's type; exactly as much as the windows reach."""
+    accumulator = parameters["accumulator"]
+    reach = [
+        (size - 1) * stride + (int(extent) - 1) * dilation + 1
+        for size, stride, extent, dilation in zip(
+            dimensions[2:], parameters["stride"], weight.shape[2:], parameters["window_dilation"]
+        )
+    ]
+
+    def element(n: Any, c: Any, *position: Any) -> Any:
+        inside, source = [], []
+        for p, low, step, size in zip(position, parameters["low"], parameters["base_dilation"], data.shape[2:]):
+            offset = p - low
+            inside += [offset >= 0, offset < (size - 1) * step + 1]
+            if step > 1:
+                inside.append(tir.indexmod(offset, step) == 0)
+            source.append(tir.indexdiv(offset, step) if step > 1 else offset)
+        value = data(n, c, *source).astype(accumulator)
+        return tir.if_then_else(tir.all(*inside), value, tir.const(0, accumulator)) if inside else value
+
+    return te.compute((*data.shape[:2], *reach), element, name=plans.CONVOLUTION_PADDED)

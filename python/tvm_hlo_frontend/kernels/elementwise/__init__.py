@@ -1,0 +1,1 @@
+"""Scalar expressions at every index."""

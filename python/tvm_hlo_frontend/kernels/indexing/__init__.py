@@ -1,0 +1,1 @@
+"""Gather, scatter, sort, and movement by index."""

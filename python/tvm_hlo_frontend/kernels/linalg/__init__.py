@@ -1,0 +1,1 @@
+"""Linear algebra, one problem per element of the batch."""

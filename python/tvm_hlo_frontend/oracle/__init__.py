@@ -1,0 +1,1 @@
+"""XLA:CPU as the reference: running, timing and comparing."""

@@ -1,0 +1,1 @@
+"""Single opcodes in terms of others."""

@@ -1,0 +1,70 @@
+"""Custom-calls that frameworks emit for linear algebra, in terms of opcodes and kernels (rule 75)."""
+
+from __future__ import annotations
+
+from ...hlo.ir.attributes import CustomCallAttributes
+from ...hlo.ir.builder import RewriteBuilder, transform
+from ...hlo.ir.module import HloInstruction, HloModule
+from ...hlo.ir.shape import Shape
+from ..capabilities import Capabilities
+from .factorizations import Site
+from .gpu import expand_gpu, expands_gpu_target
+from .lapack import ROUTINES, expand_lapack, routine_of
+from .portable import expand_portable
+
+PORTABLE_TARGETS = ("LuDecomposition", "Qr", "ProductOfElementaryHouseholderReflectors", "Eigh")
+
+
+def expand_linalg_custom_calls(module: HloModule, capabilities: Capabilities) -> HloModule:
+    """`module` with opcodes and kernel calls in the place of custom-calls to LAPACK, its like of GPUs, portable names.
+
+    Layouts that the calls ask for are physical and play no part. Workspace results of old calls become zeros. Calls
+    that have a converter of their own stay.
+    """
+
+    def expand(
+        builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
+    ) -> HloInstruction | None:
+        return _expand(builder, instruction, operands) if _is_known(instruction, capabilities.targets) else None
+
+    if not any(_is_known(instruction, capabilities.targets) for instruction in module.instructions):
+        return module
+    return transform(module, expand)
+
+
+def _is_known(instruction: HloInstruction, converted: frozenset[str]) -> bool:
+    attributes = instruction.attributes
+    if not isinstance(attributes, CustomCallAttributes) or not instruction.shape.is_static:
+        return False
+    if attributes.target in converted:
+        return False
+    return expands_target(attributes.target)
+
+
+def expands_target(target: str) -> bool:
+    """Whether custom-calls to `target` are known here."""
+    found = routine_of(target)
+    is_lapack = found is not None and found[0] in ROUTINES
+    return is_lapack or target in PORTABLE_TARGETS or expands_gpu_target(target)
+
+
+def _expand(
+    builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
+) -> HloInstruction | None:
+    assert isinstance(instruction.attributes, CustomCallAttributes)
+    site, target = Site(builder, instruction.metadata), instruction.attributes.target
+    roads = (expand_portable, expand_lapack, expand_gpu)
+    results = next((made for road in roads if (made := road(site, instruction, target, operands)) is not None), None)
+    if results is None:
+        return None
+    shapes = instruction.shape.tuple_shapes if instruction.shape.is_tuple else (instruction.shape,)
+    if not all(_same(made.shape, shape) for made, shape in zip(results, shapes)):
+        return None  # another interface under the same name
+    if not instruction.shape.is_tuple:
+        return results[0]
+    workspace = [site.filled(0, shape) for shape in shapes[len(results) :]]
+    return site.add("tuple", [*results, *workspace])
+
+
+def _same(made: Shape, declared: Shape) -> bool:
+    return (made.element_type, made.dimensions) == (declared.element_type, declared.dimensions)

@@ -1,0 +1,1 @@
+"""Random bits and numbers in terms of other opcodes."""

@@ -1,0 +1,1 @@
+"""Schedules of te stages, for TVM <= 0.19."""

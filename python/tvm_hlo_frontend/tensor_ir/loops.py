@@ -1,0 +1,115 @@
+"""Loop nests of extern kernels: what the kernels write their statements with."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import tvm
+from tvm import te
+
+from .compat import LEAVES, call_intrinsic, dtype_of, statement_builder, tir
+from .primitives import STORED_VALUE
+
+# fewer scalar operations than this are not worth a thread
+PARALLEL_WORK = 16_384
+
+
+class Loops:
+    """Builds one statement."""
+
+    def __init__(self) -> None:
+        self._builder = statement_builder()
+        self._numbers = itertools.count()
+
+    def array(self, buffer: Any) -> Any:
+        """`buffer`, readable and writable by subscripts."""
+        return self._builder.buffer_ptr(buffer)
+
+    def loop(self, extent: Any, name: str, parallel: bool = False) -> Any:
+        """Context manager of a loop; gives its variable."""
+        return self._builder.for_range(0, extent, name=self._name(name), kind="parallel" if parallel else "serial")
+
+    def vector(self, lanes: int, name: str = "lane") -> Any:
+        """Context manager of a loop over `lanes` neighbours, as one vector where the target has vectors."""
+        target = tvm.target.Target.current(allow_none=True)
+        kind = "vectorize" if lanes > 1 and (target is None or target.kind.name == "llvm") else "serial"
+        return self._builder.for_range(0, lanes, name=self._name(name), kind=kind)
+
+    def repeat(self, condition: Any) -> Any:
+        """Context manager of a loop as long as `condition`, an expression of memory, holds."""
+        return self._builder.while_loop(condition)
+
+    def when(self, condition: Any) -> Any:
+        """Context manager: the statements inside only if `condition` holds."""
+        return self._builder.if_scope(condition)
+
+    def otherwise(self) -> Any:
+        """Context manager: else of the last `when`."""
+        return self._builder.else_scope()
+
+    def scratch(self, size: int, dtype: str, name: str = "scratch") -> Any:
+        """Memory of one thread for `size` elements, on the stack where it is small."""
+        # small constant allocations are on the stack whatever the scope, large ones must come from the workspace
+        scope = "local" if size <= 4096 else "global"
+        return self._builder.allocate(dtype, (size,), name=self._name(name), scope=scope)
+
+    def values(self, expressions: Sequence[Any], name: str = "value") -> list[Any]:
+        """The values of `expressions` now, whatever is stored afterwards."""
+        return [self._builder.let(self._name(name), stored(expression)) for expression in expressions]
+
+    def in_memory(self, expression: Any, name: str = "value") -> Any:
+        """The value of `expression` now, by way of memory that LLVM puts into a register.
+
+        TVM's passes take exponential time along chains of variables, as they follow each into its uses. Where one is
+        bound to an expression with Lets, they bind those a second time: to something else if common subexpressions
+        were taken out of them, which they refuse.
+        """
+        dtype = dtype_of(expression)
+        memory = self.scratch(1, "int8" if dtype == "bool" else dtype, name)
+        memory[0] = expression.astype("int8") if dtype == "bool" else expression
+        (loaded,) = self.values([memory[0]], name)
+        return tir.NE(loaded, tir.const(0, "int8")) if dtype == "bool" else loaded
+
+    def finish(self) -> Any:
+        """The statement."""
+        return self._builder.get()
+
+    def _name(self, name: str) -> str:
+        return f"{name}{next(self._numbers)}"
+
+
+def extern(inputs: Sequence[Any], results: Sequence[tuple[tuple, str]], generate: Any, name: str) -> list[Any]:
+    """te tensors of an extern kernel.
+
+    Parameters
+    ----------
+    inputs : sequence of te.Tensor
+    results : sequence of (dimensions, TVM dtype)
+    generate : callable
+        ``generate(loops, inputs, outputs)`` with arrays that take one subscript per dimension (and have at least one).
+    name : str
+    """
+
+    def body(ins: Sequence[Any], outs: Sequence[Any]) -> Any:
+        loops = Loops()
+        generate(loops, [loops.array(b) for b in ins], [loops.array(b) for b in outs])
+        return loops.finish()
+
+    shapes = [tuple(dimensions) for dimensions, _ in results]
+    made = te.extern(shapes, list(inputs), body, name=name, dtype=[dtype for _, dtype in results])
+    return list(made) if isinstance(made, (list, tuple)) or len(results) > 1 else [made]
+
+
+def stored(expression: Any) -> Any:
+    """`expression` such that TVM's simplifier does not follow a Let of it into every use, which takes exponential time
+    along a chain; loads are left alone as they are."""
+    if isinstance(expression, LEAVES):
+        return expression
+    return call_intrinsic(dtype_of(expression), STORED_VALUE, expression)
+
+
+def static(dimensions: Sequence[Any]) -> tuple[int, ...]:
+    """Constant dimensions as Python numbers."""
+    return tuple(int(size) for size in dimensions)
