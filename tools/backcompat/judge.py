@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from conformance.factorisations import adjoint, close, matched, orthonormal, unit, wide
 
+from tools.conformance.factorisations import adjoint, close, matched, orthonormal, unit, wide
 from tvm_hlo_frontend.oracle.tolerance import judge_arrays, judge_metadata
 
 from .saved import SavedModule

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from conformance.outcome import PASS, REFUSED, WRONG, Outcome, error_message, shorten
+from tools.conformance.outcome import PASS, REFUSED, WRONG, Outcome, error_message, shorten
 
 from .judge import judge
 from .saved import SavedModule, exported_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from conformance.outcome import Outcome
-from conformance.worker import Announce, import_all, serve
+from tools.conformance.outcome import Outcome
+from tools.conformance.worker import Announce, import_all, serve
 
 
 def prepare() -> Callable[[dict[str, Any], Announce], Outcome]:

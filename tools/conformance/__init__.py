@@ -1,1 +1,1 @@
-"""JAX's primitive harnesses through TVM, judged by XLA's results: what `tools/conformance.py` and the tests run."""
+"""JAX's primitive harnesses through TVM, judged by XLA's results: what `tools/conformance/` and the tests run."""

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from .outcome import Outcome, shorten
 
-WORKER = "conformance.worker"
+WORKER = "tools.conformance.worker"
 ROOT = Path(__file__).resolve().parents[2]
 # importing JAX and TVM on a busy machine
 START_TIMEOUT = 300.0
@@ -110,23 +110,20 @@ def serve(
 
 
 def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment for another one: the tools are found, and `settings` hold."""
+    """This process's environment for another one, in which `settings` hold."""
     # one thread each: the workers share the cores
-    environment = {
+    return {
         "TVM_NUM_THREADS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "JAX_PLATFORMS": "cpu",
         **os.environ,
         **settings,
     }
-    folders = [str(ROOT / "tools"), str(ROOT / "tests" / "python" / "frontend"), os.environ.get("PYTHONPATH", "")]
-    environment["PYTHONPATH"] = os.pathsep.join(folder for folder in folders if folder)
-    return environment
 
 
 def groups_with(settings: Mapping[str, str]) -> dict[str, str]:
     """Group by name of the harnesses that another process with these variables set has."""
-    command = [sys.executable, "-m", "conformance.harnesses"]
+    command = [sys.executable, "-m", "tools.conformance.harnesses"]
     listed = subprocess.run(command, env=environment_of(settings), cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(listed.stdout.splitlines()[-1])
 

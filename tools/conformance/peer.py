@@ -51,8 +51,9 @@ def main() -> None:
     """Serve harnesses until stdin ends."""
 
     def prepare() -> Callable[[dict[str, Any], Announce], Outcome]:
-        import oracle  # noqa: F401
         import tvm.relax.frontend.stablehlo  # noqa: F401
+
+        from tools.support import oracle  # noqa: F401
 
         harnesses = load_harnesses()
 
@@ -90,9 +91,10 @@ def run_peer(harness: Any, setup: str, announce: Announce) -> Outcome:
 def differences(harness: Any, enter: Callable[[str], None]) -> list[str]:
     """What differs between TVM and XLA."""
     import tvm
-    from oracle import run_xla
     from tvm import relax
     from tvm.relax.frontend.stablehlo import from_stablehlo
+
+    from tools.support.oracle import run_xla
 
     enter("lower")
     lowered, arguments = lower_in_jax(harness)

@@ -78,10 +78,9 @@ def staged(
 
 def differences(harness: Any, enter: Callable[[str], None], plain: bool | str, export: Path | None) -> list[str]:
     """What differs between TVM and XLA."""
-    from compare import converted, run_tvm
-    from oracle import run_xla
-
     import tvm_hlo_frontend
+    from tools.support.compare import converted, run_tvm
+    from tools.support.oracle import run_xla
 
     enter("lower")
     case = lower(harness)

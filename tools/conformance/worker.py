@@ -63,9 +63,9 @@ def serve(prepare: Callable[[], Callable[[dict[str, Any], Announce], Outcome]]) 
 
 def import_all() -> None:
     """What the first harness would otherwise be charged for."""
-    import compare  # noqa: F401
     import tvm  # noqa: F401
 
+    from tools.support import compare  # noqa: F401
     from tvm_hlo_frontend.backends.select import load_dialect
 
     load_dialect()

@@ -5,13 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-import detection_model
-import flax_models
-import jax_programs
-import pytorch_models
-import quantized_models
-from model_types import Model, ModelInstance
-from models import keras_model, model_named
+from tools.models import detection as detection_model
+from tools.models import flax_models, jax_programs, pytorch_models, quantized_models
+from tools.models.library import keras_model, model_named
+from tools.models.types import Model, ModelInstance
 
 
 def _model(

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from calibration import input_sensitivity, sampled, weight_sensitivities
-from conformance.outcome import PASS, REFUSED, WRONG, Outcome, error_message, shorten
-from conformance.stages import STATUS_OF_STAGE, refusal_message
-from demo_run import as_list, convert, import_tvm, latencies, timed
-from model_types import Model, ModelInstance
-from models import relative_error
-
 import tvm_hlo_frontend
+from tools.conformance.outcome import PASS, REFUSED, WRONG, Outcome, error_message, shorten
+from tools.conformance.stages import STATUS_OF_STAGE, refusal_message
+from tools.demo.run import as_list, convert, import_tvm, latencies, timed
+from tools.models.calibration import input_sensitivity, sampled, weight_sensitivities
+from tools.models.library import relative_error
+from tools.models.types import Model, ModelInstance
 from tvm_hlo_frontend.errors import LoweringError
 from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.oracle.xla_cpu import compile_xla

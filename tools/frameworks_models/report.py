@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from conformance.outcome import PASS, Outcome
-from conformance.report import cell
+from tools.conformance.outcome import PASS, Outcome
+from tools.conformance.report import cell
 
 from . import LIMIT, TOLERANCE
 

@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from conformance.outcome import Outcome
-from conformance.worker import Announce, serve
+from tools.conformance.outcome import Outcome
+from tools.conformance.worker import Announce, serve
 
 DIALECT = "TVM_HLO_DIALECT"
 

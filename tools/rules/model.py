@@ -9,10 +9,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-TESTS = "tests/python/frontend"
+TESTS = "tests/python"
 PACKAGE = "python/tvm_hlo_frontend"
 
 _IN_A_NAME = re.compile(r"rules?_?(\d+(?:_and_\d+)*)")
+
+
+def node_id(root: Path, test: str) -> str:
+    """pytest's id of ``test_file.py::test…`` in a tree, wherever the file is below `TESTS`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, or several.
+    """
+    name, _, rest = test.partition("::")
+    found = list((root / TESTS).rglob(name))
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} files below {TESTS} are called {name}")
+    return f"{found[0].relative_to(root).as_posix()}::{rest}"
 
 
 def rules_named(node_id: str) -> set[int]:
@@ -32,7 +47,7 @@ class Break:
     before, after : str
         `before` occurs once in the file, in what `where` names.
     tests : tuple of str
-        Node ids below `TESTS`, of which at least one must fail; each names the rule.
+        Node ids without folders, of which at least one must fail; each names the rule.
     also : tuple of (str, str)
         Further such changes of the same file.
     """

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .model import PACKAGE, TESTS, Break, broken
+from .model import PACKAGE, Break, broken, node_id
 from .recorder import JOURNAL
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,7 +62,7 @@ class Copy:
         shutil.copy2(source / "pyproject.toml", folder)
 
     def environment(self) -> dict[str, str]:
-        path = os.pathsep.join(str(self.folder / name) for name in ("python", "tools"))
+        path = os.pathsep.join(str(folder) for folder in (self.folder / "python", self.folder))
         # no bytecode: a changed file may have the size and the second of the one before
         return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", JOURNAL: str(self.folder / "journal")}
 
@@ -90,8 +90,18 @@ class Copy:
         """(exit code, events of the recorder, output) of some tests."""
         journal = self.folder / "journal"
         journal.write_text("")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "rules.recorder", *options]
-        done = self.run([*command, *(f"{TESTS}/{test}" for test in tests)], timeout)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "tools.rules.recorder",
+            *options,
+        ]
+        done = self.run([*command, *(node_id(self.folder, test) for test in tests)], timeout)
         events = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
         return done.returncode, events, done.stdout + done.stderr
 
@@ -146,7 +156,7 @@ def passing(copy: Copy, tests: Sequence[str]) -> set[str]:
         raise RuntimeError(output[-4000:])
 
     def passes(test: str) -> bool:
-        own = [outcome for name, outcome in outcomes.items() if belongs(name, f"{TESTS}/{test}")]
+        own = [outcome for name, outcome in outcomes.items() if belongs(name, node_id(copy.folder, test))]
         return bool(own) and all(outcome == "passed" for outcome in own)
 
     return {test for test in tests if passes(test)}

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from conformance.outcome import PASS, REFUSED, WRONG, Outcome, error_message, shorten
-from conformance.stages import refusal_message
 
+from tools.conformance.outcome import PASS, REFUSED, WRONG, Outcome, error_message, shorten
+from tools.conformance.stages import refusal_message
 from tvm_hlo_frontend.oracle.tolerance import judge_arrays, judge_metadata
 
 from .case import Case

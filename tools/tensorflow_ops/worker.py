@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from conformance.outcome import Outcome
-from conformance.worker import Announce, serve
+from tools.conformance.outcome import Outcome
+from tools.conformance.worker import Announce, serve
 
 
 def prepare() -> Callable[[dict[str, Any], Announce], Outcome]:

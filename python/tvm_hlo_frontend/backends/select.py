@@ -12,11 +12,11 @@ from .signature import Signature
 
 DIALECTS = ("relay", "relax")
 NO_TVM = (
-    "no TVM is installed; `pip install apache-tvm` brings today's, with Relax; `python tools/relay_wheel.py` builds a "
+    "no TVM is installed; `pip install apache-tvm` brings today's, with Relax; `python -m tools.relay_wheel` builds a "
     "CPU wheel of TVM 0.17, with Relay"
 )
 NO_RELAY = (
-    "this TVM has no Relay: dialect 'relay' needs TVM <= 0.19. `python tools/relay_wheel.py` builds a CPU wheel of "
+    "this TVM has no Relay: dialect 'relay' needs TVM <= 0.19. `python -m tools.relay_wheel` builds a CPU wheel of "
     "TVM 0.17 with Relay; install it into an environment of its own."
 )
 NO_RELAX = "this TVM is too old for dialect 'relax', which needs TVM >= 0.25: `pip install apache-tvm`."

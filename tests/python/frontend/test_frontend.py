@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tvm
-from compare import run_plain
-from dialect_marks import DIALECT, relay_only
+from tools.support.compare import run_plain
 
 import tvm_hlo_frontend
+from tests.support.dialect_marks import DIALECT, relay_only
 from tvm_hlo_frontend import SignatureError, build, from_hlo, report_of, signature_of
 from tvm_hlo_frontend.backends.select import mod_and_params, parameter_names
 from tvm_hlo_frontend.convert.input_names import parameter_names as names_of_parameters

@@ -1,0 +1,112 @@
+"""What TVM's own passes and tools make of Relax modules; docs/howto/relax.md tells of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tvm
+
+from tests.support.dialect_marks import DIALECT, skip_file
+from tvm_hlo_frontend import build, from_hlo
+from tvm_hlo_frontend.hlo.ir.attributes import DimensionsAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
+from tvm_hlo_frontend.hlo.ir.shape import array_shape
+
+if DIALECT != "relax":
+    skip_file("relax", "passes of Relax")
+
+from tvm import relax
+
+from tvm_hlo_frontend.schedules.prim_func import schedule_module_pass
+
+SHAPE = array_shape("f32", (3, 5))
+X = np.linspace(-2, 2, 15, dtype="float32").reshape(3, 5)
+TARGET = tvm.target.Target("llvm")
+FUSION = tvm.transform.Sequential(
+    [
+        relax.transform.LegalizeOps(),
+        relax.transform.AnnotateTIROpPattern(),
+        relax.transform.FuseOps(),
+        relax.transform.FuseTIR(),
+    ]
+)
+PASSES = {
+    "FoldConstant": relax.transform.FoldConstant(),
+    "EliminateCommonSubexpr": relax.transform.EliminateCommonSubexpr(),
+    "DeadCodeElimination": relax.transform.DeadCodeElimination(),
+    "CanonicalizeBindings": relax.transform.CanonicalizeBindings(),
+    "LegalizeOps": relax.transform.LegalizeOps(),
+    "fusion": FUSION,
+    "fusion and schedules": tvm.transform.Sequential([FUSION, schedule_module_pass(TARGET)]),
+}
+
+
+@pytest.fixture(scope="module")
+def mod():
+    """Operators of Relax, kernels that fuse, constants, and the same kernel twice."""
+    builder = ComputationBuilder("main")
+    x = builder.parameter(0, SHAPE, name="x")
+    weights = builder.constant(np.linspace(0, 1, 15, dtype="float32").reshape(3, 5))
+    both = [builder.add("tanh", [builder.add("add", [x, weights])]) for _ in range(2)]
+    flipped = builder.add("reverse", [both[1]], attributes=DimensionsAttributes((1,)))
+    scaled = builder.add("multiply", [flipped, builder.add("exponential", [weights])])
+    return from_hlo(module("passes", builder.build(builder.add("tuple", [both[0], scaled]))))
+
+
+def run(mod):
+    machine = relax.VirtualMachine(tvm.compile(mod, TARGET), tvm.cpu())
+    return [array.numpy() for array in machine["main"](tvm.runtime.tensor(X))]
+
+
+def calls(mod):
+    found = []
+    relax.analysis.post_order_visit(mod["main"], lambda e: found.append(e) if isinstance(e, relax.Call) else None)
+    return len(found)
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_numbers_stay(mod, name):
+    for ours, before in zip(run(PASSES[name](mod)), run(mod), strict=True):
+        np.testing.assert_array_equal(ours, before)
+
+
+def test_plain_compilation_and_build_agree(mod):
+    for plain, built in zip(run(mod), build(mod)(X), strict=True):
+        np.testing.assert_allclose(built, plain, rtol=1e-6)
+
+
+def test_equal_kernels_of_equal_operands_are_merged_and_constants_folded(mod):
+    merged = PASSES["EliminateCommonSubexpr"](mod)
+    folded = PASSES["FoldConstant"](merged)
+    assert calls(mod) > calls(merged) > calls(folded)
+
+
+def test_kernels_fuse(mod):
+    assert calls(PASSES["DeadCodeElimination"](FUSION(mod))) < calls(mod)
+
+
+def test_modules_survive_json(mod):
+    again = tvm.ir.load_json(tvm.ir.save_json(mod))
+    tvm.ir.assert_structural_equal(again, mod)
+    for ours, before in zip(build(again)(X), build(mod)(X), strict=True):
+        np.testing.assert_array_equal(ours, before)
+
+
+def test_text_shows_the_kernels_but_cannot_be_parsed_back(mod):
+    text = mod.script()
+    assert "def main(" in text and "R.call_tir" in text and "hlo_" in text
+    with pytest.raises(tvm.error.DiagnosticError, match="hlo_"):
+        tvm.script.from_source(mod.script(show_meta=True))
+
+
+def test_mixed_precision_changes_no_kernel(mod):
+    halved = relax.transform.ToMixedPrecision("float16")(mod)
+    for ours, before in zip(run(halved), run(mod), strict=True):
+        np.testing.assert_array_equal(ours, before)
+
+
+def test_mixed_precision_does_not_take_weights_of_kernels():
+    pytest.importorskip("jax")
+    mod = relax.frontend.from_jax(lambda x, w: x @ w, X, X.T, weight_argnums=(1,))
+    with pytest.raises(tvm.error.InternalError, match="Expected TensorType"):
+        relax.transform.ToMixedPrecision("float16")(mod)

@@ -1,0 +1,182 @@
+"""from_jax and from_stablehlo of what jax.export makes: names, platforms, symbolic dimensions, serialized artifacts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from tools.support.compare import run_plain
+
+import tvm_hlo_frontend
+from tests.support.dialect_marks import DIALECT
+from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.errors import HloParseError, LoweringError, SignatureError
+from tvm_hlo_frontend.frameworks.jax import from_jax, lower_jax
+from tvm_hlo_frontend.frameworks.stablehlo import from_stablehlo, lower_stablehlo
+from tvm_hlo_frontend.hlo.proto.reader import read
+
+jax = pytest.importorskip("jax")
+from jax import export  # noqa: E402
+
+jnp = jax.numpy
+X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
+WEIGHTS = {"kernel": np.arange(12, dtype=np.float32).reshape(3, 4) / 7, "bias": np.ones(4, np.float32)}
+# the module of an export does not hold unused arguments, nor their names
+NAMES = ("x", "arg1", "weights.bias", "weights.kernel", "scale")
+
+
+def layer(x, unused, weights, *, scale):
+    return {"y": jax.nn.relu(x @ weights["kernel"]) + weights["bias"], "x": x * scale}
+
+
+def exported_layer(**options):
+    return export.export(jax.jit(layer), **options)(X, np.zeros(5), WEIGHTS, scale=np.float32(2))
+
+
+def by_platform(x):
+    return jax.lax.platform_dependent(x, cpu=lambda v: v + 1, tpu=lambda v: v * 3)
+
+
+@pytest.mark.parametrize("serialized", [False, True])
+@pytest.mark.parametrize("road", [from_jax, from_stablehlo])
+def test_export_runs_with_the_names_of_the_function(road, serialized):
+    exported = exported_layer()
+    mod, params = mod_and_params(road(bytes(exported.serialize()) if serialized else exported))
+    assert tuple(parameter.name for parameter in tvm_hlo_frontend.signature_of(mod).parameters) == NAMES
+    weights = [WEIGHTS["bias"], WEIGHTS["kernel"]]
+    results = tvm_hlo_frontend.build(mod, params)(X, np.zeros(5, np.float32), *weights, np.float32(2))
+    results = jax.tree.unflatten(exported.out_tree, results)
+    wanted = layer(X, None, WEIGHTS, scale=2)
+    np.testing.assert_allclose(results["y"], wanted["y"], rtol=1e-6)
+    np.testing.assert_array_equal(results["x"], wanted["x"])
+
+
+def test_file_with_an_export(tmp_path):
+    path = tmp_path / "layer.jax_export"
+    path.write_bytes(exported_layer().serialize())
+    assert lower_jax(path).input_names == lower_stablehlo(str(path)).input_names == NAMES
+
+
+def test_arguments_give_weights_their_values():
+    lowered = lower_jax(exported_layer(), X, np.zeros(5, np.float32), WEIGHTS, scale=2.0, weight_argnums=(2,))
+    assert lowered.input_names == NAMES and sorted(lowered.parameter_values) == [2, 3]
+    np.testing.assert_array_equal(lowered.parameter_values[3], WEIGHTS["kernel"])
+    assert str(lowered.result_structure) == "PyTreeDef({'x': *, 'y': *})"
+
+
+@pytest.mark.parametrize(
+    ("platforms", "wanted", "factor"),
+    [(("cpu",), None, 0), (("tpu",), None, 3), (("cpu", "tpu"), None, 0), (("cpu", "tpu"), ("tpu",), 3)],
+)
+def test_platform_of_an_export_is_chosen_at_conversion(platforms, wanted, factor):
+    exported = export.export(jax.jit(by_platform), platforms=platforms)(X)
+    lowered = lower_jax(exported, lowering_platforms=wanted)
+    assert lowered.input_names == ("x",)
+    assert "conditional" not in {instruction.opcode for instruction in read(lowered.hlo).instructions}
+    mod, params = mod_and_params(from_jax(exported, lowering_platforms=wanted))
+    np.testing.assert_array_equal(tvm_hlo_frontend.build(mod, params)(X), X * factor if factor else X + 1)
+
+
+def test_platforms_that_were_not_exported_are_refused():
+    exported = export.export(jax.jit(by_platform), platforms=("cpu",))(X)
+    with pytest.raises(LoweringError, match=r"exported for cpu; .* not tpu"):
+        lower_jax(exported, lowering_platforms=("tpu",))
+
+
+def test_mlir_of_several_platforms_asks_for_the_export():
+    exported = export.export(jax.jit(by_platform), platforms=("cpu", "tpu"))(X)
+    for mlir in (exported.mlir_module(), exported.mlir_module_serialized):
+        with pytest.raises(LoweringError, match=r"several platforms.*jax\.export\.Exported"):
+            from_stablehlo(mlir)
+
+
+def polymorphic_layer():
+    batch, inner = export.symbolic_shape("b, n")
+    shapes = (batch, inner), (5,), {"kernel": (inner, 4), "bias": (4,)}
+    specs = [jax.tree.map(lambda s: jax.ShapeDtypeStruct(s, np.float32), s, is_leaf=_is_shape) for s in shapes]
+    return export.export(jax.jit(layer))(*specs, scale=jax.ShapeDtypeStruct((), np.float32))
+
+
+def _is_shape(value):
+    return isinstance(value, tuple)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_arguments_give_symbolic_dimensions_their_sizes(batch):
+    exported = polymorphic_layer()
+    arguments = (X[:batch], np.zeros(5, np.float32), WEIGHTS)
+    mod, params = mod_and_params(
+        from_jax(exported, *arguments, scale=np.float32(2), weight_argnums=(2,), freeze_params=False)
+    )
+    names = tuple(parameter.name for parameter in tvm_hlo_frontend.signature_of(mod).parameters)
+    wanted = NAMES if DIALECT == "relay" else (*NAMES[:2], NAMES[4], *NAMES[2:4])  # weights last
+    assert names == tuple(name.replace("arg1", "unused") for name in wanted)
+    got = tvm_hlo_frontend.build(mod, params)(X[:batch], np.zeros(5, np.float32), np.float32(2))
+    wanted = jax.tree.leaves(layer(*arguments, scale=2))
+    for ours, theirs in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_symbolic_dimensions_without_sizes_are_refused_by_name():
+    with pytest.raises(SignatureError, match=r"symbolic dimensions \(float32\[b,n\].*pass example arguments"):
+        lower_jax(polymorphic_layer())
+
+
+def perceptron(params, x):
+    for weight, bias in params[:-1]:
+        x = jax.nn.relu(x @ weight + bias)
+    weight, bias = params[-1]
+    return jax.nn.tanh(x @ weight) * 2 - bias
+
+
+def polymorphic_perceptron(function):
+    rng = np.random.default_rng(0)
+    sizes = (784, 128, 64, 10)
+    params = [
+        (rng.normal(size=(m, n)).astype(np.float32) / m**0.5, rng.normal(size=n).astype(np.float32))
+        for m, n in pairwise(sizes)
+    ]
+    shapes = jax.tree.map(lambda value: jax.ShapeDtypeStruct(value.shape, value.dtype), params)
+    (batch,) = export.symbolic_shape("b")
+    return export.export(jax.jit(function))(shapes, jax.ShapeDtypeStruct((batch, 784), np.float32)), params
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_dense_networks_with_a_symbolic_batch_take_any(plain):
+    exported, params = polymorphic_perceptron(perceptron)
+    values = dict(enumerate(jax.tree.leaves(params)))
+    mod, weights = mod_and_params(from_stablehlo(exported, parameter_values=values, freeze_params=False))
+    assert sorted(weights)[:2] == ["params_0_0", "params_0_1"]
+    (x,) = (parameter for parameter in tvm_hlo_frontend.signature_of(mod).parameters if not parameter.bound)
+    assert x.name == "x" and isinstance(x.dimensions[0], str)
+    if plain:
+        run = lambda x: run_plain(mod, weights, [x], True)[0]  # noqa: E731
+    else:
+        run = tvm_hlo_frontend.build(mod, weights)
+    for rows in (1, 3, 32):
+        image = np.random.default_rng(rows).normal(size=(rows, 784)).astype(np.float32)
+        np.testing.assert_allclose(run(image), perceptron(params, image), rtol=1e-5, atol=1e-5)
+
+
+def test_other_networks_with_a_symbolic_batch_are_refused_by_name():
+    exported, _ = polymorphic_perceptron(lambda params, x: jax.nn.softmax(perceptron(params, x)))
+    with pytest.raises(LoweringError, match="this module has reduce; export it with static shapes"):
+        from_stablehlo(exported)
+
+
+def test_arguments_that_do_not_fit_the_export_are_refused():
+    with pytest.raises(SignatureError, match="do not fit the export of layer"):
+        lower_jax(exported_layer(), X[:1], np.zeros(5, np.float32), WEIGHTS, scale=2.0)
+    with pytest.raises(SignatureError, match="do not fit the export of layer"):
+        lower_jax(exported_layer(), X)
+    with pytest.raises(SignatureError, match="static arguments are part of an export"):
+        lower_jax(exported_layer(), static_argnums=(1,))
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00" * 64, bytes(range(256)) * 4])
+def test_bytes_that_are_no_export_are_refused(data):
+    with pytest.raises(HloParseError, match=r"no serialized jax\.export\.Exported"):
+        from_jax(data)
+    with pytest.raises(HloParseError, match=r"neither MLIR .* nor an export"):
+        from_stablehlo(data)

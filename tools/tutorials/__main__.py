@@ -1,0 +1,77 @@
+"""Runs the tutorials: tutorials/*.py (percent format) become notebooks with their real output.
+
+Run: make tutorials   (python -m tools.tutorials [PART OF A NAME …] [--check] runs some; --check writes nothing)
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+ROOT = Path(__file__).resolve().parents[2]
+TUTORIALS = ROOT / "tutorials"
+TIMEOUT = 300  # seconds per cell
+ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def main() -> int:
+    """Run the tutorials; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="parts of the names of tutorials, by default all")
+    parser.add_argument("--check", action="store_true", help="only run them")
+    options = parser.parse_args()
+    os.environ.update(ENVIRONMENT)
+    failed = []
+    for script in sorted(TUTORIALS.glob("*.py")):
+        if options.names and not any(name in script.name for name in options.names):
+            continue
+        start = time.perf_counter()
+        try:
+            notebook = executed(script)
+        except CellExecutionError as error:
+            failed.append(script.name)
+            print(f"FAILED {script.name}\n{error}", file=sys.stderr)
+            continue
+        if not options.check:
+            nbformat.write(notebook, script.with_suffix(".ipynb"))
+        print(f"{script.name}: {time.perf_counter() - start:.0f} s", flush=True)
+    return 1 if failed else 0
+
+
+def executed(script: Path) -> nbformat.NotebookNode:
+    """Notebook of a script with its output; it runs in a folder of its own."""
+    notebook = jupytext.read(script)
+    with tempfile.TemporaryDirectory() as folder:
+        resources = {"metadata": {"path": folder}}
+        NotebookClient(notebook, timeout=TIMEOUT, kernel_name="python3", resources=resources).execute()
+    for number, cell in enumerate(notebook.cells):
+        # what is another at every run says nothing to a reader
+        cell.metadata.pop("execution", None)
+        cell.id = f"cell-{number}"
+        if cell.cell_type == "code":
+            cell.outputs = [settled(output) for output in cell.outputs if output.get("name") != "stderr"]
+    notebook.metadata.pop("language_info", None)
+    return notebook
+
+
+def settled(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Output without the names of the kernel's temporary files."""
+    for texts in (output, output.get("data", {})):
+        for kind in ("text", "text/plain", "text/html", "image/svg+xml"):
+            if isinstance(texts.get(kind), str):
+                texts[kind] = re.sub(r"[^\s\"]*/ipykernel_\d+/\d+\.py", "notebook", texts[kind])
+    return output
+
+
+if __name__ == "__main__":
+    sys.exit(main())
