@@ -34,7 +34,7 @@ except tvm_hlo_frontend.UnsupportedHloError as error:
 # was given.
 
 # %%
-from tvm_hlo_frontend import custom_call_converter
+from tvm_hlo_frontend.extend import custom_call_converter
 
 
 @custom_call_converter("my_hard_swish")

@@ -1,6 +1,7 @@
-"""What extensions import, and all that they need: converters and kernels of one's own. These names are stable.
+"""What extensions import, and all that they need: converters and kernels of one's own.
 
-A name of this module changes its meaning or goes only after a release in which using it warns.
+These names are stable: docs/stable.md says what that means. Importing this module imports no TVM; `kernel`, `tir` and
+`dtype_of` do when they are asked for.
 """
 
 from __future__ import annotations
