@@ -117,10 +117,11 @@ models: $(CHOSEN)/.installed  ## models of torchvision, timm, transformers, diff
 rules: $(VENV)/.installed  ## break every rule of HLO's semantics in a copy, see its tests fail, write docs/rules.md
 	$(BIN)/python -m tools.rules --jobs $(WORKERS)
 
-lint: $(VENV)/.installed  ## ruff: rules and formatting; import-linter: the floors
+lint: $(VENV)/.installed  ## ruff: rules and formatting; import-linter: the floors; codespell: spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell
 
 typecheck: $(VENV)/.installed  ## mypy on the whole package
 	$(BIN)/mypy
@@ -139,7 +140,7 @@ tutorials: $(VENV)/.installed  ## run the tutorials, write their notebooks
 
 docs: $(VENV)/.installed  ## the documentation, as a site in site/
 	$(BIN)/python -m pip install --quiet -e '.[docs]'
-	$(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 tables: $(VENV)/.installed  ## regenerate the tables in README.md and docs/
 	$(BIN)/python -m tools.tables
