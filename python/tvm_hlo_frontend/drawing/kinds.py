@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..hlo.opcodes import ELEMENTWISE
+from ..hlo.opcodes import ROWS
 
 # kind -> (name in the legend, fill colour, border colour)
 KINDS: dict[str, tuple[str, str, str]] = {
@@ -19,25 +19,9 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "movement": ("movement of data", "#f8f9fa", "#868e96"),
     "input": ("parameter, constant", "#ffffff", "#adb5bd"),
 }
-_MEMBERS = {
-    "contraction": "dot convolution ragged-dot scaled-dot",
-    "reduction": "reduce reduce-window select-and-scatter scan",
-    "control": "while conditional call fusion map async-start async-update async-done",
-    "order": "sort topk",
-    "indexing": "gather scatter dynamic-slice dynamic-update-slice",
-    "algebra": "cholesky triangular-solve fft batch-norm-inference batch-norm-training batch-norm-grad",
-    "custom": "custom-call",
-    "random": "rng rng-bit-generator rng-get-and-update-state stochastic-convert",
-    "device": "infeed outfeed send send-done recv recv-done all-gather all-gather-start all-gather-done all-reduce "
-    "all-reduce-start all-reduce-done all-to-all collective-broadcast collective-permute collective-permute-start "
-    "collective-permute-done collective-reduce ragged-all-to-all reduce-scatter partition-id replica-id",
-    "input": "parameter constant iota",
-}
-_KIND_OF = {opcode: kind for kind, opcodes in _MEMBERS.items() for opcode in opcodes.split()}
+_KIND_OF: dict[str, str] = {info.name: info.family for info in ROWS}
 
 
 def kind_of_opcode(opcode: str) -> str:
-    """Key of `KINDS`."""
-    if opcode in ELEMENTWISE:
-        return "elementwise"
+    """Key of `KINDS`: the opcode's family."""
     return _KIND_OF.get(opcode, "movement")

@@ -17,22 +17,13 @@ import numpy as np
 from .ir.attributes import Window
 from .ir.module import HloComputation, HloInstruction, HloModule
 from .ir.shape import Shape
-from .opcodes import ELEMENTWISE
+from .opcodes import ROWS
 
-TRANSCENDENTAL: frozenset[str] = frozenset(
-    """
-    acos acosh asin asinh atan atan2 atanh cbrt cosine cosh erf exponential exponential-minus-one log log-plus-one
-    logistic power rsqrt sine sinh sqrt tan tanh
-    """.split()
-)
+TRANSCENDENTAL: frozenset[str] = frozenset(info.name for info in ROWS if info.cost == "transcendental")
 # what they compute is not said by shapes, or not worth a formula
-UNCOUNTED: frozenset[str] = frozenset(
-    """
-    batch-norm-grad batch-norm-inference batch-norm-training custom-call rng rng-bit-generator
-    rng-get-and-update-state scaled-dot scan stochastic-convert topk
-    """.split()
-)
-_RUN_ONCE = frozenset({"async-start", "call", "fusion"})
+UNCOUNTED: frozenset[str] = frozenset(info.name for info in ROWS if info.cost == "unknown")
+_ONE_FLOP = frozenset(info.name for info in ROWS if info.cost == "flop")
+_RUN_ONCE = frozenset(info.name for info in ROWS if info.cost == "callees") - {"while", "conditional"}
 
 Trips = Callable[[HloInstruction], "int | None"]
 
@@ -153,7 +144,7 @@ def instruction_cost(instruction: HloInstruction, bodies: list[Cost]) -> Cost:
     opcode = instruction.opcode
     if opcode in TRANSCENDENTAL:
         return Cost(0, elements(instruction.shape))
-    if opcode in ELEMENTWISE:
+    if opcode in _ONE_FLOP:
         return Cost(elements(instruction.shape))
     formula = _FORMULAS.get(opcode)
     if formula is not None:

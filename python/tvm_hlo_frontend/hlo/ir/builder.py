@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from ..opcodes import SIDE_EFFECTS
 from ..shape_inference import infer_shape
 from .attributes import Attributes, ConstantAttributes, CustomCallAttributes, NoAttributes, ParameterAttributes
 from .module import NO_METADATA, HloComputation, HloInstruction, HloModule, Metadata
 from .names import Names
 from .ordering import dependency_order
 from .shape import BY_NAME, Shape, array_shape, element_type_of
-
-_SIDE_EFFECTS = frozenset({"send", "send-done", "recv", "recv-done", "infeed", "outfeed"})
 
 
 class ComputationBuilder:
@@ -145,7 +144,7 @@ def has_side_effect(instruction: HloInstruction) -> bool:
     pending, seen = [instruction], set()
     while pending:
         current = pending.pop()
-        if current.opcode in _SIDE_EFFECTS:
+        if current.opcode in SIDE_EFFECTS:
             return True
         if isinstance(current.attributes, CustomCallAttributes) and current.attributes.has_side_effect:
             return True

@@ -8,14 +8,13 @@ from ...errors import HloVerificationError
 from ..ir.attributes import Attributes, NoAttributes
 from ..ir.module import HloComputation
 from ..ir.shape import Shape, Symbol
-from ..opcodes import ELEMENTWISE, OPCODES
+from ..opcodes import ELEMENTWISE
 from . import collectives, contractions, control, elementwise, indexing, movement, reductions, tensors
 from .rules import RULES, Query, bounded, compatible, has_unbounded
 from .signatures import ATTRIBUTE_TYPES, CALLED_COUNTS, OPERAND_COUNTS
 
 __all__ = ["check_shape", "infer_shape"]
 FAMILIES = (collectives, contractions, control, elementwise, indexing, movement, reductions, tensors)
-_KNOWN = frozenset(OPCODES)
 
 
 def infer_shape(
@@ -77,11 +76,11 @@ def _apply(
     called: tuple[HloComputation, ...],
     declared: Shape | None,
 ) -> Shape | None:
-    if opcode not in _KNOWN:
+    if opcode not in OPERAND_COUNTS:
         raise HloVerificationError(f"unknown opcode {opcode!r}")
-    _check_count(len(operands), OPERAND_COUNTS.get(opcode), "operands")
-    _check_count(len(called), CALLED_COUNTS.get(opcode, (0, 0)), "called computations")
-    wanted = ATTRIBUTE_TYPES.get(opcode, NoAttributes)
+    _check_count(len(operands), OPERAND_COUNTS[opcode], "operands")
+    _check_count(len(called), CALLED_COUNTS[opcode], "called computations")
+    wanted = ATTRIBUTE_TYPES[opcode]
     if not isinstance(attributes, wanted):
         raise HloVerificationError(f"expected {wanted.__name__}, found {type(attributes).__name__}")
     rule = RULES.get(opcode)
@@ -93,8 +92,8 @@ def _apply(
     return rule(Query(opcode, tuple(bounded(shape) for shape in operands), attributes, called, limits))
 
 
-def _check_count(found: int, expected: tuple[int, int] | None, what: str) -> None:
-    if expected is None or expected[0] <= found <= expected[1]:
+def _check_count(found: int, expected: tuple[int, int], what: str) -> None:
+    if expected[0] <= found <= expected[1]:
         return
     least, greatest = expected
     wanted = str(least) if least == greatest else f"at least {least}" if found < least else f"at most {greatest}"
