@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from ..hlo.ir.module import HloInstruction
-from ..hlo.opcodes import ELEMENTWISE
+from ..hlo.opcodes import ELEMENTWISE, MOVES_ELEMENTS
 
-MOVEMENT = frozenset(
-    """
-bitcast bitcast-convert broadcast concatenate copy dynamic-slice dynamic-update-slice gather pad reshape reverse
-slice transpose opt-barrier
-""".split()
-)
+# those of static sizes, and what reads the bits of each element where they stand
+MOVEMENT = MOVES_ELEMENTS - {"dynamic-reshape", "set-dimension-size"} | {"bitcast", "bitcast-convert", "opt-barrier"}
 FUSIBLE = ELEMENTWISE | MOVEMENT | {"batch-norm-inference"}
 
 

@@ -16,7 +16,8 @@ from ..hlo.ir.attributes import (
 )
 from ..hlo.ir.module import HloInstruction
 
-_ELEMENTWISE: dict[str, Callable[..., Any]] = {
+# on integers and truth values
+ARITHMETIC: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "subtract": np.subtract,
     "multiply": np.multiply,
@@ -26,6 +27,9 @@ _ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "or": np.bitwise_or,
     "xor": np.bitwise_xor,
     "not": np.invert,
+}
+_ELEMENTWISE: dict[str, Callable[..., Any]] = {
+    **ARITHMETIC,
     "copy": np.array,
     "opt-barrier": np.array,
 }

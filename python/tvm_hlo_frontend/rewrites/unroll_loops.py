@@ -8,7 +8,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from ..analysis.known_integers import DIRECTIONS
+from ..analysis.known_integers import ARITHMETIC, DIRECTIONS
 from ..analysis.loops import match_elementwise_loop
 from ..hlo.ir.attributes import CompareAttributes, ConstantAttributes, ParameterAttributes, TupleIndexAttributes
 from ..hlo.ir.builder import RewriteBuilder, transform
@@ -28,15 +28,9 @@ LIGHT = ELEMENTWISE | frozenset(
 
 Value = Union[HloInstruction, "tuple[Value, ...]"]
 
+# what counters have
 _FOLDED: dict[str, Callable[..., Any]] = {
-    "add": np.add,
-    "subtract": np.subtract,
-    "multiply": np.multiply,
-    "minimum": np.minimum,
-    "maximum": np.maximum,
-    "and": np.bitwise_and,
-    "or": np.bitwise_or,
-    "not": np.invert,
+    **{opcode: ARITHMETIC[opcode] for opcode in "add subtract multiply minimum maximum and or not".split()},
     "select": np.where,
     "copy": np.asarray,
     "reshape": np.asarray,

@@ -11,20 +11,17 @@ from ...analysis.scalar_expression import ScalarExpression, ScalarNode
 from ...backends.values import Tensor
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import BY_NAME
+from ...hlo.opcodes import ELEMENTWISE_BINARY, ELEMENTWISE_UNARY
 from ...kernels.spec import KernelSpec
 from ..context import ConversionContext
 from ..rules import ConverterTable
 
 table = ConverterTable()
 
-_UNARY = """
-abs acos acosh asin asinh atan atanh cbrt ceil cosine cosh count-leading-zeros erf exponential exponential-minus-one
-floor is-finite log log-plus-one logistic negate not popcnt round-nearest-afz round-nearest-even rsqrt sign sine sinh
-sqrt tan tanh
-""".split()
-_BINARY = """
-and atan2 divide maximum minimum mulhi or remainder shift-left shift-right-arithmetic shift-right-logical xor
-""".split()
+# complex numbers are pairs before converters see them
+_UNARY = [opcode for opcode in ELEMENTWISE_UNARY if opcode not in ("imag", "real")]
+# the others have converters of their own
+_BINARY = [opcode for opcode in ELEMENTWISE_BINARY if opcode not in ("add", "complex", "multiply", "power", "subtract")]
 
 
 def map_folded(

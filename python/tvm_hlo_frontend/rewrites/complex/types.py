@@ -15,6 +15,7 @@ from ...hlo.ir.attributes import CompareAttributes, ConstantAttributes, Literal,
 from ...hlo.ir.builder import RewriteBuilder, transform
 from ...hlo.ir.module import HloComputation, HloInstruction, HloModule
 from ...hlo.ir.shape import Shape
+from ...hlo.opcodes import MOVES_ELEMENTS, MOVES_VALUES
 from ..boundary import contains, entry_parameter, entry_result
 from ..capabilities import Capabilities
 from ..emit import Emitter, plain
@@ -26,15 +27,9 @@ from .order import compare, maximum, minimum
 from .pair import COMPLEX_TYPES, COMPONENT, Pair, component_shape, components, is_complex, paired_shape
 
 # the same on both components
-MOVEMENT = frozenset(
-    """broadcast concatenate copy dynamic-reshape dynamic-slice dynamic-update-slice gather pad reshape reverse select
-    set-dimension-size slice transpose""".split()
-)
+MOVEMENT = MOVES_ELEMENTS | {"select"}
 # carry values without looking at them, so that a tuple of components serves as well
-STRUCTURE = frozenset(
-    """add-dependency call conditional domain fusion get-tuple-element opt-barrier parameter tuple
-    while""".split()
-)
+STRUCTURE = MOVES_VALUES
 
 
 def split_complex(module: HloModule, capabilities: Capabilities) -> HloModule:

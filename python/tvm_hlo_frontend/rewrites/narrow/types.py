@@ -16,6 +16,7 @@ from ...hlo.ir.builder import RewriteBuilder, transform
 from ...hlo.ir.module import HloComputation, HloInstruction, HloModule
 from ...hlo.ir.shape import Shape, array_shape, tuple_shape
 from ...hlo.ir.storage import STORAGE
+from ...hlo.opcodes import MOVES_ELEMENTS, MOVES_VALUES
 from ..boundary import contains, entry_parameter, entry_result
 from ..capabilities import Capabilities
 from ..emit import Emitter
@@ -39,12 +40,17 @@ NARROW_TYPES = NARROW_FLOATS | NARROW_INTEGERS
 # larger constants stay in their stored form and are expanded where they are used
 LARGE_CONSTANT_ELEMENTS = 64
 
-_MOVEMENT = """
-add-dependency after-all all-gather all-to-all bitcast broadcast call clamp collective-broadcast collective-permute
-concatenate conditional constant copy custom-call domain dynamic-reshape dynamic-slice dynamic-update-slice fusion
-gather get-tuple-element map maximum minimum opt-barrier pad parameter reshape reverse scatter scan select
-select-and-scatter set-dimension-size slice sort topk transpose tuple while
-""".split()
+# results of these are elements of their operands, or constants; collectives on one device too
+_MOVEMENT = (
+    MOVES_ELEMENTS
+    | MOVES_VALUES
+    | frozenset(
+        """
+        after-all all-gather all-to-all bitcast clamp collective-broadcast collective-permute constant custom-call map
+        maximum minimum scatter scan select select-and-scatter sort topk
+        """.split()
+    )
+)
 # opcodes whose results have the element type if their operands have it; the bodies of some round for themselves
 CLOSED_FOR_FLOATS = frozenset({*_MOVEMENT, "abs", "negate", "ceil", "floor", "round-nearest-afz", "round-nearest-even"})
 CLOSED_FOR_INTEGERS = frozenset({*_MOVEMENT, "and", "or", "xor", "remainder", "sign"})
