@@ -16,6 +16,9 @@ READS = {
     "reduce-precision": 6, "log-plus-one": 4, "exponential-minus-one": 4, "atan2": 2, "asinh": 3, "acosh": 3,
     "atanh": 3, "select": 1, "batch-norm-inference": 1,
 }  # fmt: skip
+# TVM 0.17 simplifies the operands of such arithmetic on integers several times at every level
+INTEGER_ARITHMETIC = frozenset({"add", "subtract", "multiply"})
+INTEGER_READS = 2
 # variables that the kernel of an opcode binds; TVM's simplifier visits what they are bound to several times at every
 # level, so kernels with bindings inside of bindings take exponentially long to compile
 BINDINGS = {
@@ -53,13 +56,19 @@ def fusion_boundaries(computation: HloComputation) -> set[HloInstruction]:
                 boundaries.add(operand)
                 size[operand], nested[operand] = 1, 0
         nested[instruction] = own + factor * sum(nested[operand] for operand in instruction.operands)
-        reads = READS.get(instruction.opcode, 1)
-        inlined = 1 + reads * sum(size[operand] for operand in instruction.operands)
+        inlined = 1 + _reads(instruction) * sum(size[operand] for operand in instruction.operands)
         if inlined > MAX_INLINED_OPERATIONS:
             boundaries.add(instruction)
             inlined, nested[instruction] = 1, 0
         size[instruction] = inlined
     return boundaries
+
+
+def _reads(instruction: HloInstruction) -> int:
+    """How often its code reads an operand, or TVM's passes do."""
+    if instruction.opcode in INTEGER_ARITHMETIC and instruction.shape.kind in ("signed", "unsigned"):
+        return INTEGER_READS
+    return READS.get(instruction.opcode, 1)
 
 
 def _bindings(instruction: HloInstruction) -> int:

@@ -25,6 +25,8 @@ LANES = 64
 _LEAVES = frozenset({"parameter", "constant"})
 # opcodes that are a few machine instructions, unless each has to be rounded to f16
 _CHEAP = frozenset("add subtract multiply maximum minimum compare select and or xor not negate abs convert".split())
+# operations in one expression of a body: TVM takes exponential time along nested integers as well
+_MAX_INLINED = 16
 
 
 def evaluate_body(loops: Loops, body: ScalarExpression, operands: Sequence[Any]) -> list[Any]:
@@ -39,14 +41,19 @@ def evaluate_body(loops: Loops, body: ScalarExpression, operands: Sequence[Any])
 def _store_expensive_nodes(
     loops: Loops, body: ScalarExpression, operands: list[Any]
 ) -> tuple[ScalarExpression, list[Any]]:
-    """The body with functions such as exp computed into scratch memory and read as further parameters.
+    """The body with functions such as exp, and with values that take many operations, computed into scratch memory and
+    read as further parameters.
 
     TVM's passes take exponential time along nested Lets, and each such function is a chain of them.
     """
     nodes, operands = list(body.nodes), list(operands)
+    sizes: list[int] = []
     for index, node in enumerate(body.nodes):
-        if node.opcode in _LEAVES or (node.opcode in _CHEAP and node.element_type != "f16"):
+        sizes.append(1 + sum(sizes[operand] for operand in node.operands))
+        is_cheap = node.opcode in _CHEAP and node.element_type != "f16" and sizes[index] <= _MAX_INLINED
+        if node.opcode in _LEAVES or is_cheap:
             continue
+        sizes[index] = 1
         value = canonical(ScalarExpression(tuple(nodes), (index,)))
         (result,) = evaluate(value, operands)
         nodes[index] = ScalarNode("parameter", node.element_type, (), (len(operands),))
