@@ -7,7 +7,7 @@ from typing import Any
 
 from tvm.ir import TensorLoad
 
-from ...tensor_ir.compat import LEAVES, operands, tir
+from ...tensor_ir.compat import LEAVES, dtype_of, operands, tir
 from ..small_loops import EXPENSIVE
 
 _EXPENSIVE_NODES = (tir.Div, tir.FloorDiv, tir.FloorMod, tir.Mod)
@@ -27,6 +27,15 @@ def weight(expression: Any) -> int:
         return EXPENSIVE if isinstance(node, _EXPENSIVE_NODES) else 1
 
     return _total(expression, own, operands)
+
+
+def integer_nesting(expression: Any) -> int:
+    """Sums, differences and products of integers that stand one inside of the other."""
+
+    def own(node: Any) -> int:
+        return int(isinstance(node, (tir.Add, tir.Sub, tir.Mul)) and "int" in dtype_of(node))
+
+    return _total(expression, own, operands, max)
 
 
 def loads(expression: Any, buffer: Any) -> int:
@@ -51,8 +60,14 @@ def _children(node: Any) -> list[Any]:
     return list(node.indices) if isinstance(node, TensorLoad) else operands(node)
 
 
-def _total(expression: Any, own: Callable[[Any], int], children_of: Callable[[Any], list[Any]] = _children) -> int:
-    """Sum of `own` over the tree of `expression`; nodes that are shared are visited once."""
+def _total(
+    expression: Any,
+    own: Callable[[Any], int],
+    children_of: Callable[[Any], list[Any]] = _children,
+    joined: Callable[[list[int]], int] = sum,
+) -> int:
+    """Sum of `own` over the tree of `expression`, or what `joined` makes of the children's; nodes that are shared are
+    visited once."""
     totals: dict[Any, int] = {}
     pending = [expression]
     while pending:
@@ -63,5 +78,5 @@ def _total(expression: Any, own: Callable[[Any], int], children_of: Callable[[An
             continue
         pending.pop()
         if node not in totals:
-            totals[node] = own(node) + sum(totals[child] for child in children_of(node))
+            totals[node] = own(node) + joined([0, *(totals[child] for child in children_of(node))])
     return totals[expression]

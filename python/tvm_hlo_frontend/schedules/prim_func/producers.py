@@ -8,7 +8,7 @@ from tvm import s_tir
 
 from ...tensor_ir.compat import holds_lets
 from .blocks import Block, block_of, blocks_of
-from .expressions import loads, weight
+from .expressions import integer_nesting, loads, weight
 
 # operations that storing an element and loading it again is worth
 STORE_WEIGHT = 8
@@ -16,6 +16,8 @@ STORE_WEIGHT = 8
 CHEAP_WEIGHT = 2
 # operations of one expression: TVM's passes recur into it, and some take longer than linear time
 MAX_WEIGHT = 4000
+# sums and products of integers, one inside of the other: simplifiers visit their operands several times at every level
+MAX_INTEGER_NESTING = 8
 
 
 def inline_producers(schedule: Any) -> None:
@@ -44,6 +46,9 @@ def is_worth_inlining(block: Block, readers: list[Block]) -> bool:
     counts = [loads(reader.value, block.buffer) for reader in readers]
     if any(weight(reader.value) + own * count > MAX_WEIGHT for reader, count in zip(readers, counts)):
         return own == 0
+    nesting = integer_nesting(block.value)
+    if nesting and any(nesting + integer_nesting(reader.value) > MAX_INTEGER_NESTING for reader in readers):
+        return False  # TVM's simplifiers take exponential time in them
     if holds_lets(block.value) and any(holds_lets(reader.value) for reader in readers):
         return False  # TVM's passes take exponential time in Lets of Lets
     if own <= CHEAP_WEIGHT:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compare import check, run_tvm
+from tools.support.compare import check, run_tvm
 
 from tvm_hlo_frontend.analysis.fusion import fusion_boundaries
 from tvm_hlo_frontend.analysis.scalar_body import scalar_body
