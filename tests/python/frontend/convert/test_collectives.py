@@ -165,13 +165,13 @@ def test_rule_81_collective_pairs(x):
     both, called = tuple_shape(shape, shape), [reducer(shape.element_type)]
     with_context = tuple_shape(shape, shape, array_shape("u32"), array_shape("u32"))
     permute = CollectiveAttributes(source_target_pairs=((0, 0),))
-    for name, made, attributes, body in (
-        ("all-reduce", shape, ONE, called),
-        ("all-gather", both, ALONG, ()),
-        ("collective-permute", both, permute, ()),
-        ("collective-permute", with_context, permute, ()),
+    for start, done, made, attributes, body in (
+        ("all-reduce-start", "all-reduce-done", shape, ONE, called),
+        ("all-gather-start", "all-gather-done", both, ALONG, ()),
+        ("collective-permute-start", "collective-permute-done", both, permute, ()),
+        ("collective-permute-start", "collective-permute-done", with_context, permute, ()),
     ):
-        got = run(lambda b, p: pair(b, f"{name}-start", f"{name}-done", made, attributes, p, body), x)  # noqa: B023
+        got = run(lambda b, p: pair(b, start, done, made, attributes, p, body), x)  # noqa: B023
         np.testing.assert_array_equal(got, x)
 
 
