@@ -90,3 +90,12 @@ def test_tests_that_the_questions_name_exist():
     named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "faq.md").read_text())
     defined = "".join(path.read_text() for path in folder.rglob("test_tvm_*.py"))
     assert len(named) > 20 and [name for name in named if f"def {name}(" not in defined] == []
+
+
+def test_excerpts_stand_in_the_files_that_they_name():
+    page = (ROOT / "docs" / "extending.md").read_text()
+    excerpts = re.findall(r"^```py\n# (\S+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(excerpts) == 5
+    for name, text in excerpts:
+        path = ROOT / name if name.startswith("tests/") else ROOT / "python" / "tvm_hlo_frontend" / name
+        assert text in path.read_text(), name

@@ -54,7 +54,7 @@ def _missing_of_conversion(info: opcodes.OpcodeInfo) -> list[str]:
 
 @functools.cache
 def tested_opcodes() -> frozenset[str]:
-    """Opcodes that are strings of their own, or words of lists of opcodes, in tests of conversions and their support."""
+    """Opcodes that are strings of their own, or words of lists of opcodes, in what tests conversions."""
     return frozenset(
         opcode
         for room in ROOMS
