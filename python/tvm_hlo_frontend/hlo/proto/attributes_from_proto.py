@@ -1,4 +1,4 @@
-"""HloInstructionProto to typed attributes: one small function per kind of opcode, found by opcode.
+"""HloInstructionProto to typed attributes: one small function per class of attributes, found by the opcode's row.
 
 A proto3 field that is absent reads as zero, so every default that is not zero is put back here.
 """
@@ -15,6 +15,7 @@ from ...errors import HloVerificationError
 from ..ir import attributes as attr
 from ..ir.literal import decode_literal
 from ..ir.shape import Shape
+from ..shape_inference.signatures import ATTRIBUTE_TYPES
 from .shapes import shape_from_proto
 
 FFT_TYPES = ("FFT", "IFFT", "RFFT", "IRFFT")
@@ -33,7 +34,8 @@ COMPARISON_TYPES = ("FLOAT", "TOTALORDER", "SIGNED", "UNSIGNED")
 _MAX_DEVICES = 1 << 20  # more than any machine; a damaged proto must not allocate without end
 
 Reader = Callable[[Any, Sequence[Shape], str], attr.Attributes]
-_READERS: dict[str, Reader] = {}
+# by class of attributes
+_READERS: dict[type, Reader] = {}
 
 
 def read_attributes(proto: Any, operand_shapes: Sequence[Shape], where: str) -> attr.Attributes:
@@ -52,14 +54,15 @@ def read_attributes(proto: Any, operand_shapes: Sequence[Shape], where: str) -> 
     HloParseError, HloVerificationError
         If a field holds what no module may hold.
     """
-    reader = _READERS.get(proto.opcode)
+    reader = _READERS.get(ATTRIBUTE_TYPES.get(proto.opcode, attr.NoAttributes))
     return attr.NoAttributes() if reader is None else reader(proto, operand_shapes, where)
 
 
-def _reads(*opcodes: str) -> Callable[[Reader], Reader]:
+def _reads(kind: type) -> Callable[[Reader], Reader]:
+    """Register the reader of a class of attributes."""
+
     def register(reader: Reader) -> Reader:
-        for opcode in opcodes:
-            _READERS[opcode] = reader
+        _READERS[kind] = reader
         return reader
 
     return register
@@ -71,32 +74,29 @@ def _name(names: Sequence[str], number: int, what: str, where: str) -> str:
     return names[number]
 
 
-@_reads("parameter")
+@_reads(attr.ParameterAttributes)
 def _parameter(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.ParameterAttributes(proto.parameter_number)
 
 
-@_reads("constant")
+@_reads(attr.ConstantAttributes)
 def _constant(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     if not proto.HasField("literal"):
         raise HloVerificationError(f"{where}: constant without a literal")
     return attr.ConstantAttributes(decode_literal(proto.literal, where))
 
 
-@_reads("get-tuple-element")
+@_reads(attr.TupleIndexAttributes)
 def _tuple_index(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.TupleIndexAttributes(proto.tuple_index)
 
 
-@_reads(
-    "broadcast", "transpose", "reverse", "concatenate", "reduce", "map", "iota", "set-dimension-size",
-    "get-dimension-size",
-)  # fmt: skip
+@_reads(attr.DimensionsAttributes)
 def _dimensions(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.DimensionsAttributes(tuple(proto.dimensions))
 
 
-@_reads("compare")
+@_reads(attr.CompareAttributes)
 def _compare(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     direction = proto.comparison_direction
     if direction not in COMPARISON_DIRECTIONS:
@@ -129,7 +129,7 @@ def default_comparison_type(operand: Shape | None) -> str:
     return "SIGNED" if operand.kind == "signed" else "UNSIGNED"
 
 
-@_reads("slice")
+@_reads(attr.SliceAttributes)
 def _slice(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     rows = proto.slice_dimensions
     return attr.SliceAttributes(
@@ -137,7 +137,7 @@ def _slice(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes
     )
 
 
-@_reads("pad")
+@_reads(attr.PadAttributes)
 def _pad(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     rows = proto.padding_config.dimensions
     return attr.PadAttributes(
@@ -164,7 +164,7 @@ def _read_window(proto: Any) -> attr.Window:
     )
 
 
-@_reads("reduce-window", "select-and-scatter")
+@_reads(attr.WindowAttributes)
 def _window(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.WindowAttributes(_read_window(proto.window))
 
@@ -178,14 +178,14 @@ def _read_dot_dimensions(proto: Any) -> attr.DotDimensionNumbers:
     )
 
 
-@_reads("dot", "scaled-dot")
+@_reads(attr.DotAttributes)
 def _dot(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.DotAttributes(
         _read_dot_dimensions(proto.dot_dimension_numbers), tuple(proto.precision_config.operand_precision)
     )
 
 
-@_reads("ragged-dot")
+@_reads(attr.RaggedDotAttributes)
 def _ragged_dot(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     numbers = proto.ragged_dot_dimension_numbers
     return attr.RaggedDotAttributes(
@@ -195,7 +195,7 @@ def _ragged_dot(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attri
     )
 
 
-@_reads("convolution")
+@_reads(attr.ConvolutionAttributes)
 def _convolution(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     numbers = proto.convolution_dimension_numbers
     return attr.ConvolutionAttributes(
@@ -217,22 +217,22 @@ def _convolution(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attr
     )
 
 
-@_reads("batch-norm-inference", "batch-norm-training", "batch-norm-grad")
+@_reads(attr.BatchNormAttributes)
 def _batch_norm(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.BatchNormAttributes(proto.epsilon, proto.feature_index)
 
 
-@_reads("reduce-precision")
+@_reads(attr.ReducePrecisionAttributes)
 def _reduce_precision(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.ReducePrecisionAttributes(proto.exponent_bits, proto.mantissa_bits)
 
 
-@_reads("dynamic-slice")
+@_reads(attr.DynamicSliceAttributes)
 def _dynamic_slice(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.DynamicSliceAttributes(tuple(proto.dynamic_slice_sizes))
 
 
-@_reads("gather")
+@_reads(attr.GatherAttributes)
 def _gather(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     numbers = proto.gather_dimension_numbers
     return attr.GatherAttributes(
@@ -247,7 +247,7 @@ def _gather(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attribute
     )
 
 
-@_reads("scatter")
+@_reads(attr.ScatterAttributes)
 def _scatter(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     numbers = proto.scatter_dimension_numbers
     return attr.ScatterAttributes(
@@ -262,46 +262,46 @@ def _scatter(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attribut
     )
 
 
-@_reads("sort")
+@_reads(attr.SortAttributes)
 def _sort(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     if len(proto.dimensions) != 1:
         raise HloVerificationError(f"{where}: sort along {len(proto.dimensions)} dimensions, expected 1")
     return attr.SortAttributes(proto.dimensions[0], proto.is_stable)
 
 
-@_reads("topk")
+@_reads(attr.TopKAttributes)
 def _topk(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.TopKAttributes(proto.k, proto.largest)
 
 
-@_reads("fft")
+@_reads(attr.FftAttributes)
 def _fft(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.FftAttributes(_name(FFT_TYPES, proto.fft_type, "FFT type", where), tuple(proto.fft_length))
 
 
-@_reads("cholesky")
+@_reads(attr.CholeskyAttributes)
 def _cholesky(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.CholeskyAttributes(proto.cholesky_options.lower)
 
 
-@_reads("triangular-solve")
+@_reads(attr.TriangularSolveAttributes)
 def _triangular_solve(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     options = proto.triangular_solve_options
     transpose = _name(TRANSPOSES, options.transpose_a or 1, "transpose", where)
     return attr.TriangularSolveAttributes(options.left_side, options.lower, options.unit_diagonal, transpose)
 
 
-@_reads("fusion")
+@_reads(attr.FusionAttributes)
 def _fusion(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.FusionAttributes(proto.fusion_kind)
 
 
-@_reads("call")
+@_reads(attr.CallAttributes)
 def _call(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.CallAttributes(proto.is_composite)
 
 
-@_reads("custom-call")
+@_reads(attr.CustomCallAttributes)
 def _custom_call(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     number = proto.custom_call_api_version
     version = API_VERSIONS[number or 1] if 0 <= number < len(API_VERSIONS) else f"API_VERSION_{number}"
@@ -315,25 +315,22 @@ def _custom_call(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attr
     )
 
 
-@_reads("rng")
+@_reads(attr.RngAttributes)
 def _rng(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.RngAttributes(_name(RNG_DISTRIBUTIONS, proto.distribution, "random distribution", where))
 
 
-@_reads("rng-bit-generator")
+@_reads(attr.RngBitGeneratorAttributes)
 def _rng_bit_generator(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.RngBitGeneratorAttributes(_name(RNG_ALGORITHMS, proto.rng_algorithm, "random algorithm", where))
 
 
-@_reads("rng-get-and-update-state")
+@_reads(attr.RngStateAttributes)
 def _rng_state(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.RngStateAttributes(proto.delta)
 
 
-@_reads(
-    "all-gather", "all-gather-start", "all-reduce", "all-reduce-start", "all-to-all", "collective-broadcast",
-    "collective-permute", "collective-permute-start", "collective-reduce", "ragged-all-to-all", "reduce-scatter",
-)  # fmt: skip
+@_reads(attr.CollectiveAttributes)
 def _collective(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.CollectiveAttributes(
         _replica_groups(proto, where),
@@ -362,7 +359,7 @@ def _expand_iota_groups(compact: Any, where: str) -> tuple[tuple[int, ...], ...]
     return tuple(tuple(int(device) for device in group) for group in devices)
 
 
-@_reads("scan")
+@_reads(attr.ScanAttributes)
 def _scan(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     if len(proto.dimensions) != 1:
         raise HloVerificationError(f"{where}: scan along {len(proto.dimensions)} dimensions, expected 1")
@@ -372,6 +369,6 @@ def _scan(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     )
 
 
-@_reads("async-start", "async-update", "async-done")
+@_reads(attr.AsyncAttributes)
 def _async(proto: Any, operands: Sequence[Shape], where: str) -> attr.Attributes:
     return attr.AsyncAttributes(proto.async_execution_thread)
