@@ -65,9 +65,9 @@ RULES = (
     )),
     Rule(81, "asynchronous pairs: the result is element 1 of what was started", (
         Break(
-            "asynchronous._RULES",
-            '"collective-permute-done": _part(1)',
-            '"collective-permute-done": _part(0)',
+            "asynchronous.EXPANSIONS",
+            '"collective-permute-done": Expansion(_part(1)',
+            '"collective-permute-done": Expansion(_part(0)',
             structure("test_rule_81_the_result_of_what_was_started_is_element_1"),
         ),
     )),
@@ -93,9 +93,9 @@ RULES = (
             ("test_collectives.py::test_rule_83_annotations[MoveToHost]",),
         ),
         Break(
-            "drop_annotations",
-            "        return operands[0] if _same([shape], given) else None",
-            "        return operands[0]",
+            "annotations._handed_over",
+            "    return operands[0] if _same([shape], given) else None",
+            "    return operands[0]",
             structure("test_rule_83_a_tensor_split_over_devices_is_refused"),
         ),
     )),

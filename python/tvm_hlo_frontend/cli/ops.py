@@ -40,10 +40,9 @@ def all_rows() -> list[dict[str, Any]]:
 
 def one_row(name: str) -> dict[str, Any]:
     """What is known of an opcode or a custom-call target."""
-    from ..convert.rules import CUSTOM_CALL_PREFIX
     from ..convert.support import public_targets, rewritten_targets, verdict_on, verdict_on_target
     from ..convert.table import registered
-    from ..hlo.opcodes import OPCODES
+    from ..hlo.opcodes import CUSTOM_CALL_PREFIX, OPCODES
 
     if name in OPCODES:
         how, summary = verdict_on(name)

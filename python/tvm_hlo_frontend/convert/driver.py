@@ -13,8 +13,9 @@ from ..backends.values import Tensor, Value, array_shapes, flatten, is_value, un
 from ..errors import ConversionError, Refusal, UnsupportedInstruction
 from ..hlo.ir.module import HloComputation, HloInstruction
 from ..hlo.ir.shape import Shape
+from ..hlo.opcodes import CUSTOM_CALL_PREFIX
 from .context import ConversionContext
-from .rules import CUSTOM_CALL_PREFIX, Converter
+from .rules import Converter
 
 # where complex numbers are left they stand around an instruction that is refused itself
 PAIR_JOINTS = frozenset({"complex", "real", "imag"})

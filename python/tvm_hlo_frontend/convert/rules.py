@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import RegistryError
-from ..hlo.opcodes import OPCODES
+from ..hlo.opcodes import CUSTOM_CALL_PREFIX, OPCODES
 from ..kernels.redefinition import is_redefinition
 
 ConvertFunction = Callable[..., Any]
-
-CUSTOM_CALL_PREFIX = "custom-call:"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..errors import Refusal
 from ..hlo.ir.attributes import CustomCallAttributes
 from ..hlo.ir.module import HloInstruction, HloModule
-from ..hlo.opcodes import OPCODES
+from ..hlo.opcodes import CUSTOM_CALL_PREFIX, OPCODES
 from ..kernels.dtypes import TVM_DTYPES
 from ..rewrites import Capabilities, decompose, settle_known_dimensions
 from ..rewrites.expansions.annotations import ANNOTATIONS
@@ -18,7 +18,7 @@ from ..rewrites.linalg.lapack import ROUTINES
 from ..rewrites.pipeline import REWRITTEN_OPCODES, SEEDED_OPCODES
 from .refusals import REFUSED_OPCODES, refused_target
 from .report import dynamic_instructions, missing_converters
-from .rules import CUSTOM_CALL_PREFIX, ConvertFunction, custom_call_targets
+from .rules import ConvertFunction, custom_call_targets
 from .table import registered, with_custom
 
 # how an opcode is converted -> what that means

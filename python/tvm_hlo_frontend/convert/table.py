@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ..hlo.opcodes import OPCODES
+from ..hlo.opcodes import CUSTOM_CALL_PREFIX, OPCODES
 from .ops import TABLE
 from .rules import (
-    CUSTOM_CALL_PREFIX,
     Converter,
     ConverterTable,
     ConvertFunction,

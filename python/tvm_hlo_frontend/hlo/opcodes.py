@@ -217,6 +217,9 @@ MOVES_ELEMENTS: frozenset[str] = frozenset(info.name for info in ROWS if info.mo
 MOVES_VALUES: frozenset[str] = frozenset(info.name for info in ROWS if info.moves == "values")
 SIDE_EFFECTS: frozenset[str] = frozenset(info.name for info in ROWS if info.side_effects)
 
+# in front of a target: the key of custom-calls to it in tables by opcode
+CUSTOM_CALL_PREFIX = "custom-call:"
+
 # opcodes of old modules -> what they are today (XLA upgrades them as it reads; a trace has no result)
 COMPARISONS: dict[str, str] = {
     "equal-to": "EQ",

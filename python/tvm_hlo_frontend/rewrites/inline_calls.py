@@ -8,6 +8,9 @@ from ..hlo.ir.builder import RewriteBuilder, clone, transform
 from ..hlo.ir.module import HloComputation, HloInstruction, HloModule
 from .capabilities import Capabilities
 
+# for the support table: opcodes that never reach a converter
+INLINED = dict.fromkeys(("call", "fusion"), "the body in place")
+
 
 def inline_calls(module: HloModule, capabilities: Capabilities) -> HloModule:
     """`module` without call and fusion instructions, and without conditionals whose branch is known; bodies of reduce,
@@ -19,7 +22,7 @@ def inline_calls(module: HloModule, capabilities: Capabilities) -> HloModule:
 
 def called_body(instruction: HloInstruction) -> tuple[HloComputation, tuple[HloInstruction, ...]] | None:
     """The computation that an instruction always runs, once, with its arguments; None if there is no such."""
-    if instruction.opcode in ("call", "fusion"):
+    if instruction.opcode in INLINED:
         return instruction.called_computations[0], instruction.operands
     branch = chosen_branch(instruction) if instruction.opcode == "conditional" else None
     if branch is None:

@@ -1,96 +1,79 @@
 """The rewrites in the order in which they run."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..hlo.ir.module import HloModule
 from .capabilities import Capabilities
 from .channels_first import convolutions_channels_first
-from .complex.types import split_complex
-from .expansions.annotations import drop_annotations
-from .expansions.asynchronous import expand_asynchronous
-from .expansions.batch_norm import expand_batch_norm
-from .expansions.bitcast import expand_bitcasts
+from .complex.types import UNPAIRED, split_complex
+from .expansion import Expansions, assembled, expanding
+from .expansions import (
+    annotations,
+    asynchronous,
+    batch_norm,
+    bitcast,
+    ragged_all_to_all,
+    rooted_collectives,
+    scaled_dot,
+    scan,
+    select_and_scatter,
+    tuple_select,
+)
 from .expansions.decided_conditionals import decide_conditionals
-from .expansions.ragged_all_to_all import expand_ragged_all_to_all
-from .expansions.rooted_collectives import expand_rooted_collectives
-from .expansions.scaled_dot import expand_scaled_dots
-from .expansions.scan import expand_complex_scans, expand_scans
-from .expansions.select_and_scatter import expand_complex_select_and_scatter
-from .expansions.tuple_select import expand_tuple_selects
-from .fourier.fft import expand_fft
-from .inline_calls import inline_calls
-from .linalg.cholesky import expand_cholesky
-from .linalg.custom_calls import expand_linalg_custom_calls
-from .linalg.triangular_solve import expand_triangular_solve
+from .fourier import fft
+from .inline_calls import INLINED, inline_calls
+from .linalg import cholesky, custom_calls, triangular_solve
 from .narrow.types import widen_narrow_types
-from .random.random_bits import expand_random_bits
-from .random.stateful_random import seed_stateful_random
-from .random.stochastic_convert import expand_stochastic_converts
+from .random import random_bits, stochastic_convert
+from .random.stateful_random import SEEDED, seed_stateful_random
 from .unroll_loops import unroll_loops
 
 Rewrite = Callable[[HloModule, Capabilities], HloModule]
 
 # say one instruction in terms of others; instructions keep their place, so messages name what the user wrote
+EXPANSIONS = assembled(
+    annotations.EXPANSIONS,
+    asynchronous.EXPANSIONS,
+    batch_norm.EXPANSIONS,
+    bitcast.EXPANSIONS,
+    cholesky.EXPANSIONS,
+    custom_calls.EXPANSIONS,
+    fft.EXPANSIONS,
+    ragged_all_to_all.EXPANSIONS,
+    random_bits.EXPANSIONS,
+    rooted_collectives.EXPANSIONS,
+    scaled_dot.EXPANSIONS,
+    scan.EXPANSIONS,
+    select_and_scatter.EXPANSIONS,
+    stochastic_convert.EXPANSIONS,
+    triangular_solve.EXPANSIONS,
+    tuple_select.EXPANSIONS,
+)
 DECOMPOSITIONS: tuple[Rewrite, ...] = (
-    drop_annotations,
+    expanding(EXPANSIONS),
     decide_conditionals,
-    expand_asynchronous,
-    expand_ragged_all_to_all,
-    expand_rooted_collectives,
-    expand_bitcasts,
-    expand_tuple_selects,
-    expand_batch_norm,
-    expand_linalg_custom_calls,
-    expand_cholesky,
-    expand_triangular_solve,
-    expand_scaled_dots,
-    expand_stochastic_converts,
-    expand_complex_scans,
-    expand_complex_select_and_scatter,
     seed_stateful_random,
-    expand_random_bits,
+    expanding(random_bits.EXPANSIONS),  # of what seeds are for
 )
 # change the form of the whole module
 NORMALIZATIONS: tuple[Rewrite, ...] = (
     inline_calls,
-    expand_fft,
     split_complex,
     widen_narrow_types,
-    expand_scans,
+    expanding(scan.LOOPS),
     unroll_loops,
     convolutions_channels_first,
 )
 
-# opcodes that a seed is needed for, for the support table
-SEEDED_OPCODES: dict[str, str] = {
-    "rng": "rng: numbers of XLA's distribution from ThreeFry bits, with `rng_seed=`; refused without",
-    "rng-get-and-update-state": "rng-get-and-update-state: a count that starts at `rng_seed=`; refused without",
-}
-# opcodes that never reach a converter, for the support table
-REWRITTEN_OPCODES: dict[str, str] = {
-    "all-gather-done": "all-gather-done: the results of all-gather-start",
-    "all-gather-start": "all-gather-start: all-gather, at once",
-    "all-reduce-done": "all-reduce-done: the results of all-reduce-start",
-    "all-reduce-start": "all-reduce-start: all-reduce, at once",
-    "async-done": "async-done: the result of async-start",
-    "async-start": "async-start: the wrapped computation, at once",
-    "async-update": "async-update: what was started",
-    "collective-permute-done": "collective-permute-done: the result of collective-permute-start",
-    "collective-permute-start": "collective-permute-start: collective-permute, at once",
-    "copy-done": "copy-done: the operand of copy-start",
-    "copy-start": "copy-start: the operand",
-    "batch-norm-grad": "batch-norm-grad: its formula, with sums over everything but the features",
-    "batch-norm-training": "batch-norm-training: mean and biased variance by sums, then as for inference",
-    "batch-norm-inference": "batch-norm-inference: multiply, add and subtract along the feature dimension",
-    "call": "call: the body in place",
-    "cholesky": "cholesky: a kernel that factors block by block",
-    "complex": "complex: the pair of its operands, as all complex numbers are pairs of real ones",
-    "fft": "fft: dots with constant matrices, by Cooley-Tukey for composite lengths and Bluestein for large primes",
-    "fusion": "fusion: the body in place",
-    "imag": "imag: the second of the pair",
-    "real": "real: the first of the pair",
-    "rng-bit-generator": "rng-bit-generator: the integer arithmetic of ThreeFry or Philox",
-    "triangular-solve": "triangular-solve: a kernel, in register tiles of columns",
-}
+
+def summaries(expansions: Expansions, *passes: Mapping[str, str]) -> dict[str, str]:
+    """What becomes of the opcodes that never reach a converter."""
+    texts = {opcode: expansion.summary for opcode, expansion in expansions.items() if expansion.summary}
+    for more in passes:
+        texts.update(more)
+    return {opcode: f"{opcode}: {text}" for opcode, text in texts.items()}
+
+
+# for the support table: opcodes that never reach a converter, and those that a seed is needed for
+REWRITTEN_OPCODES = summaries(EXPANSIONS, INLINED, UNPAIRED)
+SEEDED_OPCODES = summaries({}, SEEDED)

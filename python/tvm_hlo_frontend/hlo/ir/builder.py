@@ -233,7 +233,11 @@ class RewriteBuilder(ComputationBuilder):
 RewriteInstruction = Callable[[RewriteBuilder, HloInstruction, tuple[HloInstruction, ...]], "HloInstruction | None"]
 
 
-def transform(old: HloModule, rewrite_instruction: RewriteInstruction) -> HloModule:
+def transform(
+    old: HloModule,
+    rewrite_instruction: RewriteInstruction,
+    builder_of: Callable[[str, Names, dict[HloComputation, HloComputation]], RewriteBuilder] = RewriteBuilder,
+) -> HloModule:
     """New module from an old one, instruction by instruction.
 
     Parameters
@@ -245,6 +249,8 @@ def transform(old: HloModule, rewrite_instruction: RewriteInstruction) -> HloMod
         It returns what takes the instruction's place (made with `builder`, or one of `operands`), or None for a
         copy with the new operands and the rewritten called computations. ``builder.rewritten(computation)`` is the
         new version of a called computation.
+    builder_of : callable
+        Makes the builders, from what `RewriteBuilder` is made from.
 
     Returns
     -------
@@ -254,7 +260,7 @@ def transform(old: HloModule, rewrite_instruction: RewriteInstruction) -> HloMod
     names = Names(instruction.name for instruction in old.instructions)
     done: dict[HloComputation, HloComputation] = {}
     for computation in old.computations:
-        builder = RewriteBuilder(computation.name, names, done)
+        builder = builder_of(computation.name, names, done)
         new: dict[HloInstruction, HloInstruction] = {}
         for instruction in live_instructions(computation.instructions, computation.root):
             operands = tuple(new[operand] for operand in instruction.operands)

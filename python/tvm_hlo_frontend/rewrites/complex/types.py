@@ -31,6 +31,13 @@ MOVEMENT = MOVES_ELEMENTS | {"select"}
 # carry values without looking at them, so that a tuple of components serves as well
 STRUCTURE = MOVES_VALUES
 
+# for the support table: opcodes that never reach a converter
+UNPAIRED = {
+    "complex": "the pair of its operands, as all complex numbers are pairs of real ones",
+    "imag": "the second of the pair",
+    "real": "the first of the pair",
+}
+
 
 def split_complex(module: HloModule, capabilities: Capabilities) -> HloModule:
     """`module` without complex numbers.

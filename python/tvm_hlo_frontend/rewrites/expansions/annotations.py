@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...hlo.ir.attributes import CustomCallAttributes
-from ...hlo.ir.builder import RewriteBuilder, transform
-from ...hlo.ir.module import HloInstruction, HloModule
+from ...hlo.ir.builder import RewriteBuilder
+from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import Shape
-from ..capabilities import Capabilities
+from ...hlo.opcodes import CUSTOM_CALL_PREFIX
+from ..expansion import Expansion
 
 ANNOTATIONS = frozenset(
     {
@@ -40,31 +40,20 @@ ANNOTATIONS = frozenset(
 )
 
 
-def drop_annotations(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` without annotations; those that change a shape, as on several devices, and those that have a converter
-    of their own stay."""
-    targets = ANNOTATIONS - capabilities.targets
-
-    def drop(
-        builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
-    ) -> HloInstruction | None:
-        if not _is_call_to(instruction, targets):
-            return None
-        shape, given = instruction.shape, [operand.shape for operand in instruction.operands]
-        if shape.is_tuple and (not shape.tuple_shapes or _same(shape.tuple_shapes, given)):
-            parts = operands if shape.tuple_shapes else ()
-            return builder.add("tuple", parts, metadata=instruction.metadata)
-        return operands[0] if _same([shape], given) else None
-
-    if not any(_is_call_to(instruction, targets) for instruction in module.instructions):
-        return module
-    return transform(module, drop)
-
-
-def _is_call_to(instruction: HloInstruction, targets: frozenset[str]) -> bool:
-    return isinstance(instruction.attributes, CustomCallAttributes) and instruction.attributes.target in targets
+def _handed_over(
+    builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
+) -> HloInstruction | None:
+    """The operands; an annotation that changes a shape, as on several devices, stays."""
+    shape, given = instruction.shape, [operand.shape for operand in operands]
+    if shape.is_tuple and (not shape.tuple_shapes or _same(shape.tuple_shapes, given)):
+        parts = operands if shape.tuple_shapes else ()
+        return builder.add("tuple", parts, metadata=instruction.metadata)
+    return operands[0] if _same([shape], given) else None
 
 
 def _same(results: Sequence[Shape], operands: Sequence[Shape]) -> bool:
     """Whether shapes are equal but for layouts."""
     return len(results) == len(operands) and all(made.same_type(given) for made, given in zip(results, operands))
+
+
+EXPANSIONS = {CUSTOM_CALL_PREFIX + target: Expansion(_handed_over) for target in ANNOTATIONS}

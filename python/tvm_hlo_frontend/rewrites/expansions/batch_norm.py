@@ -7,32 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 from ...hlo.ir.attributes import DimensionsAttributes
-from ...hlo.ir.builder import ComputationBuilder, RewriteBuilder, transform
-from ...hlo.ir.module import HloInstruction, HloModule
+from ...hlo.ir.builder import ComputationBuilder, RewriteBuilder
+from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import array_shape
-from ..capabilities import Capabilities
 from ..emit import Emitter
-
-
-def expand_batch_norm(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` without batch normalisations. Scale and offset are folded per feature, so that one multiply and one
-    add remain on the big tensor."""
-    if not any(instruction.opcode in _EXPANSIONS for instruction in module.instructions):
-        return module
-    return transform(module, _expand)
-
-
-def _expand(
-    builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
-) -> HloInstruction | None:
-    expansion = _EXPANSIONS.get(instruction.opcode)
-    if expansion is None:
-        return None
-    return expansion(_BatchNorm(builder, instruction, operands[0]), *operands)
+from ..expansion import Expansion, Rule
 
 
 class _BatchNorm:
-    """Arithmetic on a tensor and on vectors of its features."""
+    """Arithmetic on a tensor and on vectors of its features.
+
+    Scale and offset are folded per feature, so that one multiply and one add remain on the big tensor.
+    """
 
     def __init__(self, builder: RewriteBuilder, instruction: HloInstruction, operand: HloInstruction) -> None:
         attributes: Any = instruction.attributes
@@ -106,8 +92,16 @@ def _gradient(
     return emit.tuple([grad_operand, emit("multiply", projected, inverse), grad_offset])
 
 
-_EXPANSIONS: dict[str, Callable[..., HloInstruction]] = {
-    "batch-norm-inference": _inference,
-    "batch-norm-training": _training,
-    "batch-norm-grad": _gradient,
+def _rule(formula: Callable[..., HloInstruction]) -> Rule:
+    return lambda builder, old, operands: formula(_BatchNorm(builder, old, operands[0]), *operands)
+
+
+EXPANSIONS = {
+    "batch-norm-inference": Expansion(
+        _rule(_inference), summary="multiply, add and subtract along the feature dimension"
+    ),
+    "batch-norm-training": Expansion(
+        _rule(_training), summary="mean and biased variance by sums, then as for inference"
+    ),
+    "batch-norm-grad": Expansion(_rule(_gradient), summary="its formula, with sums over everything but the features"),
 }

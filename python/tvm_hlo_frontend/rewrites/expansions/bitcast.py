@@ -8,28 +8,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ...hlo.ir.builder import RewriteBuilder, transform
-from ...hlo.ir.module import HloInstruction, HloModule
+from ...hlo.ir.builder import RewriteBuilder
+from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import BY_NAME, Shape, array_shape, default_layout
-from ..capabilities import Capabilities
 from ..complex.pair import COMPONENT
 from ..emit import Emitter
+from ..expansion import Expansion
 
 BITS_OF_A_BYTE = 8
-
-
-def expand_bitcasts(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` without bitcast, but for those of tiled layouts and of packed elements to another type."""
-    if not any(instruction.opcode == "bitcast" for instruction in module.instructions):
-        return module
-    return transform(module, _expand)
 
 
 def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
-    if instruction.opcode != "bitcast":
-        return None
+    """Bitcasts of tiled layouts, and of packed elements to another type, stay."""
     source, target, (x,) = instruction.operands[0].shape, instruction.shape, operands
     if source.same_type(target) and (not source.is_array or _same_layout(source, target)):
         return x
@@ -112,3 +104,6 @@ def _reinterpreted(emit: Emitter, x: HloInstruction, element_type: str) -> HloIn
         return emit("bitcast-convert", x, shape=array_shape(element_type, x.shape.sizes[:1]))
     sizes = (count, old // new) if old > new else (count,)
     return _flat(emit, emit("bitcast-convert", x, shape=array_shape(element_type, sizes)))
+
+
+EXPANSIONS = {"bitcast": Expansion(_expand)}

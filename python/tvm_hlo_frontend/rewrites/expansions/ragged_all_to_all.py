@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from ...hlo.ir.attributes import CollectiveAttributes, DimensionsAttributes, GatherAttributes
-from ...hlo.ir.builder import RewriteBuilder, transform
-from ...hlo.ir.module import HloInstruction, HloModule
+from ...hlo.ir.builder import RewriteBuilder
+from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import array_shape
-from ..capabilities import Capabilities
 from ..emit import Emitter
-
-
-def expand_ragged_all_to_all(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` without ragged-all-to-all among groups of one device."""
-    if not any(instruction.opcode == "ragged-all-to-all" for instruction in module.instructions):
-        return module
-    return transform(module, _expand)
+from ..expansion import Expansion
 
 
 def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
-    """Rows input_offsets[i] … of the operand, send_sizes[i] of them, at output_offsets[i] of the output, in order."""
+    """Rows input_offsets[i] … of the operand, send_sizes[i] of them, at output_offsets[i] of the output, in order;
+    stays among several devices."""
     attributes = instruction.attributes
-    if not isinstance(attributes, CollectiveAttributes) or instruction.opcode != "ragged-all-to-all":
-        return None
+    assert isinstance(attributes, CollectiveAttributes)
     if any(len(group) > 1 for group in attributes.replica_groups) or operands[2].shape.rank != 1:
         return None
     emit = Emitter(builder, instruction.metadata)
@@ -49,3 +42,6 @@ def _rows(emit: Emitter, source: HloInstruction, indices: HloInstruction) -> Hlo
     rank = source.shape.rank
     numbers = GatherAttributes(tuple(range(1, rank)), (0,), (0,), 1, (1, *source.shape.sizes[1:]))
     return emit("gather", source, emit.reshape(indices, (*indices.shape.sizes, 1)), attributes=numbers)
+
+
+EXPANSIONS = {"ragged-all-to-all": Expansion(_expand)}

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from ...hlo.ir.attributes import CollectiveAttributes
-from ...hlo.ir.builder import RewriteBuilder, transform
-from ...hlo.ir.module import HloInstruction, HloModule
+from ...hlo.ir.builder import RewriteBuilder
+from ...hlo.ir.module import HloInstruction
 from ...hlo.shape_inference.collectives import has_root_operand
-from ..capabilities import Capabilities
-
-
-def expand_rooted_collectives(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` with collective-reduce as all-reduce, and without operands that number the root."""
-    return transform(module, _expand) if any(map(_is_rooted, module.instructions)) else module
-
-
-def _is_rooted(instruction: HloInstruction) -> bool:
-    if instruction.opcode == "collective-reduce":
-        return True
-    shapes = [operand.shape for operand in instruction.operands]
-    return instruction.opcode == "collective-broadcast" and has_root_operand(shapes, instruction.shape)
+from ..expansion import Expansion
 
 
 def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
+    """collective-reduce as all-reduce, and no operand that numbers the root; both stay among several devices."""
     attributes = instruction.attributes
-    if not isinstance(attributes, CollectiveAttributes) or not _is_rooted(instruction):
-        return None
+    assert isinstance(attributes, CollectiveAttributes)
     if any(len(group) > 1 for group in attributes.replica_groups):
         return None
     if has_root_operand([operand.shape for operand in operands], instruction.shape):
@@ -36,3 +24,13 @@ def _expand(
     return builder.add(
         opcode, operands, instruction.shape, attributes, called, name=instruction.name, metadata=instruction.metadata
     )
+
+
+def _is_rooted_broadcast(instruction: HloInstruction) -> bool:
+    return has_root_operand([operand.shape for operand in instruction.operands], instruction.shape)
+
+
+EXPANSIONS = {
+    "collective-broadcast": Expansion(_expand, _is_rooted_broadcast),
+    "collective-reduce": Expansion(_expand),
+}

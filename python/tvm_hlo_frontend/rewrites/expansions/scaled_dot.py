@@ -7,27 +7,20 @@ from typing import Any
 import numpy as np
 
 from ...hlo.ir.attributes import ConstantAttributes, DotAttributes
-from ...hlo.ir.builder import RewriteBuilder, transform
-from ...hlo.ir.module import HloInstruction, HloModule
+from ...hlo.ir.builder import RewriteBuilder
+from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import BY_NAME, array_shape
-from ..capabilities import Capabilities
 from ..emit import Emitter
+from ..expansion import Expansion
 
 LEAST_BITS = 16
-
-
-def expand_scaled_dots(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` without scaled-dot, but for those with a scalar scale other than the constant 1: XLA leaves scalar
-    scales out of account."""
-    if not any(instruction.opcode == "scaled-dot" for instruction in module.instructions):
-        return module
-    return transform(module, _expand)
 
 
 def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
-    if instruction.opcode != "scaled-dot" or not all(map(_is_understood, instruction.operands[2:])):
+    """With a scalar scale other than the constant 1 it stays: XLA leaves scalar scales out of account."""
+    if not all(map(_is_understood, operands[2:])):
         return None
     attributes, result = instruction.attributes, instruction.shape
     assert isinstance(attributes, DotAttributes)
@@ -71,3 +64,6 @@ def _scaled(emit: Emitter, operand: HloInstruction, scale: HloInstruction) -> Hl
         sizes += [blocks] if size == blocks else [blocks, size // blocks]
     spread = emit.along(emit.convert(scale, kind), array_shape(kind, sizes), places)
     return emit("multiply", emit.convert(operand, kind), emit.reshape(spread, operand.shape.dimensions))
+
+
+EXPANSIONS = {"scaled-dot": Expansion(_expand)}

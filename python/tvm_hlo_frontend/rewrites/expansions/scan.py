@@ -3,45 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ...analysis.scans import match_elementwise_scan
 from ...hlo.ir.attributes import DynamicSliceAttributes, ScanAttributes
-from ...hlo.ir.builder import ComputationBuilder, RewriteBuilder, transform
-from ...hlo.ir.module import HloComputation, HloInstruction, HloModule
+from ...hlo.ir.builder import ComputationBuilder, RewriteBuilder
+from ...hlo.ir.module import HloComputation, HloInstruction
 from ...hlo.ir.shape import Shape
 from ..boundary import contains
-from ..capabilities import Capabilities
 from ..complex.bodies import inline
 from ..complex.pair import COMPLEX_TYPES
 from ..emit import Emitter, plain
+from ..expansion import Expansion
 
 
-def expand_complex_scans(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` without scans of complex numbers, for which the loop is taken apart rather than the scan."""
-    return _expand_where(
-        module,
-        lambda scan: any(contains(part.shape, COMPLEX_TYPES) for part in (scan, *scan.operands)),
-    )
+def _as_loop(
+    builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
+) -> HloInstruction | None:
+    body = builder.rewritten(instruction.called_computations[0])
+    return _Loop(Emitter(builder, instruction.metadata), instruction, operands, body).emit()
 
 
-def expand_scans(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` without scans, but for element-wise ones, which are one kernel."""
-    return _expand_where(module, lambda scan: match_elementwise_scan(scan) is None)
+def _is_complex(scan: HloInstruction) -> bool:
+    """Whether complex numbers are in it: the loop is taken apart rather than the scan."""
+    return scan.shape.is_static and any(contains(part.shape, COMPLEX_TYPES) for part in (scan, *scan.operands))
 
 
-def _expand_where(module: HloModule, wanted: Any) -> HloModule:
-    chosen = {i for i in module.instructions if i.opcode == "scan" and i.shape.is_static and wanted(i)}
-
-    def expand(
-        builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
-    ) -> HloInstruction | None:
-        if instruction not in chosen:
-            return None
-        body = builder.rewritten(instruction.called_computations[0])
-        return _Loop(Emitter(builder, instruction.metadata), instruction, operands, body).emit()
-
-    return transform(module, expand) if chosen else module
+def _is_no_kernel(scan: HloInstruction) -> bool:
+    """Whether it is not element-wise: those that are, are one kernel."""
+    return scan.shape.is_static and match_elementwise_scan(scan) is None
 
 
 class _Loop:
@@ -108,3 +97,8 @@ class _Loop:
         axis, sizes = self.attributes.dimension, new.shape.sizes
         row = emit.reshape(new, (*sizes[:axis], 1, *sizes[axis:]))
         return emit("dynamic-update-slice", old, row, *self._starts(emit, old.shape.rank, place))
+
+
+EXPANSIONS = {"scan": Expansion(_as_loop, _is_complex)}
+# when neither complex numbers nor narrow types are left
+LOOPS = {"scan": Expansion(_as_loop, _is_no_kernel)}

@@ -5,33 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from ...hlo.ir.attributes import DimensionsAttributes, ScatterAttributes
-from ...hlo.ir.builder import ComputationBuilder, RewriteBuilder, transform
-from ...hlo.ir.module import HloComputation, HloInstruction, HloModule
+from ...hlo.ir.builder import ComputationBuilder, RewriteBuilder
+from ...hlo.ir.module import HloComputation, HloInstruction
 from ...hlo.ir.shape import Shape, array_shape, tuple_shape
-from ..capabilities import Capabilities
 from ..complex.bodies import inline
 from ..complex.pair import is_complex
 from ..emit import Emitter
+from ..expansion import Expansion
 
 POINTS = ScatterAttributes((), (0,), (0,), 1)
 
 
-def expand_complex_select_and_scatter(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` without select-and-scatter of complex numbers; its kernel takes one number per element."""
-    if not any(_is_wanted(instruction) for instruction in module.instructions):
-        return module
-    return transform(module, _expand)
-
-
-def _is_wanted(instruction: HloInstruction) -> bool:
-    return instruction.opcode == "select-and-scatter" and is_complex(instruction.shape) and instruction.shape.is_static
+def _is_complex(instruction: HloInstruction) -> bool:
+    """Whether it is of complex numbers; the kernel takes one number per element."""
+    return is_complex(instruction.shape) and instruction.shape.is_static
 
 
 def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
-    if not _is_wanted(instruction):
-        return None
     emit, (x, source, init) = Emitter(builder, instruction.metadata), operands
     select, combine = (builder.rewritten(computation) for computation in instruction.called_computations)
     count = x.shape.element_count
@@ -67,3 +59,6 @@ def _choice(select: HloComputation, element: Shape, place: Shape) -> HloComputat
     keep: Any = inline(emit, select, [value, candidate])
     keep = emit("and", keep, emit.compare("GE", at, 0))
     return builder.build(emit.tuple([emit.select(keep, value, candidate), emit.select(keep, at, there)]))
+
+
+EXPANSIONS = {"select-and-scatter": Expansion(_expand, _is_complex)}

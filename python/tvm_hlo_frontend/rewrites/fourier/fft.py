@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 from ...hlo.ir.attributes import DimensionsAttributes, FftAttributes
-from ...hlo.ir.builder import RewriteBuilder, transform
-from ...hlo.ir.module import HloInstruction, HloModule
-from ..capabilities import Capabilities
+from ...hlo.ir.builder import RewriteBuilder
+from ...hlo.ir.module import HloInstruction
 from ..complex.pair import Pair
 from ..emit import Emitter
+from ..expansion import Expansion
 from .transform import transform_last
-
-
-def expand_fft(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` without fft, any type, number of dimensions and length.
-
-    Parameters
-    ----------
-    module : HloModule
-    capabilities : Capabilities
-
-    Returns
-    -------
-    HloModule
-        With real, imag and complex instructions around the transforms, for `split_complex` to remove.
-    """
-    if not any(instruction.opcode == "fft" for instruction in module.instructions):
-        return module
-    return transform(module, _expand)
 
 
 def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
-    if instruction.opcode != "fft":
-        return None
+    """Any type, number of dimensions and length, between real, imag and complex for `split_complex` to remove."""
     attributes, (x,) = instruction.attributes, operands
     assert isinstance(attributes, FftAttributes)
     emit = Emitter(builder, instruction.metadata)
@@ -86,3 +67,11 @@ def _hermitian(emit: Emitter, z: Pair, axis: int, length: int) -> Pair:
         return emit.concatenate([part, emit("negate", tail) if negative else tail], axis)
 
     return Pair(extended(z.re, False), extended(z.im, True))
+
+
+EXPANSIONS = {
+    "fft": Expansion(
+        _expand,
+        summary="dots with constant matrices, by Cooley-Tukey for composite lengths and Bluestein for large primes",
+    )
+}

@@ -7,17 +7,10 @@ copies nothing between blocks, and keeps the failures of a batch apart.
 from __future__ import annotations
 
 from ...hlo.ir.attributes import CholeskyAttributes
-from ...hlo.ir.builder import RewriteBuilder, transform
-from ...hlo.ir.module import HloInstruction, HloModule
-from ..capabilities import Capabilities
+from ...hlo.ir.builder import RewriteBuilder
+from ...hlo.ir.module import HloInstruction
+from ..expansion import Expansion, is_static
 from .kernel_calls import kernel_call
-
-
-def expand_cholesky(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` without cholesky of static shape."""
-    if not any(instruction.opcode == "cholesky" for instruction in module.instructions):
-        return module
-    return transform(module, _expand)
 
 
 def _expand(
@@ -25,9 +18,11 @@ def _expand(
 ) -> HloInstruction | None:
     """The factor of one triangle, zeros in the other, NaN where a matrix is not positive definite (rule 73)."""
     attributes, shape = instruction.attributes, instruction.shape
-    if not isinstance(attributes, CholeskyAttributes) or not shape.is_static:
-        return None
+    assert isinstance(attributes, CholeskyAttributes)
     (factor,) = kernel_call(
         builder, "cholesky", {"lower": attributes.lower}, operands, [shape], shape.rank - 2, instruction.metadata
     )
     return factor
+
+
+EXPANSIONS = {"cholesky": Expansion(_expand, is_static, "a kernel that factors block by block")}

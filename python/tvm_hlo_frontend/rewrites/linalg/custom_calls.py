@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...hlo.ir.attributes import CustomCallAttributes
-from ...hlo.ir.builder import RewriteBuilder, transform
-from ...hlo.ir.module import HloInstruction, HloModule
+from ...hlo.ir.builder import RewriteBuilder
+from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import Shape
-from ..capabilities import Capabilities
+from ..expansion import Expansion
 from .factorizations import Site
 from .gpu import expand_gpu, expands_gpu_target
 from .lapack import ROUTINES, expand_lapack, routine_of
@@ -15,30 +15,10 @@ from .portable import expand_portable
 PORTABLE_TARGETS = ("LuDecomposition", "Qr", "ProductOfElementaryHouseholderReflectors", "Eigh")
 
 
-def expand_linalg_custom_calls(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` with opcodes and kernel calls in the place of custom-calls to LAPACK, its like of GPUs, portable names.
-
-    Layouts that the calls ask for are physical and play no part. Workspace results of old calls become zeros. Calls
-    that have a converter of their own stay.
-    """
-
-    def expand(
-        builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
-    ) -> HloInstruction | None:
-        return _expand(builder, instruction, operands) if _is_known(instruction, capabilities.targets) else None
-
-    if not any(_is_known(instruction, capabilities.targets) for instruction in module.instructions):
-        return module
-    return transform(module, expand)
-
-
-def _is_known(instruction: HloInstruction, converted: frozenset[str]) -> bool:
+def _is_known(instruction: HloInstruction) -> bool:
     attributes = instruction.attributes
-    if not isinstance(attributes, CustomCallAttributes) or not instruction.shape.is_static:
-        return False
-    if attributes.target in converted:
-        return False
-    return expands_target(attributes.target)
+    assert isinstance(attributes, CustomCallAttributes)
+    return instruction.shape.is_static and expands_target(attributes.target)
 
 
 def expands_target(target: str) -> bool:
@@ -51,6 +31,7 @@ def expands_target(target: str) -> bool:
 def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
+    """Layouts that the calls ask for are physical and play no part. Workspace results of old calls become zeros."""
     assert isinstance(instruction.attributes, CustomCallAttributes)
     site, target = Site(builder, instruction.metadata), instruction.attributes.target
     roads = (expand_portable, expand_lapack, expand_gpu)
@@ -68,3 +49,7 @@ def _expand(
 
 def _same(made: Shape, declared: Shape) -> bool:
     return (made.element_type, made.dimensions) == (declared.element_type, declared.dimensions)
+
+
+# targets come in families, by patterns
+EXPANSIONS = {"custom-call": Expansion(_expand, _is_known)}

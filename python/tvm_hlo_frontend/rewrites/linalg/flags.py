@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...hlo.ir.attributes import ConstantAttributes, CustomCallAttributes
 from ...hlo.ir.module import HloInstruction
 
@@ -13,10 +15,10 @@ def ffi_attributes(instruction: HloInstruction) -> dict[str, int]:
     return {name: value for name, value in attributes.options.items() if isinstance(value, int)}
 
 
-def leading_scalars(instruction: HloInstruction) -> list[int | None]:
+def leading_scalars(operands: Sequence[HloInstruction]) -> list[int | None]:
     """Values of the scalar s32 and u8 operands in front of the matrices; None where one is no constant."""
     values: list[int | None] = []
-    for operand in instruction.operands:
+    for operand in operands:
         if operand.shape.element_type not in ("s32", "u8") or operand.shape.rank:
             break
         attributes = operand.attributes

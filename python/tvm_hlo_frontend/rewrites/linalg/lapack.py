@@ -67,7 +67,7 @@ def expand_lapack(
     if found is None or found[0] not in ROUTINES:
         return None
     routine, is_ffi = found
-    scalars = [] if is_ffi else leading_scalars(instruction)
+    scalars = [] if is_ffi else leading_scalars(operands)
     options = ffi_attributes(instruction) if is_ffi else {}
     call = LapackCall(site, instruction.shape, options, scalars, list(operands[len(scalars) :]))
     return ROUTINES[routine](call)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from ...hlo.ir.attributes import DimensionsAttributes
-from ...hlo.ir.builder import ComputationBuilder, RewriteBuilder, transform
-from ...hlo.ir.module import HloComputation, HloInstruction, HloModule
+from ...hlo.ir.builder import ComputationBuilder, RewriteBuilder
+from ...hlo.ir.module import HloComputation, HloInstruction
 from ...hlo.ir.shape import array_shape
-from ..capabilities import Capabilities
 from ..emit import Emitter
+from ..expansion import Expansion
 
 THREEFRY_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 THREEFRY_PARITY = 0x1BD11BDA
@@ -27,18 +27,9 @@ PHILOX_ROUNDS = 10
 U64 = array_shape("u64")
 
 
-def expand_random_bits(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` without rng-bit-generator."""
-    if not any(instruction.opcode == "rng-bit-generator" for instruction in module.instructions):
-        return module
-    return transform(module, _expand)
-
-
 def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
-    if instruction.opcode != "rng-bit-generator":
-        return None
     attributes: Any = instruction.attributes
     _, data = instruction.shape.tuple_shapes
     emit = Emitter(builder, instruction.metadata)
@@ -213,3 +204,6 @@ def _philox_body(half: int) -> HloComputation:
             low0,
         ]
     return builder.build(_join(emit, words[2 * half], words[2 * half + 1]))
+
+
+EXPANSIONS = {"rng-bit-generator": Expansion(_expand, summary="the integer arithmetic of ThreeFry or Philox")}

@@ -21,7 +21,6 @@ from ..inline_calls import inline_calls
 
 # random bits taken for a float: its mantissa, so that every value is exact and below 1
 MANTISSA_BITS = {"f64": 52, "f32": 23, "f16": 10, "bf16": 7}
-STATEFUL = frozenset({"rng", "rng-get-and-update-state"})
 BITS_OF_A_BYTE = 8
 CONTROL_FLOW = frozenset({"while", "conditional"})
 # the upper word of a generator's counter is the stream and, above so many bits, the trip
@@ -29,13 +28,18 @@ STREAM_BITS = 16
 # where the counter of the second of two uniform numbers begins
 SECOND_UNIFORM = 1 << 40
 COUNT = array_shape("u64")
+# for the support table
+SEEDED = {
+    "rng": "numbers of XLA's distribution from ThreeFry bits, with `rng_seed=`; refused without",
+    "rng-get-and-update-state": "a count that starts at `rng_seed=`; refused without",
+}
 
 
 def seed_stateful_random(module: HloModule, capabilities: Capabilities) -> HloModule:
     """`module` with its stateful generators seeded, if `capabilities` has a seed; but for those in bodies of map,
     reduce and the like, which have no state, and those of narrow types."""
     seed = capabilities.rng_seed
-    if seed is None or not any(instruction.opcode in STATEFUL for instruction in module.instructions):
+    if seed is None or not any(instruction.opcode in SEEDED for instruction in module.instructions):
         return module
     # so that every call of a function has numbers of its own
     module = inline_calls(module, capabilities)
@@ -126,7 +130,7 @@ def _is_supported(instruction: HloInstruction) -> bool:
     """Whether it is a generator of a type that numbers are drawn of."""
     shape = instruction.shape
     whole = shape.kind in ("signed", "unsigned") and shape.bits >= BITS_OF_A_BYTE
-    return instruction.opcode in STATEFUL and (whole or shape.element_type in MANTISSA_BITS)
+    return instruction.opcode in SEEDED and (whole or shape.element_type in MANTISSA_BITS)
 
 
 def _threaded_callers(module: HloModule) -> set[HloInstruction]:
@@ -147,7 +151,7 @@ def _threaded_callers(module: HloModule) -> set[HloInstruction]:
 
 
 def _draws(computation: HloComputation, callers: set[HloInstruction]) -> bool:
-    return any(instruction.opcode in STATEFUL or instruction in callers for instruction in computation.instructions)
+    return any(instruction.opcode in SEEDED or instruction in callers for instruction in computation.instructions)
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from ...hlo.ir.builder import RewriteBuilder, transform
-from ...hlo.ir.module import HloInstruction, HloModule
-from ..capabilities import Capabilities
+from ...hlo.ir.builder import RewriteBuilder
+from ...hlo.ir.module import HloInstruction
 from ..emit import Emitter
-
-
-def expand_stochastic_converts(module: HloModule, capabilities: Capabilities) -> HloModule:
-    """`module` without stochastic-convert to signed integers; XLA has no other."""
-    if not any(instruction.opcode == "stochastic-convert" for instruction in module.instructions):
-        return module
-    return transform(module, _expand)
+from ..expansion import Expansion
 
 
 def _expand(
@@ -20,8 +13,6 @@ def _expand(
 ) -> HloInstruction | None:
     """Away from zero if the random number, as a fraction of 1, is below the fraction of the magnitude, else towards
     zero; limits of the integer beyond them, NaN is 0."""
-    if instruction.opcode != "stochastic-convert" or instruction.shape.kind != "signed":
-        return None
     emit, (x, random), target = Emitter(builder, instruction.metadata), operands, instruction.shape
     magnitude = emit("abs", x)
     whole = emit("floor", magnitude)
@@ -35,3 +26,11 @@ def _expand(
     low, high = -(1 << (target.bits - 1)), (1 << (target.bits - 1)) - 1
     signed = emit.select(emit.compare("LE", x, low), low, signed)
     return emit.select(emit.compare("GE", x, high), high, signed)
+
+
+def _is_to_signed(instruction: HloInstruction) -> bool:
+    """XLA has no other."""
+    return instruction.shape.kind == "signed"
+
+
+EXPANSIONS = {"stochastic-convert": Expansion(_expand, _is_to_signed)}

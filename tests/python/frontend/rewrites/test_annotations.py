@@ -14,7 +14,8 @@ from tvm_hlo_frontend.convert.support import unsupported
 from tvm_hlo_frontend.errors import UnsupportedHloError
 from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.rewrites.capabilities import Capabilities
-from tvm_hlo_frontend.rewrites.expansions.annotations import ANNOTATIONS, drop_annotations
+from tvm_hlo_frontend.rewrites.expansion import expand
+from tvm_hlo_frontend.rewrites.expansions.annotations import ANNOTATIONS, EXPANSIONS
 
 jax = pytest.importorskip("jax")
 pytest.importorskip("tvm")
@@ -103,7 +104,7 @@ def run(converted, *arguments):
 
 def targets(hlo):
     """Targets of custom-calls that are left."""
-    left = drop_annotations(read(hlo), Capabilities(frozenset()))
+    left = expand(read(hlo), Capabilities(frozenset()), EXPANSIONS)
     return {i.attributes.target for i in left.instructions if i.opcode == "custom-call"}
 
 

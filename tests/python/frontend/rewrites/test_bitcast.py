@@ -18,7 +18,9 @@ from tvm_hlo_frontend.hlo.ir.shape import Shape, array_shape
 from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.proto.writer import to_proto
 from tvm_hlo_frontend.hlo.verifier import verify
-from tvm_hlo_frontend.rewrites.expansions.bitcast import expand_bitcasts
+from tvm_hlo_frontend.rewrites.capabilities import Capabilities
+from tvm_hlo_frontend.rewrites.expansion import expand
+from tvm_hlo_frontend.rewrites.expansions.bitcast import EXPANSIONS
 
 RANDOM = np.random.default_rng(0)
 
@@ -100,7 +102,7 @@ def test_rule_32_buffer_in_another_layout(name):
      ("dimensions of size 1", ["reshape"]), ("type of the same width", ["bitcast-convert", "transpose"])],
 )  # fmt: skip
 def test_no_more_movement_than_needed(name, opcodes):
-    new = expand_bitcasts(module_of(*CASES[name]), None)
+    new = expand(module_of(*CASES[name]), Capabilities(frozenset()), EXPANSIONS)
     assert [instruction.opcode for instruction in new.entry.instructions[1:]] == opcodes
 
 

@@ -20,7 +20,8 @@ from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.verifier import verify
 from tvm_hlo_frontend.rewrites.capabilities import Capabilities
 from tvm_hlo_frontend.rewrites.channels_first import convolutions_channels_first
-from tvm_hlo_frontend.rewrites.expansions.batch_norm import expand_batch_norm
+from tvm_hlo_frontend.rewrites.expansion import expand
+from tvm_hlo_frontend.rewrites.expansions.batch_norm import EXPANSIONS
 from tvm_hlo_frontend.rewrites.inline_calls import inline_calls
 
 CAPABILITIES = Capabilities(frozenset(row.name for row in ELEMENT_TYPES))
@@ -118,7 +119,7 @@ def lowered(name: str):
     args = [np.abs(random.standard_normal(shape).astype("float32")) + 0.1 for shape in shapes]
     args[0] -= 0.7
     proto = jax.jit(function, keep_unused=True).lower(*args).compiler_ir("hlo").as_serialized_hlo_module_proto()
-    module = expand_batch_norm(inline_calls(read(proto), CAPABILITIES), CAPABILITIES)
+    module = expand(inline_calls(read(proto), CAPABILITIES), CAPABILITIES, EXPANSIONS)
     return module, args, proto
 
 

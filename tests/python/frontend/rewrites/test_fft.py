@@ -11,8 +11,10 @@ from tvm_hlo_frontend.hlo.ir.attributes import FftAttributes
 from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, array_shape
 from tvm_hlo_frontend.rewrites.complex.types import split_complex
-from tvm_hlo_frontend.rewrites.fourier.fft import expand_fft
+from tvm_hlo_frontend.rewrites.expansion import expanding
+from tvm_hlo_frontend.rewrites.fourier.fft import EXPANSIONS
 
+expand_fft = expanding(EXPANSIONS)
 REAL = {"c64": "f32", "c128": "f64"}
 # of the root mean square of the result
 TOLERANCE = {"c64": 2e-6, "c128": 1e-14}

@@ -17,7 +17,8 @@ from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.ir.shape import array_shape, element_type_of, tuple_shape
 from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.rewrites.capabilities import Capabilities
-from tvm_hlo_frontend.rewrites.linalg.custom_calls import expand_linalg_custom_calls
+from tvm_hlo_frontend.rewrites.expansion import expand
+from tvm_hlo_frontend.rewrites.linalg.custom_calls import EXPANSIONS
 
 jax = pytest.importorskip("jax")
 jnp, lax = jax.numpy, jax.lax
@@ -216,7 +217,7 @@ def test_rule75_other_calls():
 def test_pivots_are_left_to_a_kernel():
     calls = Calls()
     calls.call("cu_lu_pivots_to_permutation", [np.zeros((2, 3), np.int32)], [((2, 5), "int32")], b"{}", TYPED)
-    made = expand_linalg_custom_calls(calls.module(), Capabilities(frozenset()))
+    made = expand(calls.module(), Capabilities(frozenset()), EXPANSIONS)
     targets = [each.attributes.target for each in made.instructions if each.opcode == "custom-call"]
     assert targets == ["tvm_hlo.pivots_to_permutation"]
 

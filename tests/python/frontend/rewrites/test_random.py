@@ -21,9 +21,11 @@ from tvm_hlo_frontend.hlo.ir.shape import array_shape, tuple_shape
 from tvm_hlo_frontend.hlo.verifier import verify
 from tvm_hlo_frontend.rewrites import Capabilities
 from tvm_hlo_frontend.rewrites.emit import Emitter
-from tvm_hlo_frontend.rewrites.random.random_bits import expand_random_bits
+from tvm_hlo_frontend.rewrites.expansion import expand
+from tvm_hlo_frontend.rewrites.random.random_bits import EXPANSIONS
 from tvm_hlo_frontend.rewrites.random.stateful_random import seed_stateful_random
 
+NOTHING = Capabilities(frozenset())
 SIZES = [(), (1,), (4,), (3, 5), (3, 4, 5)]
 CASES = [
     (algorithm, words, element_type)
@@ -58,7 +60,7 @@ def bits_module(algorithm, words, element_type):
 @pytest.mark.parametrize(("algorithm", "words", "element_type"), CASES)
 def test_rule_86_rule_87_bits_on_xla(algorithm, words, element_type):
     hlo = bits_module(algorithm, words, element_type)
-    original, expanded = compile_xla(hlo), compile_xla(expand_random_bits(hlo, None))
+    original, expanded = compile_xla(hlo), compile_xla(expand(hlo, NOTHING, EXPANSIONS))
     for state in STATES:
         args = [np.array(state[:words], np.uint64)]
         for got, wanted in zip(execute(expanded, args), execute(original, args)):
@@ -75,15 +77,15 @@ def test_rule_86_rule_87_bits_on_tvm(algorithm, words):
 
 
 def test_rule_86_known_numbers():
-    (state, bits) = run_xla(
-        expand_random_bits(_single("RNG_THREE_FRY", "u32", (3,)), None), [np.array([1, 2], np.uint64)]
-    )
+    hlo = expand(_single("RNG_THREE_FRY", "u32", (3,)), NOTHING, EXPANSIONS)
+    (state, bits) = run_xla(hlo, [np.array([1, 2], np.uint64)])
     np.testing.assert_array_equal(bits, [43444564, 2150618427, 3979645651])
     np.testing.assert_array_equal(state, [1, 4])
 
 
 def test_rule_87_known_numbers():
-    (state, bits) = run_xla(expand_random_bits(_single("RNG_PHILOX", "u32", (3,)), None), [np.array([1, 2], np.uint64)])
+    hlo = expand(_single("RNG_PHILOX", "u32", (3,)), NOTHING, EXPANSIONS)
+    (state, bits) = run_xla(hlo, [np.array([1, 2], np.uint64)])
     np.testing.assert_array_equal(bits, [2100602697, 2847456232, 2074354647])
     np.testing.assert_array_equal(state, [1, 3])
 

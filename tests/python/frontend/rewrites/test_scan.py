@@ -17,7 +17,8 @@ from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.ir.shape import Shape, array_shape
 from tvm_hlo_frontend.hlo.verifier import verify
 from tvm_hlo_frontend.rewrites.emit import Emitter
-from tvm_hlo_frontend.rewrites.expansions.scan import expand_complex_scans, expand_scans
+from tvm_hlo_frontend.rewrites.expansion import expand
+from tvm_hlo_frontend.rewrites.expansions import scan as rewrites
 
 RANDOM = np.random.default_rng(0)
 
@@ -135,7 +136,7 @@ def test_which_scans_are_one_kernel(name):
 def test_loops_on_xla(name):
     """The loop that a scan becomes, run by XLA."""
     hlo, _ = CASES[name]
-    loop = expand_scans(expand_complex_scans(hlo, CARRIED), CARRIED)
+    loop = expand(expand(hlo, CARRIED, rewrites.EXPANSIONS), CARRIED, rewrites.LOOPS)
     assert not any(instruction.opcode == "scan" for instruction in verify(loop).instructions)
     given = arguments(hlo)
     compare(run_xla(loop, given), run_xla(hlo, given), ulps=0)
