@@ -276,6 +276,7 @@ def _transposed(
     return rewriter.permuted(builder, value, old.attributes.dimensions)
 
 
+# what stands between convolutions; of all that moves elements only that which is as cheap with channels first
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(ELEMENTWISE, _same_dimensions),
     **dict.fromkeys(("pad", "concatenate", "slice", "reverse", "copy", "batch-norm-inference"), _same_dimensions),
