@@ -42,7 +42,7 @@ def _calls_of_relay(mod: Any) -> list[str]:
 
     def visit(node: Any) -> None:
         if isinstance(node, relay.Call) and isinstance(node.op, tvm.ir.Op):
-            known = node.attrs is not None and "spec" in node.attrs.keys()
+            known = node.attrs is not None and "spec" in set(node.attrs.keys())
             found.append(json.loads(str(node.attrs["spec"]))["name"] if known else node.op.name)
 
     relay.analysis.post_order_visit(mod["main"], visit)

@@ -76,9 +76,7 @@ def load_saved() -> dict[str, SavedModule]:
 
 def _entries(value: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The dictionaries of test data in nested ones and in lists, and where they are."""
-    if isinstance(value, dict) and "mlir_module_serialized" in value:
-        yield place, value
-    elif isinstance(value, dict) and "exported_serialized" in value:
+    if isinstance(value, dict) and ("mlir_module_serialized" in value or "exported_serialized" in value):
         yield place, value
     elif isinstance(value, (dict, list, tuple)) and not place.startswith("_"):
         pairs = value.items() if isinstance(value, dict) else enumerate(value)

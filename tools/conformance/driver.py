@@ -130,7 +130,7 @@ def groups_with(settings: Mapping[str, str]) -> dict[str, str]:
 
 def start_worker(module: str = WORKER, settings: Mapping[str, str] = MappingProxyType({})) -> Worker:
     """A worker that has imported everything, with variables set in its environment."""
-    log = tempfile.TemporaryFile()
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open as long as the worker lives
     process = subprocess.Popen(
         [sys.executable, "-m", module],
         stdin=subprocess.PIPE,

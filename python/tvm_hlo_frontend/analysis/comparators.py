@@ -30,6 +30,7 @@ class SortKey:
 
     @property
     def element_type(self) -> str:
+        """Element type of the key."""
         return self.expression.result_types[0]
 
 

@@ -1,4 +1,4 @@
-"""The canonical scalar program of a computation on scalars: the body of map, reduce, reduce-window, scatter, sort …"""
+"""The canonical scalar program of a computation on scalars: the body of map, reduce, reduce-window, scatter, sort."""
 
 from __future__ import annotations
 

@@ -41,6 +41,7 @@ class ScalarExpression:
 
     @property
     def result_types(self) -> tuple[str, ...]:
+        """Element types of the results."""
         return tuple(self.nodes[index].element_type for index in self.results)
 
     def to_json(self) -> list:
@@ -61,7 +62,7 @@ class ScalarExpression:
 def elementwise_expression(
     opcode: str, result_type: str, operand_types: tuple[str, ...], attributes: tuple[str | int, ...] = ()
 ) -> ScalarExpression:
-    """One element-wise operation on parameters 0, 1, …"""
+    """One element-wise operation on parameters 0, 1 and so on."""
     parameters = tuple(ScalarNode("parameter", kind, (), (number,)) for number, kind in enumerate(operand_types))
     node = ScalarNode(opcode, result_type, tuple(range(len(parameters))), attributes)
     return ScalarExpression((*parameters, node), (len(parameters),))

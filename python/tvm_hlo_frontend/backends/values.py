@@ -30,10 +30,12 @@ class Tensor:
 
     @property
     def rank(self) -> int:
+        """Number of dimensions."""
         return len(self.dimensions)
 
     @property
     def shape(self) -> Shape:
+        """HLO's shape of it."""
         return Shape(self.element_type, self.dimensions)
 
 

@@ -113,7 +113,7 @@ def listed(inputs: Sequence[Parameter]) -> str:
 
 
 def named_results(value: Any, name: str = "result") -> dict[str, np.ndarray]:
-    """Arrays of what an Executable returns by name: ``result``, of a tuple ``result_0``, ``result_1_0`` …"""
+    """Arrays of what an Executable returns by name: ``result``, of a tuple ``result_0``, ``result_1_0`` and so on."""
     if isinstance(value, tuple):
         named: dict[str, np.ndarray] = {}
         for index, part in enumerate(value):

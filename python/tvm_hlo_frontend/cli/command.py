@@ -42,6 +42,7 @@ class Command(click.Command):
         )
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an exception that is no usage error becomes one line and an exit code."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):

@@ -90,9 +90,9 @@ def folded_labels(computation: HloComputation) -> dict[HloInstruction, str]:
 def leaf_label(instruction: HloInstruction) -> str:
     """A parameter with its shape, a scalar constant by its value, others by opcode and shape."""
     attributes = instruction.attributes
-    if isinstance(attributes, ConstantAttributes) and isinstance(attributes.literal, np.ndarray):
-        if attributes.literal.size == 1:
-            return str(attributes.literal.reshape(-1)[0])
+    literal = attributes.literal if isinstance(attributes, ConstantAttributes) else None
+    if isinstance(literal, np.ndarray) and literal.size == 1:
+        return str(literal.reshape(-1)[0])
     if instruction.opcode == "parameter":
         return instruction.name if instruction.shape.is_tuple else f"{instruction.name} {instruction.shape}"
     return f"{instruction.opcode} {instruction.shape}"

@@ -71,6 +71,7 @@ class ModuleCost:
 
     @property
     def total(self) -> Cost:
+        """Costs of all opcodes together."""
         return sum(self.by_opcode.values(), Cost())
 
     def add(self, opcode: str, cost: Cost) -> None:

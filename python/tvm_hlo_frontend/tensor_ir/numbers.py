@@ -13,14 +13,17 @@ Number = tuple[Any, ...]
 
 
 def add(x: Number, y: Number) -> Number:
+    """x + y."""
     return tuple(a + b for a, b in zip(x, y))
 
 
 def subtract(x: Number, y: Number) -> Number:
+    """x - y."""
     return tuple(a - b for a, b in zip(x, y))
 
 
 def multiply(x: Number, y: Number) -> Number:
+    """x * y."""
     if len(x) == 1:
         return (x[0] * y[0],)
     return x[0] * y[0] - x[1] * y[1], x[0] * y[1] + x[1] * y[0]
@@ -32,10 +35,12 @@ def scale(x: Number, factor: Any) -> Number:
 
 
 def conjugate(x: Number) -> Number:
+    """x with the other imaginary part."""
     return (x[0], *(-part for part in x[1:]))
 
 
 def conjugate_if(x: Number, condition: bool) -> Number:
+    """The conjugate if `condition` holds, else x."""
     return conjugate(x) if condition else x
 
 
@@ -88,6 +93,7 @@ class Matrix:
 
     @property
     def parts(self) -> int:
+        """1 for real numbers, 2 for complex ones."""
         return len(self.arrays)
 
     def __getitem__(self, index: Any) -> Number:
@@ -108,9 +114,11 @@ class Matrix:
         self[tuple(index)] = tuple(loops.values(value, "element"))
 
     def zero(self) -> Number:
+        """Zero of its element type."""
         return tuple(tir.const(0, self.dtype) for _ in self.arrays)
 
     def one(self) -> Number:
+        """One of its element type."""
         return real_number(tir.const(1, self.dtype), self.parts)
 
 

@@ -77,10 +77,12 @@ def bits_of(dtype: str) -> int:
 
 
 def is_float(x: Any) -> bool:
+    """Whether it is of a floating-point dtype."""
     return dtype_of(x).startswith("float")
 
 
 def is_signed(x: Any) -> bool:
+    """Whether it is of a signed integer dtype."""
     return dtype_of(x).startswith("int")
 
 

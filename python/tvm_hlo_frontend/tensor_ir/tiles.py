@@ -28,6 +28,7 @@ class Tile:
 
     @property
     def columns(self) -> int:
+        """Columns of a tile."""
         return self.lanes * self.vectors
 
 

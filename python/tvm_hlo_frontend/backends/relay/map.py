@@ -74,9 +74,9 @@ def _widening_cast(x: Tensor, result_type: str) -> Any | None:
     """Casts that keep every value."""
     source, target = BY_NAME[x.element_type], BY_NAME[result_type]
     kinds = (source.kind, target.kind)
-    if target.bits > source.bits and kinds in (("float", "float"), ("signed", "signed"), ("unsigned", "unsigned")):
-        if (x.element_type, result_type) != ("f16", "f64"):  # LLVM 10 has no such conversion on all CPUs
-            return relay.cast(x.expr, TVM_DTYPES[result_type])
+    widens = target.bits > source.bits and kinds in (("float", "float"), ("signed", "signed"), ("unsigned", "unsigned"))
+    if widens and (x.element_type, result_type) != ("f16", "f64"):  # LLVM 10 has no such conversion on all CPUs
+        return relay.cast(x.expr, TVM_DTYPES[result_type])
     return None
 
 

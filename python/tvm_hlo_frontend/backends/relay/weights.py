@@ -59,16 +59,14 @@ def constant_nodes(order: list[Any], values: Mapping[Any, Any]) -> set[Any]:
     """Nodes whose value follows from the weights; nothing inside of functions is looked at."""
     constant: set[Any] = set(values)
     for node in order:
-        if isinstance(node, relay.Constant):
-            constant.add(node)
-        elif isinstance(node, relay.Call) and isinstance(node.op, tvm.ir.Op):
-            if all(argument in constant for argument in node.args):
-                constant.add(node)
-        elif isinstance(node, relay.Tuple) and all(field in constant for field in node.fields):
-            constant.add(node)
-        elif isinstance(node, relay.TupleGetItem) and node.tuple_value in constant:
+        if isinstance(node, relay.Constant) or (_follows(node) and all(part in constant for part in operands(node))):
             constant.add(node)
     return constant
+
+
+def _follows(node: Any) -> bool:
+    is_operator = isinstance(node, relay.Call) and isinstance(node.op, tvm.ir.Op)
+    return is_operator or isinstance(node, (relay.Tuple, relay.TupleGetItem))
 
 
 def operands(node: Any) -> list[Any]:

@@ -33,10 +33,12 @@ class Arrangement:
 
     @property
     def free_first(self) -> tuple[int, ...]:
+        """Dimensions in the order batch, free, contracting."""
         return (*self.batch, *self.free, *self.contracting)
 
     @property
     def contracting_first(self) -> tuple[int, ...]:
+        """Dimensions in the order batch, contracting, free."""
         return (*self.batch, *self.contracting, *self.free)
 
 

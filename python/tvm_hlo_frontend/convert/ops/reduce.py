@@ -237,9 +237,10 @@ def _fold(
         "sizes": [group.size for group in groups],
     }
     reduced_axes = [axis for group in groups if group.reduced for axis in group.axes]
-    if reducer is not None and reducer.kind in ARGUMENT_KINDS and groups[-1].reduced and len(reduced_axes) == 1:
-        if counts_up(instruction.operands[1], reduced_axes[0]):
-            parameters["direction"] = reducer.kind
+    kind = reducer.kind if reducer is not None and reducer.kind in ARGUMENT_KINDS else None
+    along_last = groups[-1].reduced and len(reduced_axes) == 1
+    if kind is not None and along_last and counts_up(instruction.operands[1], reduced_axes[0]):
+        parameters["direction"] = kind
     operands = [
         ctx.dialect.reshape(tensor, [group.size if group.full[number] else 1 for group in groups])
         for number, tensor in enumerate(data)

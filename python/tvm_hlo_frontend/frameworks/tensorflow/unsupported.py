@@ -86,7 +86,7 @@ def unsupported_nodes(function: Any) -> list[tuple[FoundNode, str]]:
 def _admits(kernel: dict[str, frozenset[int]], node: Any) -> bool:
     """Whether a kernel's constraints admit the types of a node; what the node leaves out has its default."""
     for name, allowed in kernel.items():
-        value = node.attr[name] if name in node.attr else None
+        value = node.attr.get(name)
         if value is None:
             continue
         types = list(value.list.type) if value.WhichOneof("value") == "list" else [value.type]

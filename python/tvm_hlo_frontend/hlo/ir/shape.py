@@ -130,32 +130,39 @@ class Shape:
 
     @property
     def is_tuple(self) -> bool:
+        """Whether it is a tuple."""
         return self.element_type == "tuple"
 
     @property
     def is_array(self) -> bool:
+        """Whether it is an array, not a tuple or token."""
         return BY_NAME[self.element_type].numpy_dtype is not None
 
     @property
     def is_static(self) -> bool:
+        """Whether all dimensions are numbers."""
         if self.is_tuple:
             return all(part.is_static for part in self.tuple_shapes)
         return all(isinstance(size, int) for size in self.dimensions)
 
     @property
     def rank(self) -> int:
+        """Number of dimensions."""
         return len(self.dimensions)
 
     @property
     def kind(self) -> str:
+        """Kind of the element type: ``float``, ``signed`` and so on."""
         return BY_NAME[self.element_type].kind
 
     @property
     def bits(self) -> int:
+        """Bits of an element."""
         return BY_NAME[self.element_type].bits
 
     @property
     def numpy_dtype(self) -> np.dtype:
+        """numpy's dtype of an element; TypeError if there is none."""
         dtype = BY_NAME[self.element_type].numpy_dtype
         if dtype is None:
             raise TypeError(f"{self.element_type} has no numpy dtype")
@@ -171,6 +178,7 @@ class Shape:
 
     @property
     def element_count(self) -> int:
+        """Number of elements."""
         return math.prod(self.sizes)
 
     def same_type(self, other: Shape) -> bool:

@@ -94,10 +94,10 @@ def text_hint(reason: str) -> str:
 def mlir_hint(data: bytes, reason: str) -> str:
     """What to add to a parser's `reason` to refuse MLIR, if a newer XLA has written it or may have."""
     reads, version = installed_stablehlo(), artifact_version(data)
-    if reads is None or (version or reads) <= reads:
-        # text and bytecode do not say their version, and parsers may know all of an artifact's but its custom dialects
-        if version is not None or not any(words in reason for words in _UNKNOWN_TO_PARSER):
-            return ""
+    # text and bytecode do not say their version, and parsers may know all of an artifact's but its custom dialects
+    is_unknown = version is None and any(words in reason for words in _UNKNOWN_TO_PARSER)
+    if (reads is None or (version or reads) <= reads) and not is_unknown:
+        return ""
     named = f"StableHLO {_dotted(version)}" if version else "a newer StableHLO"
     oldest = _dotted(reads) if reads else "VERSION"
     return (

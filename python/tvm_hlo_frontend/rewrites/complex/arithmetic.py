@@ -13,14 +13,17 @@ from .pair import Pair
 
 
 def add(emit: Emitter, z: Pair, w: Pair) -> Pair:
+    """z + w."""
     return Pair(emit("add", z.re, w.re), emit("add", z.im, w.im))
 
 
 def subtract(emit: Emitter, z: Pair, w: Pair) -> Pair:
+    """z - w."""
     return Pair(emit("subtract", z.re, w.re), emit("subtract", z.im, w.im))
 
 
 def negate(emit: Emitter, z: Pair) -> Pair:
+    """-z."""
     return Pair(emit("negate", z.re), emit("negate", z.im))
 
 
@@ -79,6 +82,7 @@ def _boxed(emit: Emitter, x: HloInstruction) -> HloInstruction:
 
 
 def is_infinite(emit: Emitter, x: HloInstruction) -> HloInstruction:
+    """Whether a real number is infinite."""
     return emit.compare("EQ", emit("abs", x), math.inf)
 
 

@@ -68,6 +68,7 @@ def log_magnitude(emit: Emitter, z: Pair) -> HloInstruction:
 
 
 def log(emit: Emitter, z: Pair) -> Pair:
+    """Natural logarithm."""
     return Pair(log_magnitude(emit, z), emit("atan2", z.im, z.re))
 
 
@@ -107,19 +108,23 @@ def reciprocal_root(emit: Emitter, z: Pair) -> Pair:
 
 
 def sine(emit: Emitter, z: Pair) -> Pair:
+    """sin(z)."""
     return hyperbolic(emit, z.im, emit("sine", z.re), emit("cosine", z.re))
 
 
 def cosine(emit: Emitter, z: Pair) -> Pair:
+    """cos(z)."""
     return hyperbolic(emit, z.im, emit("cosine", z.re), emit("negate", emit("sine", z.re)))
 
 
 def hyperbolic_sine(emit: Emitter, z: Pair) -> Pair:
+    """sinh(z)."""
     products = hyperbolic(emit, z.re, emit("sine", z.im), emit("cosine", z.im))
     return Pair(products.im, products.re)
 
 
 def hyperbolic_cosine(emit: Emitter, z: Pair) -> Pair:
+    """cosh(z)."""
     return hyperbolic(emit, z.re, emit("cosine", z.im), emit("sine", z.im))
 
 
@@ -189,6 +194,7 @@ def power(emit: Emitter, z: Pair, w: Pair) -> Pair:
 
 
 def cube_root(emit: Emitter, z: Pair) -> Pair:
+    """z to the power of a third."""
     third = Pair(emit.full(1 / 3, z.re.shape), emit.full(0.0, z.re.shape))
     return power(emit, z, third)
 
@@ -220,18 +226,21 @@ def _cross(emit: Emitter, z: Pair, w: Pair) -> HloInstruction:
 
 
 def arc_sine(emit: Emitter, z: Pair) -> Pair:
+    """asin(z)."""
     minus, plus = _roots_around(emit, z)
     product = emit("subtract", emit("multiply", minus.re, plus.re), emit("multiply", minus.im, plus.im))
     return Pair(emit("atan2", z.re, product), _real_arc_hyperbolic_sine(emit, _cross(emit, minus, plus)))
 
 
 def arc_cosine(emit: Emitter, z: Pair) -> Pair:
+    """acos(z)."""
     minus, plus = _roots_around(emit, z)
     re = emit("multiply", emit("atan2", minus.re, plus.re), 2.0)
     return Pair(re, _real_arc_hyperbolic_sine(emit, _cross(emit, plus, minus)))
 
 
 def arc_hyperbolic_cosine(emit: Emitter, z: Pair) -> Pair:
+    """acosh(z)."""
     one = Pair(emit.full(1.0, z.re.shape), emit.full(0.0, z.re.shape))
     below, above = _principal_root(emit, subtract(emit, z, one)), _principal_root(emit, add(emit, z, one))
     product = emit("add", emit("multiply", below.re, above.re), emit("multiply", below.im, above.im))

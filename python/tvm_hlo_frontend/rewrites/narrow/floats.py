@@ -57,6 +57,7 @@ class Wide:
 
     @property
     def sign(self) -> int:
+        """The bit of the sign."""
         return 1 << (31 if self.bits == "u32" else 63)
 
 

@@ -38,6 +38,7 @@ class Block:
 
     @property
     def is_reduction(self) -> bool:
+        """Whether it reduces along an axis."""
         return any(axis.iter_type != SPATIAL for axis in self.node.iter_vars)
 
     @property

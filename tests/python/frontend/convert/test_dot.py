@@ -145,7 +145,7 @@ def test_dense_stays_dense():
 
 
 @relay_only("Relax has no schedule of a dense layer")
-@pytest.mark.parametrize("rows, columns", [(128, 48), (8, 1000), (197, 32)])
+@pytest.mark.parametrize(("rows", "columns"), [(128, 48), (8, 1000), (197, 32)])
 def test_sizes_without_tiles_in_tvms_dense_are_the_kernel(rows, columns):
     assert "nn.dense" not in calls((F32, (rows, 64), (columns, 64), Numbers((1,), (1,))))
 

@@ -150,10 +150,7 @@ def test_dense_networks_with_a_symbolic_batch_take_any(plain):
     assert sorted(weights)[:2] == ["params_0_0", "params_0_1"]
     (x,) = (parameter for parameter in tvm_hlo_frontend.signature_of(mod).parameters if not parameter.bound)
     assert x.name == "x" and isinstance(x.dimensions[0], str)
-    if plain:
-        run = lambda x: run_plain(mod, weights, [x], True)[0]  # noqa: E731
-    else:
-        run = tvm_hlo_frontend.build(mod, weights)
+    run = (lambda x: run_plain(mod, weights, [x], True)[0]) if plain else tvm_hlo_frontend.build(mod, weights)
     for rows in (1, 3, 32):
         image = np.random.default_rng(rows).normal(size=(rows, 784)).astype(np.float32)
         np.testing.assert_allclose(run(image), perceptron(params, image), rtol=1e-5, atol=1e-5)

@@ -119,7 +119,7 @@ DAMAGED = [
 ]
 
 
-@pytest.mark.parametrize("element_type, field, value, message", DAMAGED)
+@pytest.mark.parametrize(("element_type", "field", "value", "message"), DAMAGED)
 def test_damaged_literals_name_the_instruction(element_type, field, value, message):
     with pytest.raises(HloParseError, match=f"weights.7: .*{message}"):
         decode_literal(_damaged(element_type, field, value), "weights.7")

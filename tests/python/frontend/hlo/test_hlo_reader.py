@@ -94,7 +94,7 @@ NOT_HLO = [
 ]
 
 
-@pytest.mark.parametrize("source, message", NOT_HLO)
+@pytest.mark.parametrize(("source", "message"), NOT_HLO)
 def test_what_is_no_module_is_refused(source, message):
     with pytest.raises(HloParseError, match=message):
         read(source)
@@ -163,7 +163,7 @@ COMPARISON_DEFAULTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("element_type, want", COMPARISON_DEFAULTS)
+@pytest.mark.parametrize(("element_type", "want"), COMPARISON_DEFAULTS)
 def test_rule_17_absent_comparison_type(element_type, want):
     proto = _instruction_proto("compare", (element_type, element_type), comparison_direction="LT")
     assert module_from_proto(proto).entry.root.attributes == attr.CompareAttributes("LT", want)
@@ -256,7 +256,7 @@ CONTRADICTIONS = [
 ]
 
 
-@pytest.mark.parametrize("change, message", CONTRADICTIONS)
+@pytest.mark.parametrize(("change", "message"), CONTRADICTIONS)
 def test_contradictions_name_the_instruction(change, message):
     proto = small_proto()
     change(proto)

@@ -366,20 +366,20 @@ DECLARED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("opcode, operands, attributes, called, want", GOOD)
+@pytest.mark.parametrize(("opcode", "operands", "attributes", "called", "want"), GOOD)
 def test_inferred_shape(opcode, operands, attributes, called, want):
     operands = [shape(text) for text in operands.split()]
     assert infer_shape(opcode, operands, attributes, called) == shape(want.replace(" ", ""))
     check_shape(opcode, operands, attributes, called, shape(want.replace(" ", "")))
 
 
-@pytest.mark.parametrize("opcode, operands, attributes, called, message", BAD)
+@pytest.mark.parametrize(("opcode", "operands", "attributes", "called", "message"), BAD)
 def test_refused(opcode, operands, attributes, called, message):
     with pytest.raises(HloVerificationError, match=message):
         infer_shape(opcode, [shape(text) for text in operands.split()], attributes, called)
 
 
-@pytest.mark.parametrize("opcode, operands, attributes, declared, message", DECLARED)
+@pytest.mark.parametrize(("opcode", "operands", "attributes", "declared", "message"), DECLARED)
 def test_declared_shape(opcode, operands, attributes, declared, message):
     arguments = opcode, [shape(text) for text in operands.split()], attributes, (), shape(declared.replace(" ", ""))
     if message is None:
@@ -484,7 +484,7 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("hlo, message", BROKEN)
+@pytest.mark.parametrize(("hlo", "message"), BROKEN)
 def test_broken_structure(hlo, message):
     with pytest.raises(HloVerificationError, match=message):
         verify(hlo)

@@ -135,20 +135,20 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("opcode, operands, attributes, called, declared", GOOD)
+@pytest.mark.parametrize(("opcode", "operands", "attributes", "called", "declared"), GOOD)
 def test_accepted(opcode, operands, attributes, called, declared):
     operands = [shape(text) for text in operands.split()]
     check_shape(opcode, operands, attributes, called, shape(declared))
 
 
-@pytest.mark.parametrize("opcode, operands, attributes, called, declared, message", BAD)
+@pytest.mark.parametrize(("opcode", "operands", "attributes", "called", "declared", "message"), BAD)
 def test_refused(opcode, operands, attributes, called, declared, message):
     with pytest.raises(HloVerificationError, match=message):
         check_shape(opcode, [shape(text) for text in operands.split()], attributes, called, shape(declared))
 
 
 @pytest.mark.parametrize(
-    "opcode, operand, called, wanted",
+    ("opcode", "operand", "called", "wanted"),
     [
         ("all-gather", "f32[2]", (), "f32[4]"),
         ("all-gather-start", "f32[2]", (), "(f32[2],f32[4])"),

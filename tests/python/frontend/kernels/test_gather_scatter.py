@@ -322,7 +322,7 @@ def test_rule_62_variadic_scatter():
     check(bundle.module(), bundle.arguments, plain=True)
 
 
-@pytest.mark.parametrize("numbers, updates, indices", [
+@pytest.mark.parametrize(("numbers", "updates", "indices"), [
     (points(), (40, 2048), np.arange(40)[:, None] % 7),
     (ScatterAttributes((1, 2), (0,), (0,), 1), (40, 64, 33), np.arange(40)[:, None] % 7),
     (ScatterAttributes((2,), (1,), (1,), 2, (0,), (0,)), (9, 40, 64), np.arange(360).reshape(9, 40, 1) % 7),
