@@ -9,14 +9,12 @@ import numpy as np
 import tvm
 from tvm import relax, tirx
 
-from ...hlo.ir.shape import Dimension, Shape, Symbol, element_type_of
+from ...hlo.ir.shape import Dimension, Shape, Symbol
 from ...kernels.dtypes import TVM_DTYPES
-from ...kernels.library import host_functions
 from ...kernels.spec import KernelSpec
-from ..errors import UnsupportedHloError
-from ..loops import call_once, while_loop
-from ..results import concatenated_dimensions, convolved_dimensions, sliced_dimensions, taken_dimensions
-from ..values import Tensor, broadcast_dimensions
+from ..base_dialect import BaseDialect
+from ..results import convolved_dimensions
+from ..values import Tensor
 from .functions import RelaxFunctions, called_apart
 from .kernels import KernelFunctions
 
@@ -25,93 +23,65 @@ _ARITHMETIC = {"add": relax.op.add, "subtract": relax.op.subtract, "multiply": r
 _NATIVE_FLOATS = frozenset({"f32", "f64"})
 
 
-class RelaxDialect:
+class RelaxDialect(BaseDialect):
     """Today's graph language of TVM. See `backends.base.Dialect` for the contract of the methods.
 
-    One object per conversion: it gathers the module's functions. Expressions are variables and constants; what they are
+    Expressions are variables and constants; what they are
     bound to is in the scope that was innermost when they were made.
     """
 
     name = "relax"
     freezes_params = True
     weights_come_last = True  # where `num_input` and `params` tell of them
-    unsupported_error = UnsupportedHloError
 
     def __init__(self) -> None:
         self._builder = relax.BlockBuilder()
-        self.kernels_emitted = 0
-        self.host_functions: set[str] = set()
         self._functions = RelaxFunctions(self._builder, self._type)
+        super().__init__(self._functions)
         self._kernels = KernelFunctions(self._builder)
         self._symbols: dict[Symbol, Any] = {}
-
-    def carries(self, element_type: str) -> bool:
-        return element_type in TVM_DTYPES
 
     # leaves
     def parameter(self, name: str, shape: Shape) -> Tensor:
         return Tensor(relax.Var(name, self._type(shape)), shape.element_type, shape.dimensions)
 
-    def constant(self, array: np.ndarray) -> Tensor:
-        shape = self.constant_shape(array)
-        if array.size == 0:  # TVM cannot load an executable with an empty constant, and would fold any other operator
-            sizes, kind = relax.ShapeExpr(shape.sizes), TVM_DTYPES[shape.element_type]
-            return self._emit(relax.op.builtin.alloc_tensor(sizes, kind, 0), shape.element_type, shape.dimensions)
-        expr = relax.const(np.asarray(array, order="C"), str(array.dtype))
-        return Tensor(expr, shape.element_type, shape.dimensions)
+    def _constant(self, array: np.ndarray) -> Any:
+        return relax.const(array, str(array.dtype))
 
-    def constant_shape(self, array: np.ndarray) -> Shape:
-        return Shape(element_type_of(array.dtype), tuple(int(size) for size in array.shape))
+    def _empty(self, shape: Shape) -> Any:
+        # TVM cannot load an executable with an empty constant, and would fold any other operator
+        return relax.op.builtin.alloc_tensor(relax.ShapeExpr(shape.sizes), TVM_DTYPES[shape.element_type], 0)
 
     # movement
-    def reshape(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
-        if tuple(dimensions) == x.dimensions:
-            return x
-        return self._emit(relax.op.reshape(x.expr, self._sizes(dimensions)), x.element_type, dimensions)
+    def _reshape(self, expr: Any, dimensions: Sequence[Dimension]) -> Any:
+        return relax.op.reshape(expr, self._sizes(dimensions))
 
-    def transpose(self, x: Tensor, permutation: Sequence[int]) -> Tensor:
-        if list(permutation) == sorted(permutation):
-            return x
-        dimensions = tuple(x.dimensions[axis] for axis in permutation)
-        return self._emit(relax.op.permute_dims(x.expr, list(permutation)), x.element_type, dimensions)
+    def _transpose(self, expr: Any, permutation: list[int]) -> Any:
+        return relax.op.permute_dims(expr, permutation)
 
-    def broadcast_to(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
-        if tuple(dimensions) == x.dimensions:
-            return x
-        return self._emit(relax.op.broadcast_to(x.expr, self._sizes(dimensions)), x.element_type, dimensions)
+    def _broadcast_to(self, expr: Any, dimensions: Sequence[Dimension]) -> Any:
+        return relax.op.broadcast_to(expr, self._sizes(dimensions))
 
-    def slice(self, x: Tensor, starts: Sequence[int], limits: Sequence[int], strides: Sequence[int]) -> Tensor:
-        dimensions = sliced_dimensions(starts, limits, strides)
-        if dimensions == x.dimensions:
-            return x
-        axes = list(range(x.rank))
-        expr = relax.op.strided_slice(x.expr, axes, list(starts), list(limits), list(strides))
-        return self._emit(expr, x.element_type, dimensions)
+    def _slice(self, expr: Any, starts: list[int], limits: list[int], strides: list[int]) -> Any:
+        return relax.op.strided_slice(expr, list(range(len(starts))), starts, limits, strides)
 
-    def concatenate(self, tensors: Sequence[Tensor], dimension: int) -> Tensor:
-        expr = relax.op.concat([tensor.expr for tensor in tensors], axis=dimension)
-        return self._emit(expr, tensors[0].element_type, concatenated_dimensions(tensors, dimension))
+    def _concatenate(self, exprs: list[Any], dimension: int) -> Any:
+        return relax.op.concat(exprs, axis=dimension)
 
-    def reverse(self, x: Tensor, dimensions: Sequence[int]) -> Tensor:
-        for dimension in dimensions:
-            x = self._emit(relax.op.flip(x.expr, axis=dimension), x.element_type, x.dimensions)
-        return x
+    def _reverse(self, expr: Any, dimension: int) -> Any:
+        return relax.op.flip(expr, axis=dimension)
 
-    def take(self, x: Tensor, indices: Tensor, dimension: int) -> Tensor:
-        dimensions = taken_dimensions(x, indices, dimension)
-        return self._emit(relax.op.take(x.expr, indices.expr, dimension), x.element_type, dimensions)
+    def _take(self, expr: Any, indices: Any, dimension: int) -> Any:
+        return relax.op.take(expr, indices, dimension)
 
     # element-wise
-    def map(self, opcode: str, result_type: str, operands: Sequence[Tensor], attributes: tuple = ()) -> Tensor | None:
+    def _map(self, opcode: str, result_type: str, operands: Sequence[Tensor], attributes: tuple) -> Any | None:
         if result_type not in _NATIVE_FLOATS or opcode not in _ARITHMETIC:
             return None
-        dimensions = broadcast_dimensions(*(operand.dimensions for operand in operands))
-        return self._emit(_ARITHMETIC[opcode](*(operand.expr for operand in operands)), result_type, dimensions)
+        return _ARITHMETIC[opcode](*(operand.expr for operand in operands))
 
-    def cast(self, x: Tensor, element_type: str) -> Tensor:
-        if element_type == x.element_type:
-            return x
-        return self._emit(relax.op.astype(x.expr, TVM_DTYPES[element_type]), element_type, x.dimensions)
+    def _cast(self, expr: Any, dtype: str) -> Any:
+        return relax.op.astype(expr, dtype)
 
     # linear algebra: kernels, because TVM has no schedules of its own operators for a CPU
     def has_fast_dense(self, rows: int, columns: int, depth: int) -> bool:
@@ -122,7 +92,7 @@ class RelaxDialect:
         dimensions = (x.dimensions[0], weight.dimensions[0])
         if isinstance(x.dimensions[0], Symbol):  # the kernel is made for one size
             product = relax.op.matmul(x.expr, self.transpose(weight, (1, 0)).expr, TVM_DTYPES[result_type])
-            return self._emit(product, result_type, dimensions)
+            return self._tensor(product, result_type, dimensions)
         lhs, rhs = (self.reshape(tensor, (1, *tensor.dimensions)) for tensor in (x, weight))
         (product,) = self.kernel(spec, [lhs, rhs], [Shape(result_type, (1, *dimensions))])
         return self.reshape(product, dimensions)
@@ -153,15 +123,8 @@ class RelaxDialect:
         return None
 
     # kernels
-    def kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> tuple[Tensor, ...]:
-        self.kernels_emitted += 1
-        self.host_functions |= host_functions(spec)
-        types = [self._type(shape) for shape in results]
-        call = self._kernels.call(spec, operands, results, types)
-        value = self._functions.scopes[-1].emit(call)
-        if len(results) == 1:
-            return (Tensor(value, results[0].element_type, results[0].dimensions),)
-        return self._functions.unpack(value, results)
+    def _kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> Any:
+        return self._kernels.call(spec, operands, results, [self._type(shape) for shape in results])
 
     def fusion_barrier(self, x: Tensor) -> Tensor:
         return x  # the passes that fuse keep every operator in a block of its own
@@ -179,21 +142,6 @@ class RelaxDialect:
             branches.append(called_apart(self._builder, self._functions.name("branch"), scope.close(value), value.ty))
         value = self._functions.scopes[-1].emit(relax.If(predicate.expr, *branches))
         return self._functions.unpack(value, [tensor.shape for tensor in results])
-
-    def call(
-        self, name: str, operands: Sequence[Tensor], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
-    ) -> tuple[Tensor, ...]:
-        return call_once(self._functions, name, operands, body)
-
-    def while_loop(
-        self,
-        name: str,
-        state: Sequence[Tensor],
-        condition: Callable[[Sequence[Tensor]], Tensor],
-        body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
-        trips: int | None = None,
-    ) -> tuple[Tensor, ...]:
-        return while_loop(self._functions, name, state, condition, body, trips)
 
     # structure
     def main(
@@ -219,8 +167,8 @@ class RelaxDialect:
         return mod
 
     # helpers
-    def _emit(self, expr: Any, element_type: str, dimensions: Sequence[Dimension]) -> Tensor:
-        return Tensor(self._functions.scopes[-1].emit(expr), element_type, tuple(dimensions))
+    def _bound(self, expr: Any) -> Any:
+        return self._functions.scopes[-1].emit(expr)
 
     def _sizes(self, dimensions: Sequence[Dimension]) -> list[Any]:
         return [size if isinstance(size, int) else self._variable(size) for size in dimensions]

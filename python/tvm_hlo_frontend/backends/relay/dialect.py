@@ -10,14 +10,12 @@ import tvm
 from tvm import relay
 
 from ...errors import UnsupportedInstruction
-from ...hlo.ir.shape import Dimension, Shape, element_type_of
+from ...hlo.ir.shape import Dimension, Shape
 from ...kernels.dtypes import TVM_DTYPES
-from ...kernels.library import host_functions
 from ...kernels.spec import KernelSpec
-from ..errors import UnsupportedHloError
-from ..loops import call_once, while_loop
-from ..results import concatenated_dimensions, convolved_dimensions, sliced_dimensions, taken_dimensions
-from ..values import Tensor, broadcast_dimensions
+from ..base_dialect import BaseDialect
+from ..results import convolved_dimensions
+from ..values import Tensor
 from .functions import RelayFunctions, variable
 from .map import native_map
 from .ops import call_empty, call_kernel, register_operators
@@ -30,90 +28,57 @@ FEW_ROWS = 16
 LITTLE_WORK = 1 << 18
 
 
-class RelayDialect:
-    """TVM <= 0.19's graph language. See `backends.base.Dialect` for the contract of the methods.
-
-    One object per conversion: it gathers the module's functions.
-    """
+class RelayDialect(BaseDialect):
+    """TVM <= 0.19's graph language. See `backends.base.Dialect` for the contract of the methods."""
 
     name = "relay"
     freezes_params = False
     weights_come_last = False
-    unsupported_error = UnsupportedHloError
 
     def __init__(self) -> None:
         register_operators()
         self._functions = RelayFunctions()
-        self.kernels_emitted = 0
-        self.host_functions: set[str] = set()
-
-    def carries(self, element_type: str) -> bool:
-        return element_type in TVM_DTYPES
+        super().__init__(self._functions)
 
     # leaves
     def parameter(self, name: str, shape: Shape) -> Tensor:
         return variable(name, shape)
 
-    def constant(self, array: np.ndarray) -> Tensor:
-        shape = self.constant_shape(array)
-        if array.size == 0:
-            return Tensor(call_empty(shape.sizes, str(array.dtype)), shape.element_type, shape.dimensions)
+    def _constant(self, array: np.ndarray) -> Any:
         # relay.const turns 64-bit scalars into 32-bit ones unless told their dtype
-        expr = relay.const(np.asarray(array, order="C"), str(array.dtype))
-        return Tensor(expr, shape.element_type, shape.dimensions)
+        return relay.const(array, str(array.dtype))
 
-    def constant_shape(self, array: np.ndarray) -> Shape:
-        return Shape(element_type_of(array.dtype), tuple(int(size) for size in array.shape))
+    def _empty(self, shape: Shape) -> Any:
+        return call_empty(shape.sizes, TVM_DTYPES[shape.element_type])
 
     # movement
-    def reshape(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
-        if tuple(dimensions) == x.dimensions:
-            return x
-        return Tensor(relay.reshape(x.expr, newshape=_new_shape(dimensions)), x.element_type, tuple(dimensions))
+    def _reshape(self, expr: Any, dimensions: Sequence[Dimension]) -> Any:
+        return relay.reshape(expr, newshape=_new_shape(dimensions))
 
-    def transpose(self, x: Tensor, permutation: Sequence[int]) -> Tensor:
-        if list(permutation) == sorted(permutation):
-            return x
-        dimensions = tuple(x.dimensions[axis] for axis in permutation)
-        return Tensor(relay.transpose(x.expr, axes=list(permutation)), x.element_type, dimensions)
+    def _transpose(self, expr: Any, permutation: list[int]) -> Any:
+        return relay.transpose(expr, axes=permutation)
 
-    def broadcast_to(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
-        if tuple(dimensions) == x.dimensions:
-            return x
-        return Tensor(relay.broadcast_to(x.expr, _static(dimensions)), x.element_type, tuple(dimensions))
+    def _broadcast_to(self, expr: Any, dimensions: Sequence[Dimension]) -> Any:
+        return relay.broadcast_to(expr, _static(dimensions))
 
-    def slice(self, x: Tensor, starts: Sequence[int], limits: Sequence[int], strides: Sequence[int]) -> Tensor:
-        dimensions = sliced_dimensions(starts, limits, strides)
-        if dimensions == x.dimensions:
-            return x
-        expr = relay.strided_slice(x.expr, begin=list(starts), end=list(limits), strides=list(strides))
-        return Tensor(expr, x.element_type, dimensions)
+    def _slice(self, expr: Any, starts: list[int], limits: list[int], strides: list[int]) -> Any:
+        return relay.strided_slice(expr, begin=starts, end=limits, strides=strides)
 
-    def concatenate(self, tensors: Sequence[Tensor], dimension: int) -> Tensor:
-        expr = relay.concatenate([tensor.expr for tensor in tensors], axis=dimension)
-        return Tensor(expr, tensors[0].element_type, concatenated_dimensions(tensors, dimension))
+    def _concatenate(self, exprs: list[Any], dimension: int) -> Any:
+        return relay.concatenate(exprs, axis=dimension)
 
-    def reverse(self, x: Tensor, dimensions: Sequence[int]) -> Tensor:
-        expr = x.expr
-        for dimension in dimensions:
-            expr = relay.reverse(expr, axis=dimension)
-        return Tensor(expr, x.element_type, x.dimensions)
+    def _reverse(self, expr: Any, dimension: int) -> Any:
+        return relay.reverse(expr, axis=dimension)
 
-    def take(self, x: Tensor, indices: Tensor, dimension: int) -> Tensor:
-        dimensions = taken_dimensions(x, indices, dimension)
-        return Tensor(relay.take(x.expr, indices.expr, axis=dimension, mode="fast"), x.element_type, dimensions)
+    def _take(self, expr: Any, indices: Any, dimension: int) -> Any:
+        return relay.take(expr, indices, axis=dimension, mode="fast")
 
     # element-wise
-    def map(self, opcode: str, result_type: str, operands: Sequence[Tensor], attributes: tuple = ()) -> Tensor | None:
-        expr = native_map(opcode, result_type, operands, attributes)
-        if expr is None:
-            return None
-        return Tensor(expr, result_type, broadcast_dimensions(*(operand.dimensions for operand in operands)))
+    def _map(self, opcode: str, result_type: str, operands: Sequence[Tensor], attributes: tuple) -> Any | None:
+        return native_map(opcode, result_type, operands, attributes)
 
-    def cast(self, x: Tensor, element_type: str) -> Tensor:
-        if element_type == x.element_type:
-            return x
-        return Tensor(relay.cast(x.expr, TVM_DTYPES[element_type]), element_type, x.dimensions)
+    def _cast(self, expr: Any, dtype: str) -> Any:
+        return relay.cast(expr, dtype)
 
     # linear algebra
     def has_fast_dense(self, rows: int, columns: int, depth: int) -> bool:
@@ -163,13 +128,9 @@ class RelayDialect:
         return Tensor(exact[kind](x.expr, axis=list(dimensions)), x.element_type, kept)
 
     # kernels
-    def kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> tuple[Tensor, ...]:
-        self.kernels_emitted += 1
-        self.host_functions |= host_functions(spec)
+    def _kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> Any:
         types = [(shape.dimensions, TVM_DTYPES[shape.element_type]) for shape in results]
-        expr = call_kernel(spec, [operand.expr for operand in operands], types)
-        parts = [expr] if len(results) == 1 else list(relay.TupleWrapper(expr, len(results)))
-        return tuple(Tensor(part, shape.element_type, shape.dimensions) for part, shape in zip(parts, results))
+        return call_kernel(spec, [operand.expr for operand in operands], types)
 
     def fusion_barrier(self, x: Tensor) -> Tensor:
         return Tensor(relay.annotation.stop_fusion(x.expr), x.element_type, x.dimensions)
@@ -181,21 +142,6 @@ class RelayDialect:
         first, second = list(on_true()), list(on_false())
         branches = [relay.Tuple([tensor.expr for tensor in branch]) for branch in (first, second)]
         return self._functions.unpack(relay.If(predicate.expr, *branches), [tensor.shape for tensor in first])
-
-    def call(
-        self, name: str, operands: Sequence[Tensor], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
-    ) -> tuple[Tensor, ...]:
-        return call_once(self._functions, name, operands, body)
-
-    def while_loop(
-        self,
-        name: str,
-        state: Sequence[Tensor],
-        condition: Callable[[Sequence[Tensor]], Tensor],
-        body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
-        trips: int | None = None,
-    ) -> tuple[Tensor, ...]:
-        return while_loop(self._functions, name, state, condition, body, trips)
 
     # structure
     def main(
