@@ -17,7 +17,7 @@ from ..ir.module import NO_METADATA, HloComputation, HloInstruction, HloModule, 
 from ..ir.names import Names
 from ..ir.ordering import CycleError, dependency_order
 from ..opcodes import COMPARISONS, OPCODES, RETIRED_OPCODES, UPGRADED_OPCODES
-from .attributes_from_proto import read_attributes
+from .attributes import read_attributes
 from .newer_xla import check_fields
 from .schema import HloModuleProto, HloProto, HloSnapshot
 from .shapes import shape_from_proto

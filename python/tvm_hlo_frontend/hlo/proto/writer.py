@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..ir.module import HloComputation, HloInstruction, HloModule
-from .attributes_to_proto import write_attributes
+from .attributes import write_attributes
 from .schema import HloModuleProto
 from .shapes import shape_to_proto
 
