@@ -10,7 +10,7 @@ import numpy as np
 
 from .backends.select import load_dialect
 from .backends.signature import Parameter, Signature, printable, result_tree
-from .backends.values import Tensor, Value, array_shapes, flatten, unflatten
+from .backends.values import Tensor, Value, flatten, unflatten
 from .convert.context import ConversionContext
 from .convert.driver import convert_computation
 from .convert.input_names import parameter_names
@@ -141,7 +141,7 @@ def leaf_names(entry: HloComputation, names: Sequence[str]) -> list[list[str]]:
     """For each parameter the names of its arrays: its own, or for those of a tuple with their numbers behind it."""
     unique = Names(names)
     return [
-        [unique.take(f"{name}.{index}") for index in range(len(array_shapes(parameter.shape)))]
+        [unique.take(f"{name}.{index}") for index in range(len(parameter.shape.arrays()))]
         if parameter.shape.is_tuple
         else [name]
         for parameter, name in zip(entry.parameters, names)
@@ -155,7 +155,7 @@ def entry_argument(
     if value is not None and ctx.freeze_params:
         return ctx.dialect.constant(value)
     tensors = []
-    for variable, array, own in zip(variables, array_shapes(shape), array_shapes(declared)):
+    for variable, array, own in zip(variables, shape.arrays(), declared.arrays()):
         ctx.inputs[variable] = ctx.dialect.parameter(variable, array)
         ctx.declared[variable] = own
         tensors.append(ctx.inputs[variable])

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from tools.support.oracle import run_xla
 
-from tvm_hlo_frontend.backends.values import array_shapes
 from tvm_hlo_frontend.hlo.ir.module import HloModule
 from tvm_hlo_frontend.hlo.ir.shape import BY_NAME
 from tvm_hlo_frontend.hlo.ir.storage import STORAGE, from_storage, to_storage
@@ -26,10 +25,7 @@ def rewritten(module: Any, *rewrites: Any) -> HloModule:
     for rewrite in rewrites:
         new = rewrite(new, CARRIED)
     left = {
-        array.element_type
-        for instruction in new.instructions
-        for array in array_shapes(instruction.shape)
-        if array.is_array
+        array.element_type for instruction in new.instructions for array in instruction.shape.arrays() if array.is_array
     }
     assert left <= CARRIED.element_types, left
     return verify(new)
@@ -42,7 +38,7 @@ def run_both(module: Any, args: Sequence[Any], *rewrites: Any) -> tuple[list[np.
     types = [parameter.shape.element_type for parameter in original.entry.parameters]
     stored = [to_storage(np.asarray(arg), name, STORAGE.get(name, name)) for arg, name in zip(args, types)]
     got = run_xla(rewritten(original, *rewrites), stored)
-    shapes = array_shapes(original.entry.root.shape)
+    shapes = original.entry.root.shape.arrays()
     return [from_storage(array, shape.element_type) for array, shape in zip(got, shapes, strict=True)], wanted
 
 

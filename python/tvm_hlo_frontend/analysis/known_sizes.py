@@ -18,10 +18,12 @@ _SAME_DIMENSIONS = frozenset({"convert", "stochastic-convert"})
 
 def at_bounds(shape: Shape) -> Shape:
     """`shape` with the bounds of dynamic dimensions as their sizes."""
-    if shape.is_tuple:
-        return Shape("tuple", tuple_shapes=tuple(at_bounds(part) for part in shape.tuple_shapes))
-    sizes = (size.bound if isinstance(size, Symbol) and size.bound is not None else size for size in shape.dimensions)
-    return Shape(shape.element_type, tuple(sizes), shape.minor_to_major, tiles=shape.tiles)
+
+    def static(array: Shape) -> Shape:
+        sizes = (s.bound if isinstance(s, Symbol) and s.bound is not None else s for s in array.dimensions)
+        return Shape(array.element_type, tuple(sizes), array.minor_to_major, tiles=array.tiles)
+
+    return shape.map_arrays(static)
 
 
 def sets_full_size(instruction: HloInstruction) -> bool:

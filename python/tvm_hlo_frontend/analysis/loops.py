@@ -33,7 +33,7 @@ class ElementwiseLoop:
 def match_elementwise_loop(instruction: HloInstruction) -> ElementwiseLoop | None:
     """The scalar programs of a `while`; None if the state has arrays of several shapes, or the body does more than
     element-wise arithmetic."""
-    leaves = _leaves(instruction.shape)
+    leaves = instruction.shape.leaves()
     dimensions = {leaf.dimensions for leaf in leaves if leaf.dimensions}
     if not leaves or len(dimensions) > 1 or not all(leaf.is_array and leaf.is_static for leaf in leaves):
         return None
@@ -44,9 +44,3 @@ def match_elementwise_loop(instruction: HloInstruction) -> ElementwiseLoop | Non
     if body is None or condition is None:
         return None
     return ElementwiseLoop(condition, body, shape)  # type: ignore[arg-type]
-
-
-def _leaves(shape: Shape) -> list[Shape]:
-    if shape.is_tuple:
-        return [leaf for part in shape.tuple_shapes for leaf in _leaves(part)]
-    return [shape]

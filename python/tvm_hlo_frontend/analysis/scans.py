@@ -36,7 +36,7 @@ def match_elementwise_scan(instruction: HloInstruction) -> ElementwiseScan | Non
     (computation,) = instruction.called_computations
     axis, count = attributes.dimension, len(instruction.operands) - attributes.num_carries
     root = computation.root.shape
-    results = root.tuple_shapes if root.is_tuple else (root,)
+    results = root.parts
     slices = [parameter.shape for parameter in computation.parameters]
     if not count or not all(shape.is_array and shape.is_static for shape in (*slices, *results)):
         return None

@@ -29,6 +29,4 @@ def may_be_symbolic(instruction: HloInstruction, symbols: Set[Symbol]) -> bool:
 
 
 def _symbols(shape: Shape) -> list[Symbol]:
-    if shape.is_tuple:
-        return [symbol for part in shape.tuple_shapes for symbol in _symbols(part)]
-    return [size for size in shape.dimensions if isinstance(size, Symbol)]
+    return [size for array in shape.arrays() for size in array.dimensions if isinstance(size, Symbol)]

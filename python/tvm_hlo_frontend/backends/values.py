@@ -83,10 +83,3 @@ def unflatten(shape: Shape, tensors: list[Tensor]) -> Value:
     if shape.element_type == "token":
         return Token()
     return tensors.pop(0)
-
-
-def array_shapes(shape: Shape) -> list[Shape]:
-    """Array shapes of `shape`, in the order of `flatten`."""
-    if shape.is_tuple:
-        return [array for part in shape.tuple_shapes for array in array_shapes(part)]
-    return [] if shape.element_type == "token" else [shape]

@@ -114,16 +114,15 @@ def size_of(shape: Any) -> int:
     """Bytes of the arrays in a shape; bits are packed, a dynamic dimension has the size of its bound."""
     from ..hlo.cost import elements
 
-    if shape.is_tuple:
-        return sum(map(size_of, shape.tuple_shapes))
-    return (elements(shape) * shape.bits + 7) // 8 if shape.element_type != "pred" else elements(shape)
+    return sum(
+        (elements(array) * array.bits + 7) // 8 if array.element_type != "pred" else elements(array)
+        for array in shape.arrays()
+    )
 
 
 def element_types(shape: Any) -> list[str]:
-    """Element types of the arrays in a shape."""
-    if shape.is_tuple:
-        return [name for part in shape.tuple_shapes for name in element_types(part)]
-    return [shape.element_type]
+    """Element types of the arrays and tokens in a shape."""
+    return [leaf.element_type for leaf in shape.leaves()]
 
 
 def print_facts(facts: dict[str, Any], limit: int | None) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..analysis.arithmetic import exact_arithmetic
 from ..analysis.fusion import fusion_boundaries
-from ..backends.values import Tensor, Value, array_shapes, flatten, is_value, unflatten
+from ..backends.values import Tensor, Value, flatten, is_value, unflatten
 from ..errors import ConversionError, Refusal, UnsupportedInstruction
 from ..hlo.ir.module import HloComputation, HloInstruction
 from ..hlo.ir.shape import Shape
@@ -82,7 +82,7 @@ def observed(
 
 def lacking_type(ctx: ConversionContext, instruction: HloInstruction) -> str | None:
     """Element type of the result or of an operand that the dialect does not carry."""
-    shapes = [array for value in (instruction, *instruction.operands) for array in array_shapes(value.shape)]
+    shapes = [array for value in (instruction, *instruction.operands) for array in value.shape.arrays()]
     types = (shape.element_type for shape in shapes if shape.is_array)
     return next((name for name in types if not ctx.dialect.carries(name)), None)
 
@@ -93,7 +93,7 @@ def placeholder(ctx: ConversionContext, shape: Shape) -> Value:
         Tensor(None, array.element_type, array.dimensions)
         if not ctx.dialect.carries(array.element_type)
         else ctx.dialect.parameter("refused", array)
-        for array in array_shapes(shape)
+        for array in shape.arrays()
     ]
     return unflatten(shape, tensors)
 
@@ -120,7 +120,7 @@ def refusal_of(computation: HloComputation, instruction: HloInstruction, reason:
 
 def check_result(instruction: HloInstruction, value: Value, broadcasting: bool) -> None:
     """ConversionError unless a converter's result has the element types and dimensions that HLO says."""
-    wanted = array_shapes(instruction.shape)
+    wanted = instruction.shape.arrays()
     got = flatten(value)
     fits = len(wanted) == len(got) and all(
         tensor.element_type == shape.element_type and _dimensions_fit(tensor, shape, broadcasting)

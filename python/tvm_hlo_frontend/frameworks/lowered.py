@@ -91,4 +91,4 @@ def result_shapes(hlo: Any) -> list[Any]:
         shape = hlo.entry.root.shape
     else:
         shape = shape_from_proto(parse_module_proto(hlo).host_program_shape.result, "result")
-    return list(shape.tuple_shapes) if shape.is_tuple else [shape]
+    return list(shape.parts)

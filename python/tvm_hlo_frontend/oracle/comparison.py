@@ -10,7 +10,7 @@ import numpy as np
 
 from ..deploy.executable import build, mod_and_params
 from ..frontend import from_hlo
-from ..hlo.ir.extract import alone, array_leaves, computing, cut, flat_parameters, needed, open_operands
+from ..hlo.ir.extract import alone, computing, cut, flat_parameters, needed, open_operands
 from ..hlo.ir.module import HloInstruction, HloModule
 from ..rewrites.capabilities import Capabilities
 from ..rewrites.inline_calls import inline_calls
@@ -196,7 +196,7 @@ def _compare_values(
     module: HloModule, values: Sequence[HloInstruction], arrays: Sequence[Any], side: Side
 ) -> list[_Leaf]:
     both = compare_with_xla(computing(module, values), arrays, side)
-    places = [(instruction, path) for instruction in values for path in array_leaves(instruction.shape)]
+    places = [(instruction, path) for instruction in values for path in instruction.shape.paths()]
     parts = zip(places, both.tvm, both.xla, both.differences, strict=True)
     return [_Leaf(*place, ours, theirs, found) for place, ours, theirs, found in parts]
 

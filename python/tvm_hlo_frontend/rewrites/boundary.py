@@ -16,9 +16,7 @@ Pack = Callable[[Emitter, HloInstruction, Shape], HloInstruction]
 
 def contains(shape: Shape, element_types: Collection[str]) -> bool:
     """Whether an array of one of `element_types` is in `shape`."""
-    if shape.is_tuple:
-        return any(contains(part, element_types) for part in shape.tuple_shapes)
-    return shape.element_type in element_types
+    return any(array.element_type in element_types for array in shape.arrays())
 
 
 def entry_parameter(

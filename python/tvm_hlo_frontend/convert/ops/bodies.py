@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ...analysis.scalar_body import obstacle, scalar_body
 from ...analysis.scalar_expression import ScalarExpression
-from ...backends.values import array_shapes
 from ...hlo.ir.module import HloComputation, HloInstruction
 from ..context import ConversionContext
 
@@ -24,6 +23,6 @@ def body_of(ctx: ConversionContext, computation: HloComputation) -> ScalarExpres
 def expect_static(ctx: ConversionContext, instruction: HloInstruction) -> None:
     """Refuses an instruction with a dimension of unknown size among its operands or results."""
     for part in (instruction, *instruction.operands):
-        for shape in array_shapes(part.shape):
+        for shape in part.shape.arrays():
             if not shape.is_static:
                 ctx.refuse(f"%{part.name} has the shape {shape}; only static dimensions are supported")

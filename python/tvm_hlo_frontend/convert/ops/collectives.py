@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...backends.values import Tensor, Value, array_shapes, flatten
+from ...backends.values import Tensor, Value, flatten
 from ...hlo.ir.module import HloInstruction
 from ...hlo.shape_inference.collectives import is_in_place
 from ..context import ConversionContext
@@ -39,7 +39,7 @@ def convert_collective(ctx: ConversionContext, instruction: HloInstruction, *ope
 
 def like(ctx: ConversionContext, instruction: HloInstruction, operands: tuple[Value, ...]) -> Value:
     """The operands in the structure of the result; refused where its dimensions say that there are more devices."""
-    wanted = array_shapes(instruction.shape)
+    wanted = instruction.shape.arrays()
     got = [tensor for operand in operands for tensor in flatten(operand)]
     if [tensor.dimensions for tensor in got] != [shape.dimensions for shape in wanted]:
         ctx.refuse(MORE_DEVICES)

@@ -8,7 +8,7 @@ from typing import Any
 from ...analysis.loops import ElementwiseLoop, match_elementwise_loop
 from ...analysis.scans import match_elementwise_scan
 from ...analysis.trips import known_trips
-from ...backends.values import Tensor, Value, array_shapes, flatten, unflatten
+from ...backends.values import Tensor, Value, flatten, unflatten
 from ...hlo.ir.module import HloComputation, HloInstruction
 from ...hlo.ir.shape import Shape
 from ...kernels.spec import KernelSpec
@@ -105,7 +105,7 @@ def convert_scan(ctx: ConversionContext, instruction: HloInstruction, *operands:
         ctx.refuse("its shapes are not static; give the program static shapes")
     attributes: Any = instruction.attributes
     count = len(operands) - attributes.num_carries
-    shapes = array_shapes(instruction.shape)
+    shapes = instruction.shape.arrays()
     array, one = (matched.outer, matched.steps, matched.inner), (matched.outer, matched.inner)
     inputs = [ctx.dialect.reshape(x, array if number < count else one) for number, x in enumerate(operands)]
     stacked = len(shapes) - attributes.num_carries

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backends.values import Tensor, Value, array_shapes
+from ...backends.values import Tensor, Value
 from ...hlo.ir.attributes import ConstantAttributes, GatherAttributes
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import BY_NAME, Shape
@@ -126,7 +126,7 @@ def convert_scatter(ctx: ConversionContext, instruction: HloInstruction, *operan
     count = len(operands) // 2
     data, indices, updates = operands[:count], operands[count], operands[count + 1 :]
     body = body_of(ctx, instruction.called_computations[0])
-    results = array_shapes(instruction.shape)
+    results = instruction.shape.arrays()
     if 0 in updates[0].shape.sizes or 0 in results[0].sizes:
         return tuple(data) if instruction.shape.is_tuple else data[0]
     numbers: Any = instruction.attributes

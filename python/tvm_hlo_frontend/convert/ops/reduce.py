@@ -13,7 +13,7 @@ from ...analysis.reducers import ARGUMENT_KINDS, Reducer, is_identity, match_red
 from ...analysis.scalar_body import single_result
 from ...analysis.scalar_expression import ScalarExpression
 from ...analysis.windows import cumulative_direction, is_trivial
-from ...backends.values import Tensor, Value, array_shapes
+from ...backends.values import Tensor, Value
 from ...hlo.ir.attributes import WindowDimension
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import Shape
@@ -68,7 +68,7 @@ def _statements(
 @table.converter("reduce", broadcasting=True, how="kernel")
 def convert_reduce(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
     """reduce: body(... body(init, x0) ..., xn), init exactly once (rules 64-67)."""
-    results = array_shapes(instruction.shape)
+    results = instruction.shape.arrays()
     data, inits = _declared(ctx, instruction, operands)
     sizes = _static_sizes(ctx, instruction.operands[0])
     dimensions = tuple(sorted(instruction.attributes.dimensions))  # type: ignore[union-attr]
@@ -92,7 +92,7 @@ def convert_reduce(ctx: ConversionContext, instruction: HloInstruction, *operand
 @table.converter("reduce-window", how="kernel")
 def convert_reduce_window(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
     """reduce-window: padding and holes are skipped, init is applied once per window (rule 68)."""
-    results = array_shapes(instruction.shape)
+    results = instruction.shape.arrays()
     data, inits = _declared(ctx, instruction, operands)
     sizes = _static_sizes(ctx, instruction.operands[0])
     window: tuple[WindowDimension, ...] = instruction.attributes.window.dimensions  # type: ignore[union-attr]
@@ -246,7 +246,7 @@ def _fold(
         for number, tensor in enumerate(data)
     ]
     kept = tuple(group.size for group in groups if not group.reduced) or (1,)
-    results = array_shapes(instruction.shape)
+    results = instruction.shape.arrays()
     made = ctx.dialect.kernel(
         KernelSpec("fold", parameters, body),
         [*operands, *_inits(ctx, inits, 1)],
@@ -279,7 +279,7 @@ def _declared(
 
 def _static_sizes(ctx: ConversionContext, instruction: HloInstruction) -> tuple[int, ...]:
     expect_static(ctx, instruction)
-    return array_shapes(instruction.shape)[0].sizes
+    return instruction.shape.arrays()[0].sizes
 
 
 def _inits(ctx: ConversionContext, inits: Sequence[Tensor], rank: int) -> list[Tensor]:

@@ -36,7 +36,7 @@ def cut(computation: HloComputation, position: int) -> tuple[HloInstruction, ...
         for instruction in order[:position]
         if (instruction in behind or instruction is computation.root)
         and instruction.opcode not in _GIVEN
-        and array_leaves(instruction.shape)
+        and instruction.shape.paths()
     )
 
 
@@ -57,15 +57,13 @@ def computing(original: HloModule, wanted: Sequence[HloInstruction]) -> HloModul
     Returns
     -------
     HloModule
-        Its root is the tuple of the arrays of `wanted`, one after another, tuples flattened as by `array_leaves`.
+        Its root is the tuple of the arrays of `wanted`, one after another, tuples flattened as by `Shape.paths`.
     """
     builder = ComputationBuilder(original.entry.name, Names(i.name for i in original.instructions))
     new: dict[HloInstruction, HloInstruction] = {}
     for instruction in _all_before(original.entry, wanted):
         new[instruction] = builder.copy(instruction, [new[operand] for operand in instruction.operands])
-    leaves = [
-        _element(builder, new[instruction], path) for instruction in wanted for path in array_leaves(instruction.shape)
-    ]
+    leaves = [_element(builder, new[instruction], path) for instruction in wanted for path in instruction.shape.paths()]
     return module(original.name, builder.build(builder.add("tuple", leaves)))
 
 
@@ -76,13 +74,6 @@ def _all_before(computation: HloComputation, wanted: Sequence[HloInstruction]) -
         if instruction in kept:
             kept.update(instruction.operands)
     return [i for i in computation.instructions if i in kept or i.opcode == "parameter"]
-
-
-def array_leaves(shape: Shape) -> list[tuple[int, ...]]:
-    """Where the arrays in a shape are: paths of tuple indices, depth first; ``[()]`` for an array, none for a token."""
-    if shape.is_tuple:
-        return [(i, *path) for i, part in enumerate(shape.tuple_shapes) for path in array_leaves(part)]
-    return [()] if shape.is_array else []
 
 
 def _element(builder: ComputationBuilder, value: HloInstruction, path: tuple[int, ...]) -> HloInstruction:
@@ -146,4 +137,4 @@ def _whole(builder: ComputationBuilder, shape: Shape, parameters: list[HloInstru
 
 
 def _holds_token(shape: Shape) -> bool:
-    return any(map(_holds_token, shape.tuple_shapes)) if shape.is_tuple else not shape.is_array
+    return len(shape.leaves()) > len(shape.arrays())

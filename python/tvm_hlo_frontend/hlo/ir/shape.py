@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Union
 
@@ -144,6 +144,32 @@ class Shape:
         if self.is_tuple:
             return all(part.is_static for part in self.tuple_shapes)
         return all(isinstance(size, int) for size in self.dimensions)
+
+    @property
+    def parts(self) -> tuple[Shape, ...]:
+        """The elements of a tuple; of anything else itself alone."""
+        return self.tuple_shapes if self.is_tuple else (self,)
+
+    def leaves(self) -> list[Shape]:
+        """Arrays and tokens within it, depth first."""
+        return [leaf for part in self.tuple_shapes for leaf in part.leaves()] if self.is_tuple else [self]
+
+    def arrays(self) -> list[Shape]:
+        """Arrays within it, depth first; tokens are left out."""
+        return [leaf for leaf in self.leaves() if leaf.is_array]
+
+    def map_arrays(self, change: Callable[[Shape], Shape]) -> Shape:
+        """It with `change` of every array in the array's place; tokens stay, and a change may be a tuple."""
+        if self.is_tuple:
+            return tuple_shape(*(part.map_arrays(change) for part in self.tuple_shapes))
+        return change(self) if self.is_array else self
+
+    def paths(self) -> list[tuple[int, ...]]:
+        """Where the arrays are: indices of tuple elements, in the order of `arrays`; ``[()]`` for an array, none for a
+        token."""
+        if self.is_tuple:
+            return [(index, *path) for index, part in enumerate(self.tuple_shapes) for path in part.paths()]
+        return [()] if self.is_array else []
 
     @property
     def rank(self) -> int:

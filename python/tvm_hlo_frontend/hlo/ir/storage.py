@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from .shape import BY_NAME, ELEMENT_TYPES, Shape, array_shape, tuple_shape
+from .shape import BY_NAME, ELEMENT_TYPES, Shape, array_shape
 
 # element type -> what one element is stored as: bits of floats, values of integers, two components of complex numbers
 STORAGE: dict[str, str] = {
@@ -25,12 +25,14 @@ STORAGE: dict[str, str] = {
 
 def storage_shape(shape: Shape, element_types: Collection[str]) -> Shape:
     """`shape` with arrays of `element_types` as they are stored; a complex one gets a last dimension of 2."""
-    if shape.is_tuple:
-        return tuple_shape(*(storage_shape(part, element_types) for part in shape.tuple_shapes))
-    if shape.element_type not in element_types:
-        return shape
-    components = (2,) if shape.kind == "complex" else ()
-    return array_shape(STORAGE[shape.element_type], (*shape.dimensions, *components))
+
+    def stored(array: Shape) -> Shape:
+        if array.element_type not in element_types:
+            return array
+        components = (2,) if array.kind == "complex" else ()
+        return array_shape(STORAGE[array.element_type], (*array.dimensions, *components))
+
+    return shape.map_arrays(stored)
 
 
 def to_storage(array: np.ndarray, element_type: str, stored: str) -> np.ndarray:

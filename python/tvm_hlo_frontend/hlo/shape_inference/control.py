@@ -52,7 +52,7 @@ def _scan(query: Query) -> Shape:
     expect(fits, f"expected a number of carries up to the {len(query.operands)} operands, found {carries}")
     inputs, inits = query.operands[: len(query.operands) - carries], query.operands[len(query.operands) - carries :]
     root = bounded(body.root.shape)
-    results = root.tuple_shapes if root.is_tuple else (root,)
+    results = root.parts
     expect(len(results) >= carries, f"expected body {body.name} to return at least {carries} values, found {root}")
     outputs = results[: len(results) - carries]
     size = _scan_size(query, inputs, len(outputs), axis)

@@ -42,7 +42,7 @@ def expect_reducer(
     Element, initial value and accumulator may differ in precision, as XLA allows (a bf16 sum accumulated in f32).
     """
     root = bounded(computation.root.shape)
-    accumulators = list(root.tuple_shapes) if root.is_tuple else [root]
+    accumulators = list(root.parts)
     count = len(inputs)
     fits = len(accumulators) == count and all(part.is_array and part.rank == 0 for part in accumulators)
     fits = fits and (count == 1 or root.is_tuple)

@@ -70,8 +70,10 @@ def attributes_as(query: Query, kind: type[AttributeType]) -> AttributeType:
 
 def bounded(shape: Shape) -> Shape:
     """`shape` with the bounds of bounded dynamic dimensions as their sizes; layout dropped."""
-    if shape.is_tuple:
-        return Shape("tuple", tuple_shapes=tuple(bounded(part) for part in shape.tuple_shapes))
+    return shape.map_arrays(_bounded_array)
+
+
+def _bounded_array(shape: Shape) -> Shape:
     if shape.minor_to_major is None and all(type(size) is int for size in shape.dimensions):
         return shape
     sizes = (size.bound if isinstance(size, Symbol) and size.bound is not None else size for size in shape.dimensions)
@@ -80,9 +82,8 @@ def bounded(shape: Shape) -> Shape:
 
 def has_unbounded(shape: Shape) -> bool:
     """Whether a dimension has no upper bound."""
-    if shape.is_tuple:
-        return any(has_unbounded(part) for part in shape.tuple_shapes)
-    return any(isinstance(size, Symbol) and size.bound is None for size in shape.dimensions)
+    sizes = (size for array in shape.arrays() for size in array.dimensions)
+    return any(isinstance(size, Symbol) and size.bound is None for size in sizes)
 
 
 def _may_equal(a: Dimension, b: Dimension) -> bool:

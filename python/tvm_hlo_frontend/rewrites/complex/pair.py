@@ -31,9 +31,9 @@ def component_shape(shape: Shape) -> Shape:
 
 def paired_shape(shape: Shape) -> Shape:
     """`shape` with every complex array as a tuple of its components."""
-    if shape.is_tuple:
-        return tuple_shape(*(paired_shape(part) for part in shape.tuple_shapes))
-    return tuple_shape(component_shape(shape), component_shape(shape)) if is_complex(shape) else shape
+    return shape.map_arrays(
+        lambda array: tuple_shape(component_shape(array), component_shape(array)) if is_complex(array) else array
+    )
 
 
 def components(emit: Emitter, value: HloInstruction) -> Pair:

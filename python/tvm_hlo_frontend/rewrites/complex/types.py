@@ -281,7 +281,7 @@ def _each_component(
         emit.tuple([one(part, component_shape(shape)) for part in components(emit, x)])
         if is_complex(shape)
         else one(x, shape)
-        for x, shape in zip(operands, _array_results(old.shape))
+        for x, shape in zip(operands, old.shape.parts)
     ]
     return emit.tuple(values) if old.shape.is_tuple else values[0]
 
@@ -343,10 +343,6 @@ def _gathered(emit: Emitter, shapes: Sequence[Shape], parts: list[HloInstruction
     return values[0] if len(values) == 1 else emit.tuple(values)
 
 
-def _array_results(shape: Shape) -> tuple[Shape, ...]:
-    return shape.tuple_shapes if shape.is_tuple else (shape,)
-
-
 def _variadic(
     emit: Emitter,
     old: HloInstruction,
@@ -356,7 +352,7 @@ def _variadic(
     """`old` on flat operands with a flat body, gathered again."""
     shapes = [operand.shape for operand in old.operands]
     flat = _flat(emit, shapes, operands)
-    results = _array_results(old.shape)
+    results = old.shape.parts
     count = sum(2 if is_complex(shape) else 1 for shape in results)
     parts = [part for shape in results for part in ([component_shape(shape)] * 2 if is_complex(shape) else [shape])]
     shape = parts[0] if count == 1 else Shape("tuple", tuple_shapes=tuple(parts))

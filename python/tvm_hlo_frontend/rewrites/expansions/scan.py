@@ -43,7 +43,7 @@ class _Loop:
         self.emitter, self.scan, self.attributes, self.body = emit, scan, scan.attributes, body
         first = len(operands) - self.attributes.num_carries
         self.inputs, self.inits = list(operands[:first]), list(operands[first:])
-        shapes = scan.shape.tuple_shapes if scan.shape.is_tuple else (scan.shape,)
+        shapes = scan.shape.parts
         self.outputs = [plain(shape) for shape in shapes[: len(shapes) - len(self.inits)]]
         self.steps = [*(x.shape for x in self.inputs), *self.outputs][0].sizes[self.attributes.dimension]
 

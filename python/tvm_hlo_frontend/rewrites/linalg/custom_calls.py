@@ -38,7 +38,7 @@ def _expand(
     results = next((made for road in roads if (made := road(site, instruction, target, operands)) is not None), None)
     if results is None:
         return None
-    shapes = instruction.shape.tuple_shapes if instruction.shape.is_tuple else (instruction.shape,)
+    shapes = instruction.shape.parts
     if not all(_same(made.shape, shape) for made, shape in zip(results, shapes)):
         return None  # another interface under the same name
     if not instruction.shape.is_tuple:

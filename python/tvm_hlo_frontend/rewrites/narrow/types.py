@@ -14,7 +14,7 @@ import numpy as np
 from ...hlo.ir.attributes import ConstantAttributes, Literal, ParameterAttributes
 from ...hlo.ir.builder import RewriteBuilder, transform
 from ...hlo.ir.module import HloComputation, HloInstruction, HloModule
-from ...hlo.ir.shape import Shape, array_shape, tuple_shape
+from ...hlo.ir.shape import Shape, array_shape
 from ...hlo.ir.storage import STORAGE
 from ...hlo.opcodes import MOVES_ELEMENTS, MOVES_VALUES
 from ..boundary import contains, entry_parameter, entry_result
@@ -127,8 +127,9 @@ class _Rewriter:
         return builder.add(old.opcode, operands, shape, old.attributes, called, name=old.name, metadata=old.metadata)
 
     def carried_shape(self, shape: Shape) -> Shape:
-        if shape.is_tuple:
-            return tuple_shape(*(self.carried_shape(part) for part in shape.tuple_shapes))
+        return shape.map_arrays(self._carried_array)
+
+    def _carried_array(self, shape: Shape) -> Shape:
         if shape.element_type not in self.narrow:
             return shape
         return Shape(carrier(shape.element_type), shape.dimensions, shape.minor_to_major)

@@ -38,4 +38,4 @@ def test_without_its_own_code_a_dialect_is_seen_to_fail(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False
     )
-    assert done.returncode != 0 and f"No module named 'tvm_hlo_frontend.backends.select.{DIALECT}" in done.stderr
+    assert done.returncode != 0 and f"No module named 'tvm_hlo_frontend.backends.{DIALECT}" in done.stderr
