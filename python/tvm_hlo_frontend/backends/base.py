@@ -27,6 +27,41 @@ class Compiled:
     run_flat: RunFlat
 
 
+@dataclass(frozen=True)
+class Backend:
+    """All that a backend is to the rest of the package.
+
+    Attributes
+    ----------
+    dialect : callable
+        ``dialect()`` gives a new object for one conversion.
+    compile_module : callable
+        ``compile_module(mod, params, target, signature)`` gives a `Compiled`.
+    run_library : callable
+        ``run_library(library, executor, signature)`` says how to run a library that was exported and loaded again.
+    placed_run : callable
+        ``placed_run(library, executor, signature, arrays)`` gives a call that runs a library on arrays, as main takes
+        them, that are in place already.
+    parameter_names : callable
+        ``parameter_names(mod)``: those of main.
+    text : callable
+        ``text(mod)``: a module for people to read; of large constants only the types.
+    weights : callable
+        ``weights(mod)``: the values that a module itself has for the last parameters of main.
+    without_weights : callable
+        ``without_weights(mod)``: the module without those values.
+    """
+
+    dialect: Callable[[], Dialect]
+    compile_module: Callable[..., Compiled]
+    run_library: Callable[..., RunFlat]
+    placed_run: Callable[..., Callable[[], Any]]
+    parameter_names: Callable[[Any], list[str]]
+    text: Callable[[Any], str]
+    weights: Callable[[Any], list[Any]]
+    without_weights: Callable[[Any], Any]
+
+
 class Dialect(Protocol):
     """A TVM graph language. Dimensions are those of tensors, element types HLO's names.
 

@@ -1,4 +1,4 @@
-"""TVM's graph languages behind one interface; the only modules that import tvm.relay or tvm.relax."""
+"""The backend that the installed TVM has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
-from .base import Compiled, Dialect, RunFlat
+from .base import Backend, Compiled, Dialect, RunFlat
 from .signature import Signature
 
 DIALECTS = ("relay", "relax")
@@ -55,17 +55,13 @@ def load_dialect(name: str | None = None) -> Dialect:
     if name == "relax":
         if installed != "relax":
             raise ImportError(f"{NO_RELAX} (found TVM {tvm.__version__})")
-        from .relax.dialect import RelaxDialect
-
-        return RelaxDialect()
+        return backend("relax").dialect()
     # TVM 0.20 dropped Relay; its `tvm.relay` cannot be imported
     try:
         from tvm import relay  # noqa: F401
     except ImportError as error:
         raise ImportError(f"{NO_RELAY} (found TVM {tvm.__version__})") from error
-    from .relay.dialect import RelayDialect
-
-    return RelayDialect()
+    return backend("relay").dialect()
 
 
 def mod_and_params(converted: Any) -> tuple[Any, dict[str, Any]]:
@@ -86,46 +82,41 @@ def mod_and_params(converted: Any) -> tuple[Any, dict[str, Any]]:
     """
     if isinstance(converted, tuple):
         return converted
-    attributes = converted["main"].attrs
-    arrays = list(attributes["params"]) if attributes and "params" in attributes else []
+    arrays = backend().weights(converted)
     names = parameter_names(converted)
     return converted, dict(zip(names[len(names) - len(arrays) :], arrays))
 
 
 def parameter_names(mod: Any) -> list[str]:
-    """Names of the parameters of main, in either dialect."""
-    return [variable.name_hint if hasattr(variable, "name_hint") else variable.name for variable in mod["main"].params]
+    """Names of the parameters of main."""
+    return backend().parameter_names(mod)
 
 
 def module_text(mod: Any) -> str:
-    """A module for people to read, in either dialect; of large constants only the types."""
-    return mod.astext(show_meta_data=False) if hasattr(mod, "astext") else mod.script()
+    """A module for people to read; of large constants only the types."""
+    return backend().text(mod)
 
 
 def without_params(mod: Any) -> Any:
     """`mod` without the values of parameters that Relax keeps in an attribute of main."""
-    attributes = mod["main"].attrs
-    if not attributes or "params" not in attributes:
-        return mod
-    from tvm import relax
-
-    return relax.frontend.detach_params(mod)[0]
+    return backend().without_weights(mod)
 
 
 def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
     """Compile a module of the installed TVM's dialect."""
-    return _runtime().compile_module(mod, params, target, signature)
+    return backend().compile_module(mod, params, target, signature)
 
 
 def run_library(library: Any, executor: str, signature: Signature) -> RunFlat:
     """How to run a library that was exported and loaded again."""
-    return _runtime().run_library(library, executor, signature)
+    return backend().run_library(library, executor, signature)
 
 
 def placed_run(library: Any, executor: str, signature: Signature, arrays: list[Any]) -> Callable[[], Any]:
     """A call that runs a library on arrays, as main takes them, that are in place already."""
-    return _runtime().placed_run(library, executor, signature, arrays)
+    return backend().placed_run(library, executor, signature, arrays)
 
 
-def _runtime() -> Any:
-    return importlib.import_module(f".{installed_dialect()}.runtime", __package__)
+def backend(name: str | None = None) -> Backend:
+    """The backend called `name`, by default the installed TVM's."""
+    return importlib.import_module(f".{name or installed_dialect()}.backend", __package__).BACKEND
