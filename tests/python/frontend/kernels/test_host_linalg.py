@@ -449,7 +449,7 @@ def library(tmp_path_factory):
     path = tmp_path_factory.mktemp("library") / "eigvals.so"
     a = random_matrix((3, 3))
     executable = tvm_hlo_frontend.build(*mod_and_params(tvm_hlo_frontend.from_hlo(lower(jnp.linalg.eigvals, a))))
-    with pytest.warns(UserWarning, match=rf"{GEEV}.*tvm_hlo_frontend\.host_lapack"):
+    with pytest.warns(UserWarning, match=rf"{GEEV}.*tvm_hlo_frontend\.deploy\.host_lapack"):
         executable.export_library(path)
     return path
 
