@@ -72,7 +72,7 @@ def test_tables_that_declare_the_same_are_refused():
     one, two = ConverterTable(), ConverterTable()
     for table in (one, two):
         table.converter("add")(lambda ctx, instruction, x, y: x)
-    with pytest.raises(RegistryError, match="'add' already has the converter <lambda> of .*test_registry"):
+    with pytest.raises(RegistryError, match=r"'add' already has the converter <lambda> of .*test_registry"):
         ConverterTable.of(one, two)
     kernels = KernelTable()
     kernels.kernel("mine", "extern")(lambda spec, inputs, results: [])
