@@ -10,6 +10,7 @@ from ..errors import HloVerificationError
 from ..hlo.ir.module import HloComputation, HloInstruction
 from ..hlo.ir.shape import Dimension, Shape, Symbol, array_shape
 from ..hlo.shape_inference import infer_shape
+from ..hlo.shape_inference.rules import largest
 from .known_integers import known_integer
 
 # elements of these stand where those of the operand do
@@ -20,8 +21,8 @@ def at_bounds(shape: Shape) -> Shape:
     """`shape` with the bounds of dynamic dimensions as their sizes."""
 
     def static(array: Shape) -> Shape:
-        sizes = (s.bound if isinstance(s, Symbol) and s.bound is not None else s for s in array.dimensions)
-        return Shape(array.element_type, tuple(sizes), array.minor_to_major, tiles=array.tiles)
+        sizes = tuple(map(largest, array.dimensions))
+        return Shape(array.element_type, sizes, array.minor_to_major, tiles=array.tiles)
 
     return shape.map_arrays(static)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..hlo.ir.shape import Dimension, Shape, element_type_of
 from ..kernels.dtypes import TVM_DTYPES
-from ..kernels.library import host_functions
+from ..kernels.library import definition
 from ..kernels.spec import KernelSpec
 from .errors import UnsupportedHloError
 from .loops import LoopLanguage, call_once, while_loop
@@ -100,7 +100,9 @@ class BaseDialect(ABC):
     # kernels
     def kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> tuple[Tensor, ...]:
         self.kernels_emitted += 1
-        self.host_functions |= host_functions(spec)
+        host_function = definition(spec).host_function
+        if host_function is not None:
+            self.host_functions.add(host_function)
         value = self._bound(self._kernel(spec, operands, results))
         if len(results) == 1:
             return (Tensor(value, results[0].element_type, results[0].dimensions),)

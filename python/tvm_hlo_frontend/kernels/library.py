@@ -84,9 +84,3 @@ def definition(spec: KernelSpec) -> KernelDefinition:
             "convert it again"
         )
     return found
-
-
-def host_functions(spec: KernelSpec) -> frozenset[str]:
-    """Packed functions of the host that a kernel calls; none of one that is not registered."""
-    found = TABLE.entries.get(spec.name) or _OWN.entries.get(spec.name)
-    return frozenset() if found is None or found.host_function is None else frozenset({found.host_function})

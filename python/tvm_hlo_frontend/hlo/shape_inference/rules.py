@@ -76,8 +76,12 @@ def bounded(shape: Shape) -> Shape:
 def _bounded_array(shape: Shape) -> Shape:
     if shape.minor_to_major is None and all(type(size) is int for size in shape.dimensions):
         return shape
-    sizes = (size.bound if isinstance(size, Symbol) and size.bound is not None else size for size in shape.dimensions)
-    return replace(shape, dimensions=tuple(sizes), minor_to_major=None)
+    return replace(shape, dimensions=tuple(map(largest, shape.dimensions)), minor_to_major=None)
+
+
+def largest(size: Dimension) -> Dimension:
+    """The bound of a dimension that has one, else the dimension."""
+    return size.bound if isinstance(size, Symbol) and size.bound is not None else size
 
 
 def has_unbounded(shape: Shape) -> bool:
