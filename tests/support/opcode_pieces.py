@@ -10,10 +10,9 @@ from tvm_hlo_frontend.convert.refusals import REFUSED_OPCODES
 from tvm_hlo_frontend.convert.support import REFUSED, verdict_on
 from tvm_hlo_frontend.drawing.kinds import KINDS
 from tvm_hlo_frontend.hlo import cost, opcodes
-from tvm_hlo_frontend.hlo.shape_inference.rules import RULES
-from tvm_hlo_frontend.kernels.elementwise.scalar import evaluate  # noqa: F401  fills SCALAR_FUNCTIONS
+from tvm_hlo_frontend.hlo.shape_inference import RULES
+from tvm_hlo_frontend.kernels.elementwise.scalar.evaluate import SCALAR_FUNCTIONS
 from tvm_hlo_frontend.kernels.elementwise.scalar.table import KINDS as SCALAR_KINDS
-from tvm_hlo_frontend.kernels.elementwise.scalar.table import SCALAR_FUNCTIONS
 
 TESTS = Path(__file__).resolve().parents[1]
 # what looks at conversions; the other rooms name opcodes for other reasons

@@ -10,11 +10,20 @@ from ..ir.module import HloComputation
 from ..ir.shape import Shape, Symbol
 from ..opcodes import ELEMENTWISE
 from . import collectives, contractions, control, elementwise, indexing, movement, reductions, tensors
-from .rules import RULES, Query, bounded, compatible, has_unbounded
+from .rules import Query, RuleTable, bounded, compatible, has_unbounded
 from .signatures import ATTRIBUTE_TYPES, CALLED_COUNTS, OPERAND_COUNTS
 
 __all__ = ["check_shape", "infer_shape"]
-FAMILIES = (collectives, contractions, control, elementwise, indexing, movement, reductions, tensors)
+RULES = RuleTable.of(
+    collectives.table,
+    contractions.table,
+    control.table,
+    elementwise.table,
+    indexing.table,
+    movement.table,
+    reductions.table,
+    tensors.table,
+).entries
 
 
 def infer_shape(

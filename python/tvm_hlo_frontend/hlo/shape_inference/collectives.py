@@ -9,6 +9,7 @@ from ..ir.attributes import CollectiveAttributes
 from ..ir.shape import Shape, array_shape, tuple_shape
 from .rules import (
     Query,
+    RuleTable,
     attributes_as,
     bounded,
     compatible,
@@ -18,9 +19,10 @@ from .rules import (
     expect_index,
     expect_same,
     expect_signature,
-    infers,
     one_or_tuple,
 )
+
+table = RuleTable()
 
 U32, TOKEN = array_shape("u32"), Shape("token")
 
@@ -79,7 +81,7 @@ def _shards(query: Query, axis: int, small: Shape, large: Shape) -> int:
     return count
 
 
-@infers("all-gather")
+@table.infers("all-gather")
 def _all_gather(query: Query) -> Shape:
     return _gathered(query, query.declared)
 
@@ -90,7 +92,7 @@ def _gathered(query: Query, result: Shape | None) -> Shape:
     return _scaled(query.operands, axis, count)
 
 
-@infers("all-gather-start")
+@table.infers("all-gather-start")
 def _all_gather_start(query: Query) -> Shape:
     result = None
     if query.declared is not None:
@@ -99,7 +101,7 @@ def _all_gather_start(query: Query) -> Shape:
     return tuple_shape(one_or_tuple(query.operands), _gathered(query, result))
 
 
-@infers("reduce-scatter")
+@table.infers("reduce-scatter")
 def _reduce_scatter(query: Query) -> Shape:
     axis, first = _axis(query), _first_array(query.declared)
     _expect_reducer(query)
@@ -122,7 +124,7 @@ def _expect_reducer(query: Query) -> None:
     expect(fits, f"expected a reducer {body.name} of two scalars, found {[str(shape) for shape in shapes]}")
 
 
-@infers("all-reduce", "all-reduce-start")
+@table.infers("all-reduce", "all-reduce-start")
 def _all_reduce(query: Query) -> Shape:
     expect_arrays(query)
     expect(query.operands, "expected at least 1 operand, found 0")
@@ -143,7 +145,7 @@ def _without_root(query: Query) -> Query:
     return replace(query, operands=query.operands[:-1])
 
 
-@infers("collective-reduce")
+@table.infers("collective-reduce")
 def _collective_reduce(query: Query) -> Shape | None:
     """As all-reduce, but that only the root has the result."""
     data = _without_root(query)
@@ -152,12 +154,12 @@ def _collective_reduce(query: Query) -> Shape | None:
     return _all_reduce(data)
 
 
-@infers("all-reduce-done")
+@table.infers("all-reduce-done")
 def _all_reduce_done(query: Query) -> Shape:
     return query.operands[0]
 
 
-@infers("all-to-all")
+@table.infers("all-to-all")
 def _all_to_all(query: Query) -> Shape:
     """With a dimension one operand is cut along it; without one there is an operand per device."""
     expect_arrays(query)
@@ -176,7 +178,7 @@ def _all_to_all(query: Query) -> Shape:
     return one_or_tuple(query.operands)
 
 
-@infers("ragged-all-to-all")
+@table.infers("ragged-all-to-all")
 def _ragged_all_to_all(query: Query) -> Shape:
     expect_arrays(query)
     _collective(query)
@@ -189,7 +191,7 @@ def _ragged_all_to_all(query: Query) -> Shape:
     return result
 
 
-@infers("collective-broadcast")
+@table.infers("collective-broadcast")
 def _collective_broadcast(query: Query) -> Shape:
     expect(query.operands, "expected at least 1 operand, found 0")
     expect_arrays(query)
@@ -216,12 +218,12 @@ def is_in_place(operands: Sequence[Shape]) -> bool:
     return len(operands) == 4 and operands[2].is_tuple and operands[3].is_tuple
 
 
-@infers("collective-permute")
+@table.infers("collective-permute")
 def _collective_permute(query: Query) -> Shape:
     return _permuted(query)
 
 
-@infers("collective-permute-start")
+@table.infers("collective-permute-start")
 def _collective_permute_start(query: Query) -> Shape:
     context = () if query.declared is None else query.declared.tuple_shapes[2:]
     for shape in context:
@@ -238,12 +240,12 @@ def _started(query: Query, least: int) -> tuple[Shape, ...]:
     return parts
 
 
-@infers("all-gather-done", "collective-permute-done")
+@table.infers("all-gather-done", "collective-permute-done")
 def _second_of_started(query: Query) -> Shape:
     return _started(query, 2)[1]
 
 
-@infers("async-start")
+@table.infers("async-start")
 def _async_start(query: Query) -> Shape:
     (body,) = query.called
     expect_signature(body, query.operands, None, "wrapped computation")
@@ -251,13 +253,13 @@ def _async_start(query: Query) -> Shape:
     return tuple_shape(tuple_shape(*query.operands), bounded(body.root.shape), *context)
 
 
-@infers("async-update")
+@table.infers("async-update")
 def _async_update(query: Query) -> Shape:
     _expect_wrapped(query)
     return query.operands[0]
 
 
-@infers("async-done")
+@table.infers("async-done")
 def _async_done(query: Query) -> Shape:
     _expect_wrapped(query)
     return _started(query, 2)[1]
@@ -270,48 +272,48 @@ def _expect_wrapped(query: Query) -> None:
         expect_signature(body, arguments.tuple_shapes, result, "wrapped computation")
 
 
-@infers("copy-start")
+@table.infers("copy-start")
 def _copy_start(query: Query) -> Shape:
     (operand,) = query.operands
     return tuple_shape(operand, operand, U32)
 
 
-@infers("copy-done")
+@table.infers("copy-done")
 def _copy_done(query: Query) -> Shape:
     target, source = _started(query, 2)[:2]
     expect(compatible(target, source), f"expected source and destination of equal shapes, found {source} and {target}")
     return target
 
 
-@infers("send")
+@table.infers("send")
 def _send(query: Query) -> Shape:
     _expect_token(query, 1)
     return tuple_shape(query.operands[0], U32, TOKEN)
 
 
-@infers("send-done")
+@table.infers("send-done")
 def _send_done(query: Query) -> Shape:
     return TOKEN
 
 
-@infers("recv")
+@table.infers("recv")
 def _recv(query: Query) -> Shape | None:
     _expect_token(query, 0)
     return None if query.declared is None else tuple_shape(_data(query), U32, TOKEN)
 
 
-@infers("recv-done")
+@table.infers("recv-done")
 def _recv_done(query: Query) -> Shape:
     return tuple_shape(_started(query, 1)[0], TOKEN)
 
 
-@infers("infeed")
+@table.infers("infeed")
 def _infeed(query: Query) -> Shape | None:
     _expect_token(query, 0)
     return None if query.declared is None else tuple_shape(_data(query), TOKEN)
 
 
-@infers("outfeed")
+@table.infers("outfeed")
 def _outfeed(query: Query) -> Shape:
     _expect_token(query, 1)
     return TOKEN

@@ -17,7 +17,9 @@ from ..ir.attributes import (
 from ..ir.shape import Dimension, Shape, array_shape, tuple_shape
 from .elementwise import COMPLEX_OF, COMPONENT
 from .reductions import windowed_size
-from .rules import Query, attributes_as, expect, expect_arrays, expect_axes, expect_index, expect_kind, infers
+from .rules import Query, RuleTable, attributes_as, expect, expect_arrays, expect_axes, expect_index, expect_kind
+
+table = RuleTable()
 
 
 def _result_type(query: Query) -> str:
@@ -50,7 +52,7 @@ def _dot_sizes(left: Shape, right: Shape, numbers: DotDimensionNumbers, groups: 
     return [*(left.dimensions[i] for i in numbers.lhs_batch), *free_left, *free_right]
 
 
-@infers("dot")
+@table.infers("dot")
 def _dot(query: Query) -> Shape:
     expect_arrays(query)
     left, right = query.operands
@@ -59,7 +61,7 @@ def _dot(query: Query) -> Shape:
     return array_shape(_result_type(query), _dot_sizes(left, right, numbers))
 
 
-@infers("scaled-dot")
+@table.infers("scaled-dot")
 def _scaled_dot(query: Query) -> Shape:
     expect_arrays(query)
     left, right, *scales = query.operands
@@ -79,7 +81,7 @@ def _scaled_dot(query: Query) -> Shape:
     return array_shape(_result_type(query), _dot_sizes(left, right, numbers))
 
 
-@infers("ragged-dot")
+@table.infers("ragged-dot")
 def _ragged_dot(query: Query) -> Shape:
     expect_arrays(query)
     left, right, sizes = query.operands
@@ -121,7 +123,7 @@ def _without(shape: Shape, axes: Sequence[int]) -> list[int]:
     return [size for axis, size in enumerate(shape.sizes) if axis not in axes]
 
 
-@infers("convolution")
+@table.infers("convolution")
 def _convolution(query: Query) -> Shape:
     expect_arrays(query)
     attributes = attributes_as(query, ConvolutionAttributes)
@@ -169,7 +171,7 @@ def _channels(query: Query, attributes: ConvolutionAttributes) -> tuple[int, int
     return batch // batches, output_features
 
 
-@infers("fft")
+@table.infers("fft")
 def _fft(query: Query) -> Shape:
     expect_arrays(query)
     (operand,), attributes = query.operands, attributes_as(query, FftAttributes)
@@ -198,14 +200,14 @@ def _expect_square(shape: Shape) -> None:
     expect(fits, f"expected square matrices, found {shape}")
 
 
-@infers("cholesky")
+@table.infers("cholesky")
 def _cholesky(query: Query) -> Shape:
     attributes_as(query, CholeskyAttributes)
     _expect_square(query.operands[0])
     return query.operands[0]
 
 
-@infers("triangular-solve")
+@table.infers("triangular-solve")
 def _triangular_solve(query: Query) -> Shape:
     matrix, right = query.operands
     _expect_square(matrix)
@@ -231,19 +233,19 @@ def _expect_features(query: Query, operands: Sequence[Shape]) -> Shape:
     return operands[0]
 
 
-@infers("batch-norm-inference")
+@table.infers("batch-norm-inference")
 def _batch_norm_inference(query: Query) -> Shape:
     _expect_features(query, query.operands[1:])
     return query.operands[0]
 
 
-@infers("batch-norm-training")
+@table.infers("batch-norm-training")
 def _batch_norm_training(query: Query) -> Shape:
     features = _expect_features(query, query.operands[1:])
     return tuple_shape(query.operands[0], features, features)
 
 
-@infers("batch-norm-grad")
+@table.infers("batch-norm-grad")
 def _batch_norm_grad(query: Query) -> Shape:
     data, gradient = query.operands[0], query.operands[4]
     features = _expect_features(query, query.operands[1:4])

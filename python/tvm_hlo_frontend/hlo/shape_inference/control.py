@@ -6,16 +6,18 @@ from collections.abc import Sequence
 
 from ..ir.attributes import CustomCallAttributes, ScanAttributes
 from ..ir.shape import Shape, array_shape, tuple_shape
-from .rules import Query, attributes_as, bounded, compatible, expect, expect_arrays, expect_signature, infers
+from .rules import Query, RuleTable, attributes_as, bounded, compatible, expect, expect_arrays, expect_signature
+
+table = RuleTable()
 
 
-@infers("call", "fusion")
+@table.infers("call", "fusion")
 def _call(query: Query) -> Shape:
     expect_signature(query.called[0], query.operands, None)
     return query.called[0].root.shape
 
 
-@infers("while")
+@table.infers("while")
 def _while(query: Query) -> Shape:
     body, condition = query.called
     (state,) = query.operands
@@ -24,7 +26,7 @@ def _while(query: Query) -> Shape:
     return state
 
 
-@infers("conditional")
+@table.infers("conditional")
 def _conditional(query: Query) -> Shape:
     which, *arguments = query.operands
     branches = query.called
@@ -42,7 +44,7 @@ def _conditional(query: Query) -> Shape:
     return result
 
 
-@infers("scan")
+@table.infers("scan")
 def _scan(query: Query) -> Shape:
     expect_arrays(query)
     attributes, (body,) = attributes_as(query, ScanAttributes), query.called
@@ -81,7 +83,7 @@ def _scan_size(query: Query, inputs: Sequence[Shape], outputs: int, axis: int) -
     return sizes.pop()
 
 
-@infers("custom-call")
+@table.infers("custom-call")
 def _custom_call(query: Query) -> Shape | None:
     layouts = attributes_as(query, CustomCallAttributes).operand_shapes_with_layout
     if layouts:

@@ -7,15 +7,17 @@ from ..ir.shape import Shape, array_shape
 from ..opcodes import ELEMENTWISE_BINARY, ELEMENTWISE_UNARY
 from .rules import (
     Query,
+    RuleTable,
     attributes_as,
     compatible,
     expect,
     expect_arrays,
     expect_kind,
     expect_same,
-    infers,
     same_dimensions,
 )
+
+table = RuleTable()
 
 _PRED, _INTEGER, _FLOAT, _COMPLEX = ("pred",), ("signed", "unsigned"), ("float",), ("complex",)
 _NUMBER = _INTEGER + _FLOAT + _COMPLEX
@@ -46,7 +48,7 @@ def _with_type(shape: Shape, element_type: str) -> Shape:
     return array_shape(element_type, shape.dimensions)
 
 
-@infers(*ELEMENTWISE_UNARY)
+@table.infers(*ELEMENTWISE_UNARY)
 def _unary(query: Query) -> Shape:
     (operand,) = query.operands
     expect_kind(operand, _UNARY_KINDS[query.opcode], "an operand")
@@ -57,7 +59,7 @@ def _unary(query: Query) -> Shape:
     return _with_type(operand, operand.element_type)
 
 
-@infers(*ELEMENTWISE_BINARY)
+@table.infers(*ELEMENTWISE_BINARY)
 def _binary(query: Query) -> Shape:
     left, right = query.operands
     expect_kind(left, _BINARY_KINDS[query.opcode], "operands")
@@ -68,7 +70,7 @@ def _binary(query: Query) -> Shape:
     return _with_type(left, left.element_type)
 
 
-@infers("compare")
+@table.infers("compare")
 def _compare(query: Query) -> Shape:
     attributes = attributes_as(query, CompareAttributes)
     left, right = query.operands
@@ -79,7 +81,7 @@ def _compare(query: Query) -> Shape:
     return _with_type(left, "pred")
 
 
-@infers("select")
+@table.infers("select")
 def _select(query: Query) -> Shape:
     which, on_true, on_false = query.operands
     expect_kind(which, _PRED, "a first operand")
@@ -92,7 +94,7 @@ def _select(query: Query) -> Shape:
     return on_true
 
 
-@infers("clamp")
+@table.infers("clamp")
 def _clamp(query: Query) -> Shape:
     low, value, high = query.operands
     expect_kind(value, _ALL, "operands")
@@ -102,12 +104,12 @@ def _clamp(query: Query) -> Shape:
     return _with_type(value, value.element_type)
 
 
-@infers("convert")
+@table.infers("convert")
 def _convert(query: Query) -> Shape | None:
     return _same_dimensions_as_declared(query)
 
 
-@infers("stochastic-convert")
+@table.infers("stochastic-convert")
 def _stochastic_convert(query: Query) -> Shape | None:
     value, random = query.operands
     expect_kind(value, _FLOAT, "a first operand")
@@ -125,7 +127,7 @@ def _same_dimensions_as_declared(query: Query) -> Shape | None:
     return _with_type(query.operands[0], query.declared.element_type)
 
 
-@infers("reduce-precision")
+@table.infers("reduce-precision")
 def _reduce_precision(query: Query) -> Shape:
     attributes = attributes_as(query, ReducePrecisionAttributes)
     (operand,) = query.operands

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from ..ir.attributes import DynamicSliceAttributes, GatherAttributes, ScatterAttributes
 from ..ir.shape import Shape, array_shape
 from .reductions import expect_reducer
-from .rules import Query, attributes_as, expect, expect_arrays, expect_axes, expect_index, infers, one_or_tuple
+from .rules import Query, RuleTable, attributes_as, expect, expect_arrays, expect_axes, expect_index, one_or_tuple
+
+table = RuleTable()
 
 
 def _expect_starts(operand: Shape, starts: Sequence[Shape]) -> None:
@@ -23,7 +25,7 @@ def _expect_starts(operand: Shape, starts: Sequence[Shape]) -> None:
         expect(start.element_type == starts[0].element_type, f"expected start indices of equal type, found {start}")
 
 
-@infers("dynamic-slice")
+@table.infers("dynamic-slice")
 def _dynamic_slice(query: Query) -> Shape:
     expect_arrays(query)
     operand, sizes = query.operands[0], attributes_as(query, DynamicSliceAttributes).sizes
@@ -33,7 +35,7 @@ def _dynamic_slice(query: Query) -> Shape:
     return array_shape(operand.element_type, sizes)
 
 
-@infers("dynamic-update-slice")
+@table.infers("dynamic-update-slice")
 def _dynamic_update_slice(query: Query) -> Shape:
     expect_arrays(query)
     operand, update = query.operands[:2]
@@ -73,7 +75,7 @@ def _expect_sorted(axes: Sequence[int], rank: int, what: str) -> None:
     expect(list(axes) == sorted(axes), f"expected sorted {what}, found {list(axes)}")
 
 
-@infers("gather")
+@table.infers("gather")
 def _gather(query: Query) -> Shape:
     expect_arrays(query)
     (operand, indices), numbers = query.operands, attributes_as(query, GatherAttributes)
@@ -103,7 +105,7 @@ def _interleave(rank: int, places: Sequence[int], there: Sequence[int], elsewher
     return [next(inside) if axis in places else next(outside) for axis in range(rank)]
 
 
-@infers("scatter")
+@table.infers("scatter")
 def _scatter(query: Query) -> Shape:
     expect_arrays(query)
     numbers, total = attributes_as(query, ScatterAttributes), len(query.operands)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from ..ir.attributes import DimensionsAttributes, PadAttributes, SliceAttributes
 from ..ir.shape import Shape, array_shape
-from .rules import Query, attributes_as, expect, expect_arrays, expect_axes, infers
+from .rules import Query, RuleTable, attributes_as, expect, expect_arrays, expect_axes
+
+table = RuleTable()
 
 
-@infers("broadcast")
+@table.infers("broadcast")
 def _broadcast(query: Query) -> Shape | None:
     expect_arrays(query)
     (operand,), dimensions = query.operands, attributes_as(query, DimensionsAttributes).dimensions
@@ -22,7 +24,7 @@ def _broadcast(query: Query) -> Shape | None:
     return array_shape(operand.element_type, sizes)
 
 
-@infers("reshape", "dynamic-reshape")
+@table.infers("reshape", "dynamic-reshape")
 def _reshape(query: Query) -> Shape | None:
     expect_arrays(query)
     (operand, *sizes), declared = query.operands, query.declared
@@ -40,7 +42,7 @@ def _reshape(query: Query) -> Shape | None:
     return None
 
 
-@infers("bitcast")
+@table.infers("bitcast")
 def _bitcast(query: Query) -> Shape | None:
     (operand,), declared = query.operands, query.declared
     if declared is None or not (operand.is_array and declared.is_array and declared.is_static):
@@ -50,7 +52,7 @@ def _bitcast(query: Query) -> Shape | None:
     return None
 
 
-@infers("bitcast-convert")
+@table.infers("bitcast-convert")
 def _bitcast_convert(query: Query) -> Shape | None:
     expect_arrays(query)
     (operand,), declared = query.operands, query.declared
@@ -72,7 +74,7 @@ def _bitcast_convert(query: Query) -> Shape | None:
     return array_shape(declared.element_type, dimensions)
 
 
-@infers("transpose")
+@table.infers("transpose")
 def _transpose(query: Query) -> Shape:
     expect_arrays(query)
     (operand,), dimensions = query.operands, attributes_as(query, DimensionsAttributes).dimensions
@@ -83,7 +85,7 @@ def _transpose(query: Query) -> Shape:
     return array_shape(operand.element_type, [operand.dimensions[axis] for axis in dimensions])
 
 
-@infers("reverse")
+@table.infers("reverse")
 def _reverse(query: Query) -> Shape:
     expect_arrays(query)
     (operand,) = query.operands
@@ -91,7 +93,7 @@ def _reverse(query: Query) -> Shape:
     return operand
 
 
-@infers("slice")
+@table.infers("slice")
 def _slice(query: Query) -> Shape:
     expect_arrays(query)
     (operand,), attributes = query.operands, attributes_as(query, SliceAttributes)
@@ -106,7 +108,7 @@ def _slice(query: Query) -> Shape:
     return array_shape(operand.element_type, sizes)
 
 
-@infers("pad")
+@table.infers("pad")
 def _pad(query: Query) -> Shape:
     expect_arrays(query)
     (operand, value), attributes = query.operands, attributes_as(query, PadAttributes)
@@ -126,7 +128,7 @@ def _pad(query: Query) -> Shape:
     return array_shape(operand.element_type, sizes)
 
 
-@infers("concatenate")
+@table.infers("concatenate")
 def _concatenate(query: Query) -> Shape:
     expect_arrays(query)
     dimensions = attributes_as(query, DimensionsAttributes).dimensions
@@ -143,6 +145,6 @@ def _concatenate(query: Query) -> Shape:
     return array_shape(first.element_type, (*first.sizes[:axis], total, *first.sizes[axis + 1 :]))
 
 
-@infers("copy", "opt-barrier", "domain", "shuffle")
+@table.infers("copy", "opt-barrier", "domain", "shuffle")
 def _same(query: Query) -> Shape:
     return query.operands[0]

@@ -9,16 +9,18 @@ from ..ir.module import HloComputation
 from ..ir.shape import Shape, array_shape, tuple_shape
 from .rules import (
     Query,
+    RuleTable,
     attributes_as,
     bounded,
     expect,
     expect_arrays,
     expect_axes,
     expect_signature,
-    infers,
     one_or_tuple,
     scalar,
 )
+
+table = RuleTable()
 
 
 def windowed_size(size: int, row: WindowDimension, allow_empty: bool = False) -> int:
@@ -76,7 +78,7 @@ def _split(query: Query) -> tuple[tuple[Shape, ...], tuple[Shape, ...]]:
     return inputs, query.operands[count:]
 
 
-@infers("reduce")
+@table.infers("reduce")
 def _reduce(query: Query) -> Shape:
     inputs, inits = _split(query)
     dimensions = attributes_as(query, DimensionsAttributes).dimensions
@@ -92,7 +94,7 @@ def _windowed_sizes(shape: Shape, attributes: WindowAttributes) -> list[int]:
     return [windowed_size(size, row) for size, row in zip(shape.sizes, rows)]
 
 
-@infers("reduce-window")
+@table.infers("reduce-window")
 def _reduce_window(query: Query) -> Shape:
     inputs, inits = _split(query)
     sizes = _windowed_sizes(inputs[0], attributes_as(query, WindowAttributes))
@@ -100,7 +102,7 @@ def _reduce_window(query: Query) -> Shape:
     return one_or_tuple([array_shape(part.element_type, sizes) for part in accumulators])
 
 
-@infers("select-and-scatter")
+@table.infers("select-and-scatter")
 def _select_and_scatter(query: Query) -> Shape:
     expect_arrays(query)
     operand, source, init = query.operands
@@ -114,7 +116,7 @@ def _select_and_scatter(query: Query) -> Shape:
     return operand
 
 
-@infers("map")
+@table.infers("map")
 def _map(query: Query) -> Shape | None:
     expect_arrays(query)
     if not query.operands:
@@ -131,7 +133,7 @@ def _map(query: Query) -> Shape | None:
     return array_shape(root.element_type, first.dimensions)
 
 
-@infers("sort")
+@table.infers("sort")
 def _sort(query: Query) -> Shape:
     expect_arrays(query)
     first = query.operands[0]
@@ -144,7 +146,7 @@ def _sort(query: Query) -> Shape:
     return one_or_tuple(query.operands)
 
 
-@infers("topk")
+@table.infers("topk")
 def _topk(query: Query) -> Shape:
     expect_arrays(query)
     (operand,), k = query.operands, attributes_as(query, TopKAttributes).k

@@ -36,19 +36,39 @@ class Query:
 
 
 Rule = Callable[[Query], "Shape | None"]
-RULES: dict[str, Rule] = {}
 AttributeType = TypeVar("AttributeType")
 
 
-def infers(*opcodes: str) -> Callable[[Rule], Rule]:
-    """Register the rule of `opcodes`: it returns the inferred shape, or None where the shape does not follow."""
+class RuleTable:
+    """Rules by opcode, as one module declares them."""
 
-    def register(rule: Rule) -> Rule:
-        for opcode in opcodes:
-            RULES[opcode] = rule
-        return rule
+    def __init__(self) -> None:
+        self.entries: dict[str, Rule] = {}
 
-    return register
+    @staticmethod
+    def of(*tables: RuleTable) -> RuleTable:
+        """All of `tables` as one; ValueError if two of them have a rule for the same opcode."""
+        whole = RuleTable()
+        for table in tables:
+            for opcode, rule in table.entries.items():
+                whole.add(opcode, rule)
+        return whole
+
+    def add(self, opcode: str, rule: Rule) -> None:
+        """ValueError if the table has a rule for `opcode`."""
+        if opcode in self.entries:
+            raise ValueError(f"there are two rules for the shape of {opcode}")
+        self.entries[opcode] = rule
+
+    def infers(self, *opcodes: str) -> Callable[[Rule], Rule]:
+        """Decorator: the rule of `opcodes`, which returns the inferred shape, or None where it does not follow."""
+
+        def declare(rule: Rule) -> Rule:
+            for opcode in opcodes:
+                self.add(opcode, rule)
+            return rule
+
+        return declare
 
 
 def fail(message: str) -> NoReturn:

@@ -14,17 +14,19 @@ from ..ir.attributes import (
     TupleIndexAttributes,
 )
 from ..ir.shape import Shape, array_shape, tuple_shape
-from .rules import Query, attributes_as, compatible, expect, expect_arrays, expect_axes, fail, infers
+from .rules import Query, RuleTable, attributes_as, compatible, expect, expect_arrays, expect_axes, fail
+
+table = RuleTable()
 
 
-@infers("parameter")
+@table.infers("parameter")
 def _parameter(query: Query) -> Shape | None:
     number = attributes_as(query, ParameterAttributes).number
     expect(number >= 0, f"expected no negative parameter number, found {number}")
     return None
 
 
-@infers("constant")
+@table.infers("constant")
 def _constant(query: Query) -> Shape | None:
     if query.declared is not None:
         _check_literal(attributes_as(query, ConstantAttributes).literal, query.declared)
@@ -43,7 +45,7 @@ def _check_literal(literal: Literal, shape: Shape) -> None:
     expect(fits, f"expected a literal of shape {shape}, found {literal.dtype}{list(literal.shape)}")
 
 
-@infers("iota")
+@table.infers("iota")
 def _iota(query: Query) -> Shape | None:
     dimensions = attributes_as(query, DimensionsAttributes).dimensions
     expect(len(dimensions) == 1, f"expected 1 dimension, found {list(dimensions)}")
@@ -54,12 +56,12 @@ def _iota(query: Query) -> Shape | None:
     return None
 
 
-@infers("tuple")
+@table.infers("tuple")
 def _tuple(query: Query) -> Shape:
     return tuple_shape(*query.operands)
 
 
-@infers("get-tuple-element")
+@table.infers("get-tuple-element")
 def _get_tuple_element(query: Query) -> Shape:
     (operand,), index = query.operands, attributes_as(query, TupleIndexAttributes).index
     expect(operand.is_tuple, f"expected a tuple, found {operand}")
@@ -68,21 +70,21 @@ def _get_tuple_element(query: Query) -> Shape:
     return operand.tuple_shapes[index]
 
 
-@infers("after-all")
+@table.infers("after-all")
 def _after_all(query: Query) -> Shape:
     for operand in query.operands:
         expect(operand.element_type == "token", f"expected tokens, found {operand}")
     return Shape("token")
 
 
-@infers("add-dependency")
+@table.infers("add-dependency")
 def _add_dependency(query: Query) -> Shape:
     value, token = query.operands
     expect(token.element_type == "token", f"expected a token as second operand, found {token}")
     return value
 
 
-@infers("replica-id", "partition-id")
+@table.infers("replica-id", "partition-id")
 def _device_id(query: Query) -> Shape:
     return array_shape("u32")
 
@@ -90,7 +92,7 @@ def _device_id(query: Query) -> Shape:
 _RANDOM_KINDS = {"RNG_UNIFORM": ("float", "signed", "unsigned", "pred"), "RNG_NORMAL": ("float",)}
 
 
-@infers("rng")
+@table.infers("rng")
 def _rng(query: Query) -> Shape | None:
     expect_arrays(query)
     first, second = query.operands
@@ -102,7 +104,7 @@ def _rng(query: Query) -> Shape | None:
     return None
 
 
-@infers("rng-bit-generator")
+@table.infers("rng-bit-generator")
 def _rng_bit_generator(query: Query) -> Shape | None:
     (state,), declared = query.operands, query.declared
     fits = state.is_array and state.kind == "unsigned" and state.rank <= 1
@@ -120,19 +122,19 @@ def _rng_bit_generator(query: Query) -> Shape | None:
     return tuple_shape(state, bits)
 
 
-@infers("rng-get-and-update-state")
+@table.infers("rng-get-and-update-state")
 def _rng_state(query: Query) -> Shape:
     return array_shape("u64", (2,))
 
 
-@infers("get-dimension-size")
+@table.infers("get-dimension-size")
 def _get_dimension_size(query: Query) -> Shape:
     expect_arrays(query)
     _check_one_axis(query)
     return array_shape("s32")
 
 
-@infers("set-dimension-size")
+@table.infers("set-dimension-size")
 def _set_dimension_size(query: Query) -> Shape | None:
     expect_arrays(query)
     _check_one_axis(query)

@@ -14,8 +14,8 @@ from tvm_hlo_frontend.convert.refusals import REFUSED_OPCODES
 from tvm_hlo_frontend.drawing.kinds import KINDS
 from tvm_hlo_frontend.hlo import cost, opcodes
 from tvm_hlo_frontend.hlo.opcodes import ROWS, OpcodeInfo, least_and_greatest
-from tvm_hlo_frontend.hlo.shape_inference.rules import RULES
-from tvm_hlo_frontend.kernels.elementwise.scalar.table import SCALAR_FUNCTIONS
+from tvm_hlo_frontend.hlo.shape_inference import RULES
+from tvm_hlo_frontend.kernels.elementwise.scalar.evaluate import SCALAR_FUNCTIONS
 from tvm_hlo_frontend.rewrites.pipeline import REWRITTEN_OPCODES
 
 Removal = Callable[[pytest.MonkeyPatch], Any]

@@ -13,7 +13,9 @@ from tvm_hlo_frontend import RegistryError, converter, custom_call_converter
 from tvm_hlo_frontend.convert import table as converters
 from tvm_hlo_frontend.convert.rules import ConverterTable
 from tvm_hlo_frontend.convert.table import registered, with_custom
+from tvm_hlo_frontend.hlo.shape_inference.rules import RuleTable
 from tvm_hlo_frontend.kernels import library
+from tvm_hlo_frontend.kernels.elementwise.scalar.table import ScalarTable
 from tvm_hlo_frontend.kernels.library import kernel
 from tvm_hlo_frontend.kernels.spec import KernelSpec
 from tvm_hlo_frontend.kernels.table import KernelTable
@@ -78,6 +80,13 @@ def test_tables_that_declare_the_same_are_refused():
     kernels.kernel("mine", "extern")(lambda spec, inputs, results: [])
     with pytest.raises(RegistryError, match="a kernel is called 'mine' already"):
         KernelTable.of(kernels, kernels)
+    scalars, rules = ScalarTable(), RuleTable()
+    scalars.scalar("add", kinds=("pred",))(lambda scope, node, x, y: x)
+    rules.infers("add")(lambda query: None)
+    with pytest.raises(RegistryError, match="declared twice"):
+        ScalarTable.of(scalars, scalars)
+    with pytest.raises(ValueError, match="two rules for the shape of add"):
+        RuleTable.of(rules, rules)
     with pytest.raises(RegistryError, match="no kernel can be called 'main'"):
         kernel("main", "extern")(lambda spec, inputs, results: [])
     with pytest.raises(RegistryError, match="'map3' is no kernel class"):

@@ -16,8 +16,7 @@ from tvm_hlo_frontend.hlo.ir.module import HloComputation, HloInstruction, HloMo
 from tvm_hlo_frontend.hlo.ir.shape import Shape, Symbol, array_shape
 from tvm_hlo_frontend.hlo.opcodes import ELEMENTWISE, OPCODES
 from tvm_hlo_frontend.hlo.proto.reader import read
-from tvm_hlo_frontend.hlo.shape_inference import check_shape, infer_shape
-from tvm_hlo_frontend.hlo.shape_inference.rules import RULES
+from tvm_hlo_frontend.hlo.shape_inference import RULES, check_shape, infer_shape
 from tvm_hlo_frontend.hlo.shape_inference.signatures import ATTRIBUTE_TYPES, CALLED_COUNTS, OPERAND_COUNTS
 from tvm_hlo_frontend.hlo.verifier import verify
 

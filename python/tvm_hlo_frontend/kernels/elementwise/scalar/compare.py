@@ -19,12 +19,14 @@ from ....tensor_ir.primitives import (
     to_signed,
     to_unsigned,
 )
-from .table import scalar
+from .table import ScalarTable
+
+table = ScalarTable()
 
 _INTEGER = {"EQ": tir.EQ, "NE": tir.NE, "LT": tir.LT, "LE": tir.LE, "GT": tir.GT, "GE": tir.GE}
 
 
-@scalar("compare", kinds=("float",))
+@table.scalar("compare", kinds=("float",))
 def compare_floats(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """NaN compares false but for NE; TOTALORDER compares sign and magnitude (comparison_util.h)."""
     direction, order = node.attributes
@@ -44,7 +46,7 @@ def _total_order_key(scope: Scope, x: Any) -> Any:
     return to_signed(flipped)
 
 
-@scalar("compare", kinds=("integer",))
+@table.scalar("compare", kinds=("integer",))
 def compare_integers(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """Comparison in the operands' own signedness, or in the one that the comparison type asks for."""
     direction, order = node.attributes
@@ -55,20 +57,20 @@ def compare_integers(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     return compare_words(str(direction), x, y)
 
 
-@scalar("compare", kinds=("pred",))
+@table.scalar("compare", kinds=("pred",))
 def compare_predicates(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """false < true."""
     return _INTEGER[str(node.attributes[0])](opaque(tir.Cast("uint8", x)), opaque(tir.Cast("uint8", y)))
 
 
-@scalar("is-finite", kinds=("float",))
+@table.scalar("is-finite", kinds=("float",))
 def is_finite(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """False for infinity and NaN."""
     mask = exponent_mask(x)
     return tir.Not(equal(to_bits(x) & mask, mask))
 
 
-@scalar("is-finite", kinds=("integer",))
+@table.scalar("is-finite", kinds=("integer",))
 def is_finite_integer(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """Every integer is."""
     return tir.const(True, "bool")

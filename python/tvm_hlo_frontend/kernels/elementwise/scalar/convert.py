@@ -24,17 +24,19 @@ from ....tensor_ir.primitives import (
     to_unsigned,
 )
 from ...dtypes import TVM_DTYPES
-from .table import scalar
+from .table import ScalarTable
+
+table = ScalarTable()
 
 
-@scalar("convert", kinds=("pred",))
+@table.scalar("convert", kinds=("pred",))
 def convert_predicate(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """1 for true, 0 for false."""
     dtype = TVM_DTYPES[node.element_type]
     return x if dtype == "bool" else tir.Cast(dtype, opaque(tir.Cast("uint8", x)))
 
 
-@scalar("convert", kinds=("integer",))
+@table.scalar("convert", kinds=("integer",))
 def convert_integer(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """To pred: x != 0; to an integer: the low bits; to a float: rounded once."""
     dtype = TVM_DTYPES[node.element_type]
@@ -58,7 +60,7 @@ def resize(x: Any, dtype: str) -> Any:
     return same_sign_as(low_bits(x, f"uint{target}"), dtype)
 
 
-@scalar("convert", kinds=("float",))
+@table.scalar("convert", kinds=("float",))
 def convert_float(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """To pred: x != 0, NaN too; to an integer: towards zero, saturating, NaN to 0; to a float: nearest even."""
     dtype = TVM_DTYPES[node.element_type]
@@ -121,7 +123,7 @@ def _largest_not_above(limit: int, dtype: str) -> float:
     return float(value if int(value) <= limit else np.nextafter(value, np.dtype(dtype).type(0)))
 
 
-@scalar("bitcast-convert")
+@table.scalar("bitcast-convert")
 def bitcast_convert(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """The same bits as another type of the same width."""
     dtype = TVM_DTYPES[node.element_type]

@@ -15,9 +15,11 @@ from ....tensor_ir.compat import dtype_of, tir
 from ....tensor_ir.primitives import Scope, integer, is_float, real, to_half
 from ...dtypes import TVM_DTYPES
 from . import compare, convert, floats, integers, logical, transcendental
-from .table import SCALAR_FUNCTIONS, operand_kind
+from .table import ScalarTable, operand_kind
 
-_MODULES = (compare, convert, floats, integers, logical, transcendental)
+SCALAR_FUNCTIONS = ScalarTable.of(
+    compare.table, convert.table, floats.table, integers.table, logical.table, transcendental.table
+).entries
 # half precision is computed in f32 and rounded (HloEvaluator computes so); these work on its bits
 _OWN_HALF = frozenset("select convert bitcast-convert reduce-precision compare is-finite abs negate sign".split())
 

@@ -9,18 +9,20 @@ from ....tensor_ir import primitives as p
 from ....tensor_ir.compat import dtype_of, tir
 from ....tensor_ir.primitives import MANTISSA_BITS, Scope, bits_of, compare_numbers, integer, is_nan, opaque, real
 from . import extremes
-from .table import scalar
+from .table import ScalarTable
+
+table = ScalarTable()
 
 _FLOAT = ("float",)
 
 
-@scalar("add", kinds=_FLOAT)
+@table.scalar("add", kinds=_FLOAT)
 def add(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """Sum."""
     return p.add(x, y)
 
 
-@scalar("subtract", kinds=_FLOAT)
+@table.scalar("subtract", kinds=_FLOAT)
 def subtract(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """Difference.
 
@@ -32,37 +34,37 @@ def subtract(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     return tir.Select(finite, real(0.0, dtype_of(x)), real(float("nan"), dtype_of(x)))
 
 
-@scalar("multiply", kinds=_FLOAT)
+@table.scalar("multiply", kinds=_FLOAT)
 def multiply(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """Product."""
     return p.multiply(x, y)
 
 
-@scalar("divide", kinds=_FLOAT)
+@table.scalar("divide", kinds=_FLOAT)
 def divide(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """Quotient."""
     return p.divide(x, y)
 
 
-@scalar("remainder", kinds=_FLOAT)
+@table.scalar("remainder", kinds=_FLOAT)
 def remainder(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """C's fmod: exact, sign of the dividend; x - y * trunc(x / y) would be wrong for large quotients."""
     return tir.call_pure_extern(dtype_of(x), "fmodf" if bits_of(dtype_of(x)) == 32 else "fmod", x, y)
 
 
-@scalar("negate", kinds=_FLOAT)
+@table.scalar("negate", kinds=_FLOAT)
 def negate(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """Flips the sign bit."""
     return p.negate(x)
 
 
-@scalar("abs", kinds=_FLOAT)
+@table.scalar("abs", kinds=_FLOAT)
 def absolute(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """Clears the sign bit."""
     return p.absolute(x)
 
 
-@scalar("sign", kinds=_FLOAT)
+@table.scalar("sign", kinds=_FLOAT)
 def sign(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """NaN for NaN and the same zero for a zero (HloEvaluator HandleSign)."""
     x = scope.bind(x)
@@ -70,49 +72,49 @@ def sign(scope: Scope, node: ScalarNode, x: Any) -> Any:
     return p.select(tir.Or(p.is_zero(x), is_nan(x)), x, one)
 
 
-@scalar("maximum", kinds=_FLOAT)
+@table.scalar("maximum", kinds=_FLOAT)
 def maximum(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """NaN if either is; 0 is above -0."""
     return extremes.maximum(x, y)
 
 
-@scalar("minimum", kinds=_FLOAT)
+@table.scalar("minimum", kinds=_FLOAT)
 def minimum(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """NaN if either is; 0 is above -0."""
     return extremes.minimum(x, y)
 
 
-@scalar("clamp", kinds=_FLOAT)
+@table.scalar("clamp", kinds=_FLOAT)
 def clamp(scope: Scope, node: ScalarNode, low: Any, x: Any, high: Any) -> Any:
     """min(high, max(x, low)), NaN if any is (HloEvaluator HandleClamp)."""
     return extremes.minimum(high, extremes.maximum(low, x))
 
 
-@scalar("ceil", kinds=_FLOAT)
+@table.scalar("ceil", kinds=_FLOAT)
 def ceil(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """Towards positive infinity."""
     return tir.ceil(p.hide(x))
 
 
-@scalar("floor", kinds=_FLOAT)
+@table.scalar("floor", kinds=_FLOAT)
 def floor(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """Towards negative infinity."""
     return tir.floor(p.hide(x))
 
 
-@scalar("sqrt", kinds=_FLOAT)
+@table.scalar("sqrt", kinds=_FLOAT)
 def square_root(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """NaN below zero."""
     return tir.sqrt(p.hide(x))
 
 
-@scalar("rsqrt", kinds=_FLOAT)
+@table.scalar("rsqrt", kinds=_FLOAT)
 def reciprocal_square_root(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """1 / sqrt(x)."""
     return p.divide(real(1.0, dtype_of(x)), tir.sqrt(p.hide(x)))
 
 
-@scalar("round-nearest-even", kinds=_FLOAT)
+@table.scalar("round-nearest-even", kinds=_FLOAT)
 def round_nearest_even(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """Adding and subtracting 2^mantissa rounds to even; tir.nearbyint does not vectorise."""
     x = scope.bind(x)
@@ -123,7 +125,7 @@ def round_nearest_even(scope: Scope, node: ScalarNode, x: Any) -> Any:
     return tir.Select(is_small, p.copy_sign(rounded, x), x)
 
 
-@scalar("round-nearest-afz", kinds=_FLOAT)
+@table.scalar("round-nearest-afz", kinds=_FLOAT)
 def round_nearest_away(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """Halves away from zero; floor(x + 0.5) would round 0.49999997 up and shift 8388609."""
     x = scope.bind(x)
@@ -133,7 +135,7 @@ def round_nearest_away(scope: Scope, node: ScalarNode, x: Any) -> Any:
     return p.copy_sign(p.add(whole, tir.Select(is_half, real(1.0, dtype_of(x)), real(0.0, dtype_of(x)))), x)
 
 
-@scalar("reduce-precision", kinds=_FLOAT)
+@table.scalar("reduce-precision", kinds=_FLOAT)
 def reduce_precision(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """Rounds to fewer mantissa bits (to even), then to the range of fewer exponent bits: too large becomes infinity,
     too small and denormal zero (ElementalIrEmitter EmitReducePrecision)."""

@@ -20,7 +20,9 @@ from ....tensor_ir.primitives import (
     to_signed,
     to_unsigned,
 )
-from .table import scalar
+from .table import ScalarTable
+
+table = ScalarTable()
 
 _INTEGER = ("integer",)
 
@@ -92,31 +94,31 @@ def _halves(scope: Scope, x: Any) -> tuple[Any, Any]:
     return scope.bind(value & integer((1 << 32) - 1, "uint64")), scope.bind(_shift_down(value))
 
 
-@scalar("add", kinds=_INTEGER)
+@table.scalar("add", kinds=_INTEGER)
 def add(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """Wraps."""
     return wrapping_add(scope, x, y)
 
 
-@scalar("subtract", kinds=_INTEGER)
+@table.scalar("subtract", kinds=_INTEGER)
 def subtract(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """Wraps."""
     return wrapping_subtract(scope, x, y)
 
 
-@scalar("multiply", kinds=_INTEGER)
+@table.scalar("multiply", kinds=_INTEGER)
 def multiply(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """Wraps."""
     return wrapping_multiply(scope, x, y)
 
 
-@scalar("negate", kinds=_INTEGER)
+@table.scalar("negate", kinds=_INTEGER)
 def negate(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """Wraps: the negative of the lowest integer is itself."""
     return wrapping_subtract(scope, integer(0, dtype_of(x)), x)
 
 
-@scalar("abs", kinds=_INTEGER)
+@table.scalar("abs", kinds=_INTEGER)
 def absolute(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """The lowest integer has no positive counterpart and stays."""
     if not is_signed(x):
@@ -125,7 +127,7 @@ def absolute(scope: Scope, node: ScalarNode, x: Any) -> Any:
     return opaque(tir.Select(opaque(x) < integer(0, dtype_of(x)), negate(scope, node, x), x))
 
 
-@scalar("sign", kinds=_INTEGER)
+@table.scalar("sign", kinds=_INTEGER)
 def sign(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """-1, 0 or 1."""
     x = scope.bind(x)
@@ -144,19 +146,19 @@ def _smaller(scope: Scope, x: Any, y: Any) -> Any:
     return tir.Select(compare_words("LT", x, y), x, y)
 
 
-@scalar("maximum", kinds=_INTEGER)
+@table.scalar("maximum", kinds=_INTEGER)
 def maximum(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """The larger."""
     return _larger(scope, x, y)
 
 
-@scalar("minimum", kinds=_INTEGER)
+@table.scalar("minimum", kinds=_INTEGER)
 def minimum(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """The smaller."""
     return _smaller(scope, x, y)
 
 
-@scalar("clamp", kinds=_INTEGER)
+@table.scalar("clamp", kinds=_INTEGER)
 def clamp(scope: Scope, node: ScalarNode, low: Any, x: Any, high: Any) -> Any:
     """min(high, max(x, low)) (HloEvaluator HandleClamp)."""
     return _smaller(scope, high, _larger(scope, x, low))
@@ -178,7 +180,7 @@ def _safe_division(scope: Scope, x: Any, y: Any) -> tuple[Any, Any, Any]:
     return x, divisor, is_zero
 
 
-@scalar("divide", kinds=_INTEGER)
+@table.scalar("divide", kinds=_INTEGER)
 def divide(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """Truncates; x / 0 has all bits set, the lowest integer / -1 is itself (HloEvaluator HandleDivide)."""
     x, divisor, is_zero = _safe_division(scope, x, y)
@@ -186,7 +188,7 @@ def divide(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     return quotient | tir.Select(is_zero, _all_ones(dtype_of(x)), integer(0, dtype_of(x)))
 
 
-@scalar("remainder", kinds=_INTEGER)
+@table.scalar("remainder", kinds=_INTEGER)
 def remainder(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """Sign of the dividend; x % 0 is x, the lowest integer % -1 is 0."""
     x, divisor, is_zero = _safe_division(scope, x, y)
@@ -200,7 +202,7 @@ def _shift_amount(scope: Scope, x: Any, y: Any) -> tuple[Any, Any]:
     return amount, opaque(amount) < integer(bits_of(dtype_of(x)), dtype_of(amount))
 
 
-@scalar("shift-left", kinds=_INTEGER)
+@table.scalar("shift-left", kinds=_INTEGER)
 def shift_left(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """0 for amounts out of range, as unsigned (HloEvaluator IsShiftOutOfBounds)."""
     amount, in_range = _shift_amount(scope, x, y)
@@ -208,7 +210,7 @@ def shift_left(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     return same_sign_as(tir.Select(in_range, shifted, integer(0, dtype_of(amount))), dtype_of(x))
 
 
-@scalar("shift-right-logical", kinds=_INTEGER)
+@table.scalar("shift-right-logical", kinds=_INTEGER)
 def shift_right_logical(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """0 for amounts out of range."""
     amount, in_range = _shift_amount(scope, x, y)
@@ -216,7 +218,7 @@ def shift_right_logical(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     return same_sign_as(tir.Select(in_range, shifted, integer(0, dtype_of(amount))), dtype_of(x))
 
 
-@scalar("shift-right-arithmetic", kinds=_INTEGER)
+@table.scalar("shift-right-arithmetic", kinds=_INTEGER)
 def shift_right_arithmetic(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """Copies of the sign bit for amounts out of range, for unsigned types too."""
     amount, in_range = _shift_amount(scope, x, y)
@@ -225,7 +227,7 @@ def shift_right_arithmetic(scope: Scope, node: ScalarNode, x: Any, y: Any) -> An
     return shifted if is_signed(x) else to_unsigned(shifted)
 
 
-@scalar("mulhi", kinds=_INTEGER)
+@table.scalar("mulhi", kinds=_INTEGER)
 def multiply_high(scope: Scope, node: ScalarNode, x: Any, y: Any) -> Any:
     """The high word of the product."""
     dtype, bits = dtype_of(x), bits_of(dtype_of(x))
@@ -253,13 +255,13 @@ def _unsigned_high(scope: Scope, x: Any, y: Any) -> Any:
     return a_high * b_high + _shift_down(first) + _shift_down(second)
 
 
-@scalar("popcnt", kinds=_INTEGER)
+@table.scalar("popcnt", kinds=_INTEGER)
 def population_count(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """Number of set bits."""
     return _from_count(_count_ones(scope, _widened(x)), dtype_of(x))
 
 
-@scalar("count-leading-zeros", kinds=_INTEGER)
+@table.scalar("count-leading-zeros", kinds=_INTEGER)
 def count_leading_zeros(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """The width for 0."""
     value, bits = scope.bind(_widened(x)), bits_of(dtype_of(x))

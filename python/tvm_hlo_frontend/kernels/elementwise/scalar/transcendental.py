@@ -13,7 +13,9 @@ from ....tensor_ir import primitives as p
 from ....tensor_ir.compat import dtype_of, tir
 from ....tensor_ir.primitives import Scope, bits_of, real
 from . import polynomials
-from .table import scalar
+from .table import ScalarTable
+
+table = ScalarTable()
 
 _FLOAT = ("float",)
 
@@ -35,7 +37,7 @@ _WRITTEN_OUT = {
 }
 
 
-@scalar(*_LIBM, kinds=_FLOAT)
+@table.scalar(*_LIBM, kinds=_FLOAT)
 def transcendental(scope: Scope, node: ScalarNode, *operands: Any) -> Any:
     """As C's math library has it, special values included."""
     dtype = dtype_of(operands[0])
@@ -46,7 +48,7 @@ def transcendental(scope: Scope, node: ScalarNode, *operands: Any) -> Any:
     return tir.call_pure_extern(dtype, _LIBM[node.opcode], *operands)
 
 
-@scalar("logistic", kinds=_FLOAT)
+@table.scalar("logistic", kinds=_FLOAT)
 def logistic(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """1 / (1 + exp(-x)): 0 where the exponential overflows."""
     if bits_of(dtype_of(x)) == 32:
