@@ -55,55 +55,69 @@ class Pool(Generic[Executor]):
 
 
 class Turns:
-    """Lets some calls in at once; the others wait.
+    """Lets calls in for which there are processors; the others wait.
 
     A call within a call, from a function of the host that a module calls, comes in with the one that it is a part of.
+    While a call waits that needs several processors, none comes in that needs fewer: it would wait for ever.
 
     Parameters
     ----------
     count : int
-        Calls at once.
+        Processors.
     """
 
     def __init__(self, count: int) -> None:
         self._free = count
-        self._waiting = 0
+        self._waiting: list[int] = []
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._thread = threading.local()
 
-    def take(self) -> bool:
-        """Begin a turn of the calling thread; whether it is one of its own, for `leave`."""
+    def take(self, needed: int = 1) -> bool:
+        """Begin a turn of the calling thread, on `needed` processors; whether it is one of its own, for `leave`."""
         if getattr(self._thread, "inside", False):
             return False
         with self._lock:
-            while not self._free:
-                self._wait()
-            self._free -= 1
+            while not self._may_come(needed):
+                self._wait(needed)
+            self._free -= needed
+            self._wake()
         self._thread.inside = True
         return True
 
-    def leave(self) -> None:
-        """End the turn of the calling thread."""
+    def leave(self, needed: int = 1) -> None:
+        """End the turn of the calling thread, which `take` has given `needed` processors."""
         self._thread.inside = False
         with self._lock:
-            self._free += 1
-            if self._waiting:
-                self._changed.notify()
+            self._free += needed
+            self._wake()
 
-    def _wait(self) -> None:
-        self._waiting += 1
+    def _may_come(self, needed: int) -> bool:
+        return needed <= self._free and all(needed >= other for other in self._waiting)
+
+    def _wait(self, needed: int) -> None:
+        self._waiting.append(needed)
         try:
             self._changed.wait()
+        except BaseException:
+            self._changed.notify_all()  # the one that was woken does not come
+            raise
         finally:
-            self._waiting -= 1
+            self._waiting.remove(needed)
+
+    def _wake(self) -> None:
+        if self._waiting and self._free:
+            # where all need the same no more than that can come, else the right one must be among those woken
+            alike = len(set(self._waiting)) == 1
+            self._changed.notify(self._free if alike else len(self._waiting))
 
 
-def calls_at_once() -> int:
-    """As many calls as there are processors for the threads of each: TVM's threads wait for each other by spinning, so
-    more of them than processors make all calls slower."""
+def threads_of_a_call() -> int:
+    """Processors for a call of code that uses TVM's thread pool. Its threads wait for each other by spinning, so more
+    of them than processors would make all calls slower."""
     wanted = os.environ.get("TVM_NUM_THREADS", "")
-    return max(1, len(processors()) // int(wanted)) if wanted.isdecimal() and int(wanted) else 1
+    available = len(processors())
+    return min(available, int(wanted)) if wanted.isdecimal() and int(wanted) else available
 
 
 def processors() -> list[int]:
@@ -113,15 +127,25 @@ def processors() -> list[int]:
 
 @functools.cache
 def turns() -> Turns:
-    """The turns of all calls of the process, counted at the first one."""
-    return Turns(calls_at_once())
+    """The turns of all calls of the process."""
+    return Turns(len(processors()))
+
+
+@functools.cache
+def pool_size() -> int:
+    """`threads_of_a_call` at the first call: TVM reads it once."""
+    return threads_of_a_call()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=turns.cache_clear)  # calls of other threads do not go on in the child
 
 
-def pooled(make: Callable[[Executor | None], Executor], run: Callable[[Executor, list[np.ndarray]], Any]) -> RunFlat:
+def pooled(
+    make: Callable[[Executor | None], Executor],
+    run: Callable[[Executor, list[np.ndarray]], Any],
+    parallel: bool,
+) -> RunFlat:
     """`run_flat` of an Executable that may be called from several threads.
 
     Parameters
@@ -130,16 +154,18 @@ def pooled(make: Callable[[Executor | None], Executor], run: Callable[[Executor,
         See `Pool`.
     run : callable
         ``run(executor, arrays)`` gives arrays that are not the executor's any more.
+    parallel : bool
+        Whether calls may use TVM's thread pool, see `thread_pool.uses_thread_pool`.
     """
     pool = Pool(make)
 
     def call(arrays: list[np.ndarray]) -> list[np.ndarray]:
-        everyone = turns()
-        own = everyone.take()
+        everyone, needed = turns(), pool_size() if parallel else 1
+        own = everyone.take(needed)
         try:
             return pool.use(run, arrays)
         finally:
             if own:
-                everyone.leave()
+                everyone.leave(needed)
 
     return call

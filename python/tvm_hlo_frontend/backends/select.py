@@ -107,9 +107,9 @@ def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Sig
     return backend().compile_module(mod, params, target, signature)
 
 
-def run_library(library: Any, executor: str, signature: Signature) -> RunFlat:
+def run_library(library: Any, executor: str, signature: Signature, parallel: bool) -> RunFlat:
     """How to run a library that was exported and loaded again."""
-    return backend().run_library(library, executor, signature)
+    return backend().run_library(library, executor, signature, parallel)
 
 
 def placed_run(library: Any, executor: str, signature: Signature, arrays: list[Any]) -> Callable[[], Any]:

@@ -47,6 +47,8 @@ class Executable:
         What `relay.build`, `relay.vm.compile` or `tvm.compile` returned.
     host_functions : tuple of str
         Functions of the host's LAPACK that it calls, see `host_lapack`; none for all but a few modules.
+    parallel : bool
+        Whether a call may use TVM's thread pool; else it stays in the thread that makes it.
     """
 
     signature: Signature
@@ -54,6 +56,7 @@ class Executable:
     library: Any
     run_flat: RunFlat
     host_functions: tuple[str, ...] = ()
+    parallel: bool = True
 
     @functools.cached_property
     def inputs(self) -> tuple[Parameter, ...]:
@@ -128,7 +131,8 @@ def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None)
 
     with _compiling:
         made = with_deep_stack(lambda: compile_module(mod, values, target, signature))
-    return Executable(signature, made.executor, made.library, made.run_flat, report_of(mod).host_functions)
+    host_functions = report_of(mod).host_functions
+    return Executable(signature, made.executor, made.library, made.run_flat, host_functions, made.parallel)
 
 
 def use_all_cores() -> None:

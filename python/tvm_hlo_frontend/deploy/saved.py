@@ -92,7 +92,7 @@ def save_library(executable: Executable, path: Path, target: Any, source: str = 
     -------
     pathlib.Path
         The JSON file: signature, executor (``"graph"``, ``"vm"`` or ``"relax"``), functions of the host that it
-        calls, target, versions.
+        calls, whether it uses TVM's thread pool, target, versions.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     executable.export_library(path)
@@ -101,6 +101,7 @@ def save_library(executable: Executable, path: Path, target: Any, source: str = 
         "executor": executable.executor,
         "target": target_text(target),
         "host_functions": list(executable.host_functions),
+        "parallel": executable.parallel,
         "signature": asdict(executable.signature),
         "versions": versions(),
     }
@@ -124,6 +125,7 @@ def load_library(path: Path) -> Executable:
         about = json.loads(description.read_text())
         signature = Signature.from_json(json.dumps(about["signature"]))
         executor, host_functions = about["executor"], tuple(about["host_functions"])
+        parallel = bool(about.get("parallel", True))  # files of earlier versions do not say
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HloParseError(
             f"{description}, which says how {path.name} is to be run, cannot be read: {error!r}"
@@ -137,7 +139,8 @@ def load_library(path: Path) -> Executable:
 
         host_lapack.register()
     use_all_cores()
-    return Executable(signature, executor, library, run_library(library, executor, signature), host_functions)
+    run_flat = run_library(library, executor, signature, parallel)
+    return Executable(signature, executor, library, run_flat, host_functions, parallel)
 
 
 def versions() -> dict[str, str]:

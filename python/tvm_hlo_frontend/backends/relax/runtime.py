@@ -16,6 +16,7 @@ from ..base import Compiled, RunFlat
 from ..executors import pooled
 from ..results import flat_results
 from ..signature import Signature
+from ..thread_pool import uses_thread_pool
 
 CONFIG = {
     "relax.FuseOps.max_depth": 64,
@@ -31,7 +32,8 @@ def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Sig
         mod = relax.transform.BindParams("main", dict(params))(mod)
     with tvm.transform.PassContext(opt_level=3, config=CONFIG):
         library = tvm.compile(mod, target=target, relax_pipeline=scheduling_pipeline(target))
-    return Compiled("relax", library, run_library(library, "relax", signature))
+    parallel = uses_thread_pool(library)
+    return Compiled("relax", library, run_library(library, "relax", signature, parallel), parallel)
 
 
 def scheduling_pipeline(target: Any) -> Any:
@@ -62,7 +64,7 @@ def parsed_target(target: Any) -> Any:
     return tvm.target.Target({"kind": kind, **attributes})
 
 
-def run_library(library: Any, executor: str, signature: Signature) -> RunFlat:
+def run_library(library: Any, executor: str, signature: Signature, parallel: bool) -> RunFlat:
     """`run_flat` of an Executable, for what `tvm.compile` returned or a library that was exported from it."""
 
     # at the first call: code for another machine can be exported, but not loaded
@@ -73,7 +75,7 @@ def run_library(library: Any, executor: str, signature: Signature) -> RunFlat:
         main, arguments = executor
         return flat_results(main(*arguments.placed(arrays)))
 
-    return pooled(make, run)
+    return pooled(make, run, parallel)
 
 
 def argument(array: np.ndarray) -> tuple[Any, np.ndarray]:

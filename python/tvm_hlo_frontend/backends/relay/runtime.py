@@ -20,6 +20,7 @@ from ..base import Compiled, RunFlat
 from ..executors import pooled
 from ..results import flat_results
 from ..signature import Signature
+from ..thread_pool import uses_thread_pool
 from .weights import fold_weights
 
 FUSE_MAX_DEPTH = 64
@@ -65,17 +66,19 @@ def compile_graph(mod: Any, params: dict[str, Any], target: Any, signature: Sign
     folded = fold_weights(mod, params, target)
     with pass_context():
         library = relay.build(folded, target=target, params=params if folded is mod else None)
-    return Compiled("graph", library, run_on_graph_executor(library, signature))
+    parallel = uses_thread_pool(library)
+    return Compiled("graph", library, run_on_graph_executor(library, signature, parallel), parallel)
 
 
 def compile_vm(mod: Any, params: dict[str, Any], target: Any) -> Compiled:
     """Compile for Relay's virtual machine."""
     with pass_context():
         library = relay.vm.compile(mod, target=target, params=params)
-    return Compiled("vm", library, run_on_virtual_machine(library))
+    parallel = uses_thread_pool(library)
+    return Compiled("vm", library, run_on_virtual_machine(library, parallel), parallel)
 
 
-def run_on_graph_executor(library: Any, signature: Signature) -> RunFlat:
+def run_on_graph_executor(library: Any, signature: Signature, parallel: bool) -> RunFlat:
     """`run_flat` of an Executable, for what `relay.build` returned or a library that was exported from it."""
     names = [parameter.variable for parameter in signature.parameters if not parameter.bound]
 
@@ -93,7 +96,7 @@ def run_on_graph_executor(library: Any, signature: Signature) -> RunFlat:
         executor.module.run()
         return [memory.copy() for memory in executor.outputs]
 
-    return pooled(make, run)
+    return pooled(make, run, parallel)
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def own_storage(graph: dict[str, Any]) -> list[str]:
     return [graph["nodes"][number]["name"] for number, place in entry.items() if storage.count(place) == 1]
 
 
-def run_on_virtual_machine(library: Any) -> RunFlat:
+def run_on_virtual_machine(library: Any, parallel: bool) -> RunFlat:
     """`run_flat` of an Executable, for what `relay.vm.compile` returned or a library that was exported from it."""
 
     def make(first: Any) -> tuple[Any, Arguments]:
@@ -143,7 +146,7 @@ def run_on_virtual_machine(library: Any) -> RunFlat:
         machine, arguments = executor
         return flat_results(machine.invoke("main", *arguments.placed(arrays)))
 
-    return pooled(make, run)
+    return pooled(make, run, parallel)
 
 
 def argument(array: np.ndarray) -> tuple[Any, np.ndarray]:
@@ -166,6 +169,8 @@ def placed_run(library: Any, executor: str, signature: Signature, arrays: list[n
     return module.run
 
 
-def run_library(library: Any, executor: str, signature: Signature) -> RunFlat:
+def run_library(library: Any, executor: str, signature: Signature, parallel: bool) -> RunFlat:
     """`run_flat` for a library that was exported and loaded again."""
-    return run_on_virtual_machine(library) if executor == "vm" else run_on_graph_executor(library, signature)
+    if executor == "vm":
+        return run_on_virtual_machine(library, parallel)
+    return run_on_graph_executor(library, signature, parallel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,13 +14,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 import tvm_hlo_frontend
 from tests.support.dialect_marks import relay_only
 from tvm_hlo_frontend import SignatureError, mod_and_params
-from tvm_hlo_frontend.backends.executors import Pool, Turns, calls_at_once
+from tvm_hlo_frontend.backends.executors import Pool, Turns, threads_of_a_call
 from tvm_hlo_frontend.deploy.executable import with_deep_stack
 from tvm_hlo_frontend.deploy.saved import load_library, save_library
+from tvm_hlo_frontend.deploy.targets import cpu_target
 from tvm_hlo_frontend.oracle.timing import prepared
 
 ROOT = Path(__file__).parents[4]
@@ -202,10 +205,83 @@ def test_a_turn_that_another_thread_has_is_waited_for():
     assert order == ["first", "other"]
 
 
-@pytest.mark.parametrize(("wanted", "threads"), [("1", None), ("100000", 1), ("", 1), ("two", 1), ("0", 1)])
-def test_as_many_calls_at_once_as_processors_allow(monkeypatch, wanted, threads):
+@pytest.mark.parametrize(("wanted", "threads"), [("1", 1), ("100000", None), ("", None), ("two", None), ("0", None)])
+def test_a_call_has_no_more_threads_than_processors(monkeypatch, wanted, threads):
     monkeypatch.setenv("TVM_NUM_THREADS", wanted)
-    assert calls_at_once() == (threads or len(os.sched_getaffinity(0)))
+    assert threads_of_a_call() == (threads or len(os.sched_getaffinity(0)))
+
+
+def started(function):
+    """A thread that runs `function`: it is done, or waits."""
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join(0.2)
+    return thread
+
+
+def test_calls_that_need_one_processor_come_in_side_by_side():
+    turns, order = Turns(2), []
+    assert turns.take(1)
+    other = started(lambda: (turns.take(1), order.append("other"), turns.leave(1)))
+    assert order == ["other"]
+    other.join()
+    turns.leave(1)
+
+
+def test_a_call_that_needs_all_processors_waits_for_those_inside_and_goes_before_those_that_come_later():
+    turns, order = Turns(2), []
+    assert turns.take(1)
+    large = started(lambda: (turns.take(2), order.append("large"), turns.leave(2)))
+    small = [started(lambda: (turns.take(1), order.append("small"), turns.leave(1))) for _ in range(3)]
+    assert order == []
+    turns.leave(1)
+    for thread in (large, *small):
+        thread.join()
+    assert order == ["large", "small", "small", "small"]
+
+
+def test_calls_of_any_size_all_have_their_turn_and_never_more_than_there_are_processors():
+    turns, lock, inside, seen = Turns(4), threading.Lock(), [], []
+
+    def call(number):
+        needed = number % 4 + 1
+        for _ in range(200):
+            assert turns.take(needed)
+            with lock:
+                inside.append(needed)
+                seen.append(sum(inside))
+            with lock:
+                inside.remove(needed)
+            turns.leave(needed)
+        return needed
+
+    assert in_threads(8, call) == [1, 2, 3, 4] * 2
+    assert len(seen) == 1600
+    assert max(seen) <= 4
+
+
+@pytest.mark.parametrize(
+    ("function", "parallel"),
+    [
+        (lambda x: lax.fori_loop(0, 9, lambda i, s: 3.7 * s * (1 - s), x[0, 0]), False),
+        (lambda x: jnp.tanh(x @ x), True),
+        (lambda x: lax.while_loop(lambda s: s.sum() < 1e9, lambda s: jnp.roll(jnp.tanh(s @ x) + s, 1), x), True),
+    ],
+    ids=["one thread", "threads", "threads in a loop"],
+)
+def test_code_that_has_no_parallel_loop_stays_in_its_thread(function, parallel, tmp_path):
+    x = np.linspace(0, 1, 256 * 256, dtype=np.float32).reshape(256, 256)
+    run = built(function, x)
+    assert run.parallel is parallel
+    path = tmp_path / "it.so"
+    description = save_library(run, path, cpu_target())
+    again = load_library(path)
+    assert again.parallel is parallel
+    np.testing.assert_array_equal(again(x), run(x))
+    about = json.loads(description.read_text())
+    del about["parallel"]
+    description.write_text(json.dumps(about))
+    assert load_library(path).parallel
 
 
 def test_the_stack_size_of_new_threads_stays_as_it_was():
