@@ -14,8 +14,9 @@ from pathlib import Path
 
 from tools.backcompat.report import headline, results_path, summary, to_json, write_page
 from tools.backcompat.saved import load_saved
-from tools.conformance.driver import default_jobs, run_all
-from tools.conformance.outcome import PASS, REFUSED, Outcome, read_journal
+from tools.conformance.driver import run_all
+from tools.support.options import worker_options
+from tools.support.outcome import PASS, REFUSED, Outcome, read_journal
 from tvm_hlo_frontend.backends.select import installed_dialect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,11 +25,9 @@ CACHE = ROOT / ".cache" / "backcompat"
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=default_jobs(), help="worker processes (default: one per CPU)")
+    parser = worker_options(__doc__, "module", 120.0)
     parser.add_argument("--only", type=re.compile, help="only names in which this regular expression is found")
     parser.add_argument("--resume", action="store_true", help="go on where the last run stopped")
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds per module")
     parser.add_argument("--out", type=Path, help="folder to write to; default docs/, of a part .cache/")
     return parser.parse_args()
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tools.conformance.outcome import PASS, REFUSED, Outcome
 from tools.conformance.report import DIALECTS, cell, versions
+from tools.support.outcome import PASS, REFUSED, Outcome
 
 from .run import AS_XLA_CPU
 from .saved import SavedModule

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import time
-from collections.abc import Callable
 from typing import Any
 
-from tools.conformance.outcome import PASS, REFUSED, WRONG, Outcome, error_message, shorten
+from tools.support.outcome import REFUSED, WRONG, Outcome, error_message, shorten
+from tools.support.stages import Announce, run_stages, silent, verdict_on
 
 from .judge import judge
 from .saved import SavedModule, exported_of
@@ -37,7 +36,7 @@ def no_meaning(name: str) -> tuple[str, str] | None:
     return next((entry[1:] for entry in NO_MEANING if re.match(entry[0], name)), None)
 
 
-def run_saved(saved: SavedModule, announce: Callable[[str], None] = lambda stage: None) -> Outcome:
+def run_saved(saved: SavedModule, announce: Announce = silent) -> Outcome:
     """Outcome of one module, run in this process.
 
     Parameters
@@ -46,22 +45,16 @@ def run_saved(saved: SavedModule, announce: Callable[[str], None] = lambda stage
     announce : callable
         Told the name of every stage before it starts, so that a crash can be blamed on it.
     """
-    stage = ["convert"]
+    outcome = run_stages(
+        saved.name, saved.family, STATUS_OF_STAGE, lambda enter: verdict_on(faults_of(saved, enter)), announce, explain
+    )
+    status, message = settled(saved.name, outcome.status, outcome.message)
+    return dataclasses.replace(outcome, status=status, message=message)
 
-    def enter(name: str) -> None:
-        stage[0] = name
-        announce(name)
 
-    start = time.perf_counter()
-    try:
-        faults = faults_of(saved, enter)
-        status, message = (WRONG, shorten("; ".join(faults))) if faults else (PASS, "")
-    except Exception as error:  # whatever a stage raises is the module's result
-        status, message = STATUS_OF_STAGE[stage[0]], error_message(error)
-        if hasattr(error, "refusals"):
-            status, message = REFUSED, shorten(" ".join(str(error).split()), 2000)
-    status, message = settled(saved.name, status, message)
-    return Outcome(saved.name, saved.family, status, message, round(time.perf_counter() - start, 2))
+def explain(stage: str, error: Exception) -> str:
+    """What a stage's exception says; a refusal's words in full, as `settled` looks for some of them."""
+    return shorten(" ".join(str(error).split()), 2000) if hasattr(error, "refusals") else error_message(error)
 
 
 def settled(name: str, status: str, message: str) -> tuple[str, str]:
@@ -75,7 +68,7 @@ def settled(name: str, status: str, message: str) -> tuple[str, str]:
     return WRONG, f"it should be refused with the words {words!r}, but: {status} {message}"
 
 
-def faults_of(saved: SavedModule, enter: Callable[[str], None]) -> list[str]:
+def faults_of(saved: SavedModule, enter: Announce) -> list[str]:
     """What is wrong with the module's results."""
     import tvm_hlo_frontend
     from tvm_hlo_frontend.frameworks.lowered import convert_lowered

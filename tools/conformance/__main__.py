@@ -15,10 +15,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.conformance.driver import default_jobs, in_fair_order, run_all
+from tools.conformance.driver import in_fair_order, run_all
 from tools.conformance.harnesses import X64, groups_of, load_harnesses, stratified
-from tools.conformance.outcome import FAILED, PASS, STATUSES, WRONG, Outcome, read_journal
 from tools.conformance.report import results_path, run_name, write_page, write_page_of, write_results
+from tools.support.options import worker_options
+from tools.support.outcome import FAILED, PASS, STATUSES, WRONG, Outcome, read_journal
 from tvm_hlo_frontend.backends.select import installed_dialect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,14 +28,12 @@ CACHE = ROOT / ".cache" / "conformance"
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=default_jobs(), help="worker processes (default: one per CPU)")
+    parser = worker_options(__doc__, "harness", 60.0)
     parser.add_argument("--x64", action="store_true", help="with JAX's 64-bit types on")
     parser.add_argument("--sample", type=int, help="a fixed sample of this size, stratified by group")
     parser.add_argument("--group", action="append", help="only this group; may be repeated")
     parser.add_argument("--only", type=re.compile, help="only names in which this regular expression is found")
     parser.add_argument("--resume", action="store_true", help="go on where the last run stopped")
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds per harness")
     parser.add_argument("--journal", type=Path, help="what --resume reads; default one per dialect in .cache/")
     parser.add_argument(
         "--out", type=Path, help="JSON to write, with a .md next to it; default docs/, of a part .cache/"

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
-from .outcome import Outcome, shorten
+from tools.support.outcome import Outcome, shorten
 
 WORKER = "tools.conformance.worker"
 ROOT = Path(__file__).resolve().parents[2]
@@ -204,11 +204,6 @@ def end(worker: Worker | None) -> None:
     if worker is not None:
         worker.process.kill()
         worker.process.wait()
-
-
-def default_jobs() -> int:
-    """CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_fair_order(names: Sequence[str]) -> list[str]:

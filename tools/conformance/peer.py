@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from tools.support.outcome import Outcome
+from tools.support.stages import Announce
+
 from .harnesses import load_harnesses, lower_in_jax
 from .judge import judge
-from .outcome import Outcome
 from .stages import staged
-from .worker import Announce, serve
+from .worker import serve
 
 SEPARATOR = ": "
 AS_SHIPPED = "as shipped"
@@ -88,7 +90,7 @@ def run_peer(harness: Any, setup: str, announce: Announce) -> Outcome:
     return replace(outcome, name=setup + SEPARATOR + outcome.name)
 
 
-def differences(harness: Any, enter: Callable[[str], None]) -> list[str]:
+def differences(harness: Any, enter: Announce) -> list[str]:
     """What differs between TVM and XLA."""
     import tvm
     from tvm import relax

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .outcome import FAILED, NO_REFERENCE, PASS, REFUSED, STATUSES, WRONG, Outcome
+from tools.support.outcome import FAILED, NO_REFERENCE, PASS, REFUSED, STATUSES, WRONG, Outcome
 
 DIALECTS = ("relay", "relax")
 X64_SUFFIX = "_x64"

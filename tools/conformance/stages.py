@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tools.support.outcome import WRONG, Outcome
+from tools.support.stages import Announce, run_stages, silent, verdict_on
+
 from .deployed import save_for_deployment
 from .harnesses import digest, lower
 from .judge import judge
-from .outcome import PASS, REFUSED, WRONG, Outcome, error_message, shorten
 
 # status of a harness whose stage raises
 STATUS_OF_STAGE = {
@@ -28,7 +29,7 @@ STATUS_OF_STAGE = {
 
 def run_harness(
     harness: Any,
-    announce: Callable[[str], None] = lambda stage: None,
+    announce: Announce = silent,
     plain: bool | str = False,
     export: Path | None = None,
 ) -> Outcome:
@@ -53,30 +54,18 @@ def run_harness(
     return staged(harness, announce, lambda enter: differences(harness, enter, plain, export))
 
 
-def staged(
-    harness: Any, announce: Callable[[str], None], work: Callable[[Callable[[str], None]], list[str]]
-) -> Outcome:
+def staged(harness: Any, announce: Announce, work: Callable[[Announce], list[str]]) -> Outcome:
     """Outcome of `work`, which tells the names of its stages and returns what differs."""
-    stage = ["lower"]
-
-    def enter(name: str) -> None:
-        stage[0] = name
-        announce(name)
-
-    start = time.perf_counter()
-    status, message = PASS, ""
-    try:
-        faults = work(enter)
-        if faults:
-            status, message = WRONG, shorten("; ".join(faults))
-    except Exception as error:  # whatever a stage raises is the harness's result
-        status, message = STATUS_OF_STAGE[stage[0]], error_message(error)
-        if hasattr(error, "refusals"):
-            status, message = REFUSED, refusal_message(error)
-    return Outcome(harness.fullname, harness.group_name, status, message, round(time.perf_counter() - start, 2))
+    return run_stages(
+        harness.fullname,
+        harness.group_name,
+        STATUS_OF_STAGE,
+        lambda enter: verdict_on(work(enter)),
+        announce,
+    )
 
 
-def differences(harness: Any, enter: Callable[[str], None], plain: bool | str, export: Path | None) -> list[str]:
+def differences(harness: Any, enter: Announce, plain: bool | str, export: Path | None) -> list[str]:
     """What differs between TVM and XLA."""
     import tvm_hlo_frontend
     from tools.support.compare import converted, run_tvm
@@ -108,9 +97,3 @@ def flat(value: Any) -> list[np.ndarray]:
     if isinstance(value, tuple):
         return [array for part in value for array in flat(part)]
     return [] if value is None else [value]
-
-
-def refusal_message(error: Any) -> str:
-    """The different reasons of an UnsupportedHloError, each with its opcode."""
-    reasons = dict.fromkeys(f"{refusal.opcode}: {refusal.reason}" for refusal in error.refusals)
-    return shorten(" | ".join(reasons))

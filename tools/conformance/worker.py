@@ -14,9 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .outcome import Outcome
-
-Announce = Callable[[str], None]
+from tools.support.outcome import Outcome
+from tools.support.stages import Announce
 
 
 def main() -> None:

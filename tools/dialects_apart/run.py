@@ -7,7 +7,6 @@ The dialect is that of the TVM of this Python. Ends with 1 if a harness does not
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -16,9 +15,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.conformance.driver import default_jobs, in_fair_order, run_all
+from tools.conformance.driver import in_fair_order, run_all
 from tools.conformance.harnesses import groups_of, load_harnesses, stratified
-from tools.conformance.outcome import PASS, Outcome
+from tools.support.options import worker_options
+from tools.support.outcome import PASS, Outcome
 
 PACKAGE = Path(__file__).resolve().parents[2] / "python" / "tvm_hlo_frontend"
 # files that one dialect alone needs
@@ -71,10 +71,8 @@ def run_apart(folder: Path, sample: int, jobs: int, timeout: float) -> Iterator[
 
 def main() -> int:
     """Run, and print what does not pass."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = worker_options(__doc__, "harness", 120.0)
     parser.add_argument("--sample", type=int, default=620, help="how many harnesses, of all groups (default: 620)")
-    parser.add_argument("--jobs", type=int, default=default_jobs(), help="worker processes (default: one per CPU)")
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds per harness")
     options = parser.parse_args()
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     from tvm_hlo_frontend.backends.select import installed_dialect

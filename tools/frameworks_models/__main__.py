@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.conformance.driver import run_all
-from tools.conformance.outcome import PASS, read_journal
 from tools.frameworks_models.report import merged, to_json, to_markdown
 from tools.frameworks_models.worker import DIALECT
+from tools.support.outcome import PASS, read_journal
 
 if TYPE_CHECKING:
-    from tools.conformance.outcome import Outcome
+    from tools.support.outcome import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "models"

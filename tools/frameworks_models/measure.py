@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import tvm_hlo_frontend
-from tools.conformance.outcome import PASS, REFUSED, WRONG, Outcome, error_message, shorten
-from tools.conformance.stages import STATUS_OF_STAGE, refusal_message
+from tools.conformance.stages import STATUS_OF_STAGE
 from tools.demo.run import as_list, convert, import_tvm, latencies, timed
 from tools.models.calibration import input_sensitivity, sampled, weight_sensitivities
 from tools.models.library import relative_error
 from tools.models.types import Model, ModelInstance
+from tools.support.outcome import PASS, WRONG, Outcome, shorten
+from tools.support.stages import Announce, failure_message, run_stages
 from tvm_hlo_frontend.errors import LoweringError
 from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.oracle.xla_cpu import compile_xla
@@ -24,8 +24,6 @@ from .catalogue import key
 SENSITIVITY = 0.1
 UNCALIBRATED = "says nothing"
 SAMPLED_WEIGHTS = 12
-
-Announce = Callable[[str], None]
 
 
 def outcome_of(model: Model, dialect: str | None, announce: Announce) -> Outcome:
@@ -39,27 +37,28 @@ def outcome_of(model: Model, dialect: str | None, announce: Announce) -> Outcome
     announce : callable
         Told the name of every stage before it starts, so that a crash can be blamed on it.
     """
-    stage, data = ["lower"], {}
+    data: dict[str, Any] = {}
 
-    def enter(name: str) -> None:
-        stage[0] = name
-        announce(name)
-
-    start = time.perf_counter()
-    status, message = PASS, ""
-    try:
+    def work(enter: Announce) -> tuple[str, str]:
         measure(model, dialect, enter, data)
-        if not data["error"] <= allowed(data["xla_error"]):
-            status, message = WRONG, f"error {data['error']:.1e}, XLA's {data['xla_error']:.1e}"
-        elif not data["input_sensitivity"] > SENSITIVITY:
-            status, message = UNCALIBRATED, f"another input changes the result by {data['input_sensitivity']:.1e} only"
-    except Exception as error:  # whatever a stage raises is the model's result
-        status, message = STATUS_OF_STAGE[stage[0]], error_message(error)
-        if isinstance(error, LoweringError):
-            message = shorten(str(error))
-        if hasattr(error, "refusals"):
-            status, message = REFUSED, refusal_message(error)
-    return Outcome(key(model), model.framework, status, message, round(time.perf_counter() - start, 1), data)
+        return verdict(data)
+
+    outcome = run_stages(key(model), model.framework, STATUS_OF_STAGE, work, announce, explain)
+    return replace(outcome, seconds=round(outcome.seconds, 1), data=data)
+
+
+def verdict(data: dict[str, Any]) -> tuple[str, str]:
+    """Status of a model of which this was measured, and what there is to say."""
+    if not data["error"] <= allowed(data["xla_error"]):
+        return WRONG, f"error {data['error']:.1e}, XLA's {data['xla_error']:.1e}"
+    if not data["input_sensitivity"] > SENSITIVITY:
+        return UNCALIBRATED, f"another input changes the result by {data['input_sensitivity']:.1e} only"
+    return PASS, ""
+
+
+def explain(stage: str, error: Exception) -> str:
+    """What a stage's exception says; of a program that is not lowered, all of it."""
+    return shorten(str(error)) if isinstance(error, LoweringError) else failure_message(stage, error)
 
 
 def allowed(xla_error: float) -> float:

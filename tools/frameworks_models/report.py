@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from tools.conformance.outcome import PASS, Outcome
 from tools.conformance.report import cell
+from tools.support.outcome import PASS, Outcome
 
 from . import LIMIT, TOLERANCE
 

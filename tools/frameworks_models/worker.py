@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from tools.conformance.outcome import Outcome
-from tools.conformance.worker import Announce, serve
+from tools.conformance.worker import serve
+from tools.support.outcome import Outcome
+from tools.support.stages import Announce
 
 DIALECT = "TVM_HLO_DIALECT"
 

@@ -20,11 +20,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tools.conformance.driver import default_jobs, in_fair_order, run_all
+from tools.conformance.driver import in_fair_order, run_all
 from tools.conformance.harnesses import groups_of, load_harnesses, stratified
-from tools.conformance.outcome import PASS, Outcome
 from tools.conformance.peer import SEPARATOR, SETUPS
 from tools.conformance.report import PEER, summary, write_page
+from tools.support.options import worker_options
+from tools.support.outcome import PASS, Outcome
 from tvm_hlo_frontend.backends.select import installed_dialect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,10 +35,8 @@ SAMPLE = 620
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=default_jobs(), help="worker processes (default: one per CPU)")
+    parser = worker_options(__doc__, "harness", 60.0)
     parser.add_argument("--sample", type=int, default=SAMPLE, help="size of the sample, stratified by group")
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds per harness")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / PEER, help="JSON to write")
     return parser.parse_args()
 

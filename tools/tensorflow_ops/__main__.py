@@ -10,8 +10,9 @@ import re
 import sys
 from pathlib import Path
 
-from tools.conformance.driver import default_jobs, run_all
-from tools.conformance.outcome import PASS, Outcome
+from tools.conformance.driver import run_all
+from tools.support.options import worker_options
+from tools.support.outcome import PASS, Outcome
 from tools.tensorflow_ops.report import headline, importer_knows, settled, summary, to_json, to_markdown
 from tools.tensorflow_ops.table import kernels
 
@@ -21,10 +22,8 @@ CACHE = ROOT / ".cache" / "tensorflow_ops"
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=default_jobs(), help="worker processes (default: one per CPU)")
+    parser = worker_options(__doc__, "operation", 120.0)
     parser.add_argument("--only", type=re.compile, help="only names in which this regular expression is found")
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds per operation")
     parser.add_argument(
         "--out", type=Path, help="JSON to write, with a .md next to it; default docs/, of a part .cache/"
     )

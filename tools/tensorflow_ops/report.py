@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tools.conformance.outcome import PASS, REFUSED, WRONG, Outcome, shorten
 from tools.conformance.report import cell
+from tools.support.outcome import PASS, REFUSED, WRONG, Outcome, shorten
 
 from .run import AS_XLA, BROKEN, NOT_RUN
 

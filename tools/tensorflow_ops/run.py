@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tools.conformance.outcome import PASS, REFUSED, WRONG, Outcome, error_message, shorten
-from tools.conformance.stages import refusal_message
+from tools.support.outcome import PASS, REFUSED, WRONG, Outcome, shorten
+from tools.support.stages import Announce, failure_message, run_stages, silent
 from tvm_hlo_frontend.oracle.tolerance import judge_arrays, judge_metadata
 
 from .case import Case
@@ -35,7 +34,7 @@ SAMPLES = 500
 DISTANCE = 0.08
 
 
-def run_case(case: Case, announce: Callable[[str], None] = lambda stage: None) -> Outcome:
+def run_case(case: Case, announce: Announce = silent) -> Outcome:
     """Outcome of one case, run in this process.
 
     Parameters
@@ -44,23 +43,14 @@ def run_case(case: Case, announce: Callable[[str], None] = lambda stage: None) -
     announce : callable
         Told the name of every stage before it starts, so that a crash can be blamed on it.
     """
-    stage = ["tensorflow"]
+    return run_stages(case.op, "", STATUS_OF_STAGE, lambda enter: judged(case, enter), announce, explain)
 
-    def enter(name: str) -> None:
-        stage[0] = name
-        announce(name)
 
-    start = time.perf_counter()
-    status, message = PASS, ""
-    try:
-        status, message = judged(case, enter)
-    except Exception as error:  # whatever a stage raises is the case's result
-        status, message = STATUS_OF_STAGE[stage[0]], error_message(error)
-        if hasattr(error, "refusals"):
-            status, message = REFUSED, refusal_message(error)
-        elif stage[0] in ("xla", "lower"):
-            message = reason(str(error))
-    return Outcome(case.op, "", status, message, round(time.perf_counter() - start, 2))
+def explain(stage: str, error: Exception) -> str:
+    """What a stage's exception says; TensorFlow's without what is this process's own."""
+    if stage in ("xla", "lower") and not hasattr(error, "refusals"):
+        return reason(str(error))
+    return failure_message(stage, error)
 
 
 def reason(text: str) -> str:
@@ -69,7 +59,7 @@ def reason(text: str) -> str:
     return shorten(re.split(r" \[\[|\s*\[Op:|\s*\{\{node| Run with TF_DUMP| Stack trace for", words)[0])
 
 
-def judged(case: Case, enter: Callable[[str], None]) -> tuple[str, str]:
+def judged(case: Case, enter: Announce) -> tuple[str, str]:
     """Status of a case and what there is to say."""
     import tensorflow as tf
 

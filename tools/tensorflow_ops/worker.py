@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tools.conformance.outcome import Outcome
-from tools.conformance.worker import Announce, serve
+from tools.conformance.worker import serve
+from tools.support.outcome import Outcome
+from tools.support.stages import Announce
 
 
 def prepare() -> Callable[[dict[str, Any], Announce], Outcome]:

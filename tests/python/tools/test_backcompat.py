@@ -14,7 +14,7 @@ from tools.backcompat.judge import judge
 from tools.backcompat.report import to_markdown
 from tools.backcompat.run import no_meaning, run_saved, settled
 from tools.backcompat.saved import SavedModule, load_saved
-from tools.conformance.outcome import PASS, REFUSED, WRONG
+from tools.support.outcome import PASS, REFUSED, WRONG
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 SAMPLE = [

@@ -21,9 +21,9 @@ from tools.conformance import deployed
 from tools.conformance.driver import ask, end, groups_with, start_worker
 from tools.conformance.harnesses import WIDE, X64, digest, groups_of, load_harnesses, stratified
 from tools.conformance.judge import judge
-from tools.conformance.outcome import PASS, REFUSED, Outcome
 from tools.conformance.report import PEER, results_path, summary, to_json, to_markdown, write_page, write_results
 from tools.conformance.stages import run_harness
+from tools.support.outcome import PASS, REFUSED, Outcome
 
 from tests.support.dialect_marks import relax_only, relay_only
 

@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("tvm")
 
-from tools.conformance.outcome import Outcome
 from tools.frameworks_models.measure import allowed
 from tools.frameworks_models.report import merged, to_markdown
 from tools.models.library import relative_error, varied
+from tools.support.outcome import Outcome
 
 NUMBERS = {
     "road": "jax",

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from tools.conformance.outcome import PASS, WRONG
+from tools.support.outcome import PASS, WRONG
 from tools.tensorflow_ops.case import Case, op_case
 from tools.tensorflow_ops.report import to_markdown
 from tools.tensorflow_ops.run import AS_XLA, BROKEN, NOT_RUN, distribution_faults, run_case, verdict

@@ -11,8 +11,8 @@ from tests.support.dialect_marks import DIALECT
 
 pytest.importorskip("jax")
 
-from tools.conformance.outcome import PASS
 from tools.dialects_apart.run import copy_without, run_apart
+from tools.support.outcome import PASS
 
 OTHER = {"relay": "relax", "relax": "relay"}[DIALECT]
 SAMPLE = 40

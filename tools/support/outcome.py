@@ -1,4 +1,4 @@
-"""What became of one harness."""
+"""What became of one harness, saved module, operation or model."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MAX_MESSAGE = 600
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of one harness.
+    """Result of one harness, or of what else a worker is given.
 
     Attributes
     ----------
     name, group : str
-        As JAX calls them.
+        As JAX calls them, where it is JAX's.
     status : str
         One of STATUSES.
     message : str
