@@ -7,14 +7,13 @@ or (nested) tuples of them for HLO tuples.
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import RegistryError
 from ..hlo.opcodes import CUSTOM_CALL_PREFIX, OPCODES
-from ..kernels.redefinition import is_redefinition
+from ..hlo.tables import DeclaredTable
 
 ConvertFunction = Callable[..., Any]
 
@@ -44,28 +43,18 @@ class Converter:
         return (self.convert.__doc__ or "").strip().split("\n")[0]
 
 
-class ConverterTable:
-    """Converters by key (an opcode, or ``custom-call:`` and a target), as one module declares them.
+class ConverterTable(DeclaredTable[str, Converter]):
+    """Converters by key (an opcode, or ``custom-call:`` and a target), as one module declares them."""
 
-    Parameters
-    ----------
-    replaceable : bool
-        Whether a function of the same module and name takes the place of the one before, as when a notebook's cell runs
-        again.
-    """
-
-    def __init__(self, replaceable: bool = False) -> None:
-        self.entries: dict[str, Converter] = {}
-        self._replaceable = replaceable
+    def _taken(self, key: str, known: Converter) -> str:
+        return (
+            f"{key!r} already has the converter {known.convert.__name__} of {known.convert.__module__}; for one call "
+            "`from_hlo(..., custom_converters={...})` wins over it"
+        )
 
     @staticmethod
-    def of(*tables: ConverterTable) -> ConverterTable:
-        """All of `tables` as one; RegistryError if two of them have the same key."""
-        whole = ConverterTable()
-        for table in tables:
-            check_free(table.entries, whole.entries)
-            whole.entries.update(table.entries)
-        return whole
+    def _function_of(entry: Converter) -> ConvertFunction:
+        return entry.convert
 
     def converter(
         self, *opcodes: str, broadcasting: bool = False, how: str = "composition"
@@ -85,18 +74,10 @@ class ConverterTable:
     ) -> Callable[[ConvertFunction], ConvertFunction]:
         def decorate(function: ConvertFunction) -> ConvertFunction:
             check_signature(function)
-            with _adding_one:
-                check_free([key for key in keys if not self._replaces(function, key)], self.entries)
-                self.entries.update(dict.fromkeys(keys, Converter(function, broadcasting, how)))
+            self.add(Converter(function, broadcasting, how), *keys)
             return function
 
         return decorate
-
-    def _replaces(self, function: ConvertFunction, key: str) -> bool:
-        return self._replaceable and key in self.entries and is_redefinition(function, self.entries[key].convert)
-
-
-_adding_one = threading.Lock()
 
 
 def target_keys(targets: Iterable[str]) -> tuple[str, ...]:
@@ -109,17 +90,6 @@ def check_opcodes(opcodes: Iterable[str]) -> None:
     for opcode in opcodes:
         if opcode not in OPCODES:
             raise RegistryError(f"{opcode!r} is not an HLO opcode")
-
-
-def check_free(keys: Iterable[str], entries: Mapping[str, Converter]) -> None:
-    """RegistryError if `entries` has one of `keys`."""
-    for key in keys:
-        if key in entries:
-            function = entries[key].convert
-            raise RegistryError(
-                f"{key!r} already has the converter {function.__name__} of {function.__module__}; for one call "
-                "`from_hlo(..., custom_converters={...})` wins over it"
-            )
 
 
 def check_signature(function: ConvertFunction) -> None:

@@ -10,7 +10,6 @@ from .rules import (
     Converter,
     ConverterTable,
     ConvertFunction,
-    check_free,
     check_opcodes,
     check_signature,
     target_keys,
@@ -40,13 +39,13 @@ def converter(
         a function without (ctx, instruction, ...).
     """
     check_opcodes(opcodes)
-    check_free(opcodes, TABLE.entries)
+    TABLE.check_free(*opcodes)
     return _OWN.converter(*opcodes, broadcasting=broadcasting, how=how)
 
 
 def custom_call_converter(*targets: str, how: str = "composition") -> Callable[[ConvertFunction], ConvertFunction]:
     """Decorator for users: registers the converter of custom-calls to `targets`; errors as `converter`."""
-    check_free(target_keys(targets), TABLE.entries)
+    TABLE.check_free(*target_keys(targets))
     return _OWN.custom_call_converter(*targets, how=how)
 
 

@@ -13,7 +13,7 @@ from .indexing import gather, movement, scatter, sort
 from .linalg import cholesky, eigh, hessenberg, host, lu, pivots, qr, svd, triangular, tridiagonal, tridiagonal_form
 from .reduction import fold, reduce, scan, window
 from .spec import KernelSpec
-from .table import KernelDefinition, KernelTable, described
+from .table import Compute, KernelDefinition, KernelTable, Schedule, described
 
 TABLE = KernelTable.of(
     convolution.table,
@@ -47,12 +47,8 @@ _OWN = KernelTable(replaceable=True)
 
 
 def kernel(
-    name: str,
-    kernel_class: str,
-    schedule: Callable | None = None,
-    version: int = 1,
-    host_function: str | None = None,
-) -> Callable:
+    name: str, kernel_class: str, schedule: Schedule | None = None, version: int = 1, host_function: str | None = None
+) -> Callable[[Compute], Compute]:
     """Decorator for users' kernels: registers ``compute(spec, inputs, results)`` as kernel `name`.
 
     Raises

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import RegistryError
-from .redefinition import is_redefinition
+from ..hlo.tables import DeclaredTable
 from .spec import KernelSpec
+
+Compute = Callable[[KernelSpec, Sequence[Any], Sequence[tuple[tuple[int, ...], str]]], list[Any]]
+Schedule = Callable[[Sequence[Any], Any], Any]
 
 CLASSES = ("map", "injective", "reduction", "extern")
 # in Relax a kernel is a function of the module
@@ -36,57 +39,38 @@ class KernelDefinition:
     """
 
     kernel_class: str
-    compute: Callable[[KernelSpec, Sequence[Any], Sequence[tuple[tuple[int, ...], str]]], list[Any]]
-    schedule: Callable[[Sequence[Any], Any], Any] | None = None
+    compute: Compute
+    schedule: Schedule | None = None
     version: int = 1
     host_function: str | None = None
 
 
-class KernelTable:
-    """Kernels by name, as one module declares them.
+class KernelTable(DeclaredTable[str, KernelDefinition]):
+    """Kernels by name, as one module declares them."""
 
-    Parameters
-    ----------
-    replaceable : bool
-        As of `convert.rules.ConverterTable`.
-    """
-
-    def __init__(self, replaceable: bool = False) -> None:
-        self.entries: dict[str, KernelDefinition] = {}
-        self._replaceable = replaceable
+    def _taken(self, key: str, known: KernelDefinition) -> str:
+        return f"a kernel is called {key!r} already: {described(known)}"
 
     @staticmethod
-    def of(*tables: KernelTable) -> KernelTable:
-        """All of `tables` as one; RegistryError if two of them have the same kernel."""
-        whole = KernelTable()
-        for table in tables:
-            for name, found in table.entries.items():
-                whole.add(name, found)
-        return whole
-
-    def add(self, name: str, found: KernelDefinition) -> None:
-        """RegistryError if the table has a kernel of that name that this one does not replace."""
-        known = self.entries.get(name)
-        if known is not None and not (self._replaceable and is_redefinition(found.compute, known.compute)):
-            raise RegistryError(f"a kernel is called {name!r} already: {described(known)}")
-        self.entries[name] = found
+    def _function_of(entry: KernelDefinition) -> Compute:
+        return entry.compute
 
     def kernel(
         self,
         name: str,
         kernel_class: str,
-        schedule: Callable | None = None,
+        schedule: Schedule | None = None,
         version: int = 1,
         host_function: str | None = None,
-    ) -> Callable:
+    ) -> Callable[[Compute], Compute]:
         """Decorator: ``compute(spec, inputs, results)`` is kernel `name`, see `KernelDefinition`."""
 
-        def decorate(compute: Callable) -> Callable:
+        def decorate(compute: Compute) -> Compute:
             if kernel_class not in CLASSES:
                 raise RegistryError(f"{kernel_class!r} is no kernel class; those are {', '.join(CLASSES)}")
             if name in NAMES_OF_FUNCTIONS:
                 raise RegistryError(f"no kernel can be called {name!r}: converted modules have a function of that name")
-            self.add(name, KernelDefinition(kernel_class, compute, schedule, version, host_function))
+            self.add(KernelDefinition(kernel_class, compute, schedule, version, host_function), name)
             return compute
 
         return decorate

@@ -10,6 +10,7 @@ from ...errors import HloVerificationError
 from ..ir.attributes import Attributes
 from ..ir.module import HloComputation
 from ..ir.shape import Dimension, Shape, Symbol, array_shape, tuple_shape
+from ..tables import DeclaredTable
 
 
 @dataclass(frozen=True)
@@ -39,33 +40,17 @@ Rule = Callable[[Query], "Shape | None"]
 AttributeType = TypeVar("AttributeType")
 
 
-class RuleTable:
+class RuleTable(DeclaredTable[str, Rule]):
     """Rules by opcode, as one module declares them."""
 
-    def __init__(self) -> None:
-        self.entries: dict[str, Rule] = {}
-
-    @staticmethod
-    def of(*tables: RuleTable) -> RuleTable:
-        """All of `tables` as one; ValueError if two of them have a rule for the same opcode."""
-        whole = RuleTable()
-        for table in tables:
-            for opcode, rule in table.entries.items():
-                whole.add(opcode, rule)
-        return whole
-
-    def add(self, opcode: str, rule: Rule) -> None:
-        """ValueError if the table has a rule for `opcode`."""
-        if opcode in self.entries:
-            raise ValueError(f"there are two rules for the shape of {opcode}")
-        self.entries[opcode] = rule
+    def _taken(self, key: str, known: Rule) -> str:
+        return f"there are two rules for the shape of {key}"
 
     def infers(self, *opcodes: str) -> Callable[[Rule], Rule]:
         """Decorator: the rule of `opcodes`, which returns the inferred shape, or None where it does not follow."""
 
         def declare(rule: Rule) -> Rule:
-            for opcode in opcodes:
-                self.add(opcode, rule)
+            self.add(rule, *opcodes)
             return rule
 
         return declare

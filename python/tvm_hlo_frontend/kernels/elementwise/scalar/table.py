@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ....errors import RegistryError
+from ....hlo.tables import DeclaredTable
 
 ScalarFunction = Callable[..., Any]
 KINDS = ("pred", "integer", "float")
@@ -18,33 +18,17 @@ def operand_kind(dtype: str) -> str:
     return "float" if dtype.startswith("float") else "integer"
 
 
-class ScalarTable:
+class ScalarTable(DeclaredTable[tuple[str, str], ScalarFunction]):
     """Scalar functions by opcode and kind of the last operand, as one module declares them."""
 
-    def __init__(self) -> None:
-        self.entries: dict[tuple[str, str], ScalarFunction] = {}
-
-    @staticmethod
-    def of(*tables: ScalarTable) -> ScalarTable:
-        """All of `tables` as one; RegistryError if two of them have the same key."""
-        whole = ScalarTable()
-        for table in tables:
-            for key, function in table.entries.items():
-                whole.add(key, function)
-        return whole
-
-    def add(self, key: tuple[str, str], function: ScalarFunction) -> None:
-        """RegistryError if the table has a function for `key`."""
-        if key in self.entries:
-            raise RegistryError(f"scalar function {key} is declared twice")
-        self.entries[key] = function
+    def _taken(self, key: tuple[str, str], known: ScalarFunction) -> str:
+        return f"scalar function {key} is declared twice"
 
     def scalar(self, *opcodes: str, kinds: tuple[str, ...] = KINDS) -> Callable[[ScalarFunction], ScalarFunction]:
         """Decorator: ``function(scope, node, *operands)`` is that of opcodes on operands of some kinds."""
 
         def decorate(function: ScalarFunction) -> ScalarFunction:
-            for key in [(opcode, kind) for opcode in opcodes for kind in kinds]:
-                self.add(key, function)
+            self.add(function, *((opcode, kind) for opcode in opcodes for kind in kinds))
             return function
 
         return decorate
