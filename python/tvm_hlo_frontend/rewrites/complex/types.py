@@ -7,16 +7,15 @@ Entry parameters and results are arrays of real numbers with a last dimension of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from ...hlo.ir.attributes import CompareAttributes, ConstantAttributes, Literal, SortAttributes
-from ...hlo.ir.builder import RewriteBuilder, transform
+from ...hlo.ir.builder import RewriteBuilder
 from ...hlo.ir.module import HloComputation, HloInstruction, HloModule
 from ...hlo.ir.shape import Shape
 from ...hlo.opcodes import MOVES_ELEMENTS, MOVES_VALUES
-from ..boundary import contains, entry_parameter, entry_result
+from ..boundary import contains, transform_with_stored_boundary
 from ..capabilities import Capabilities
 from ..emit import Emitter, plain
 from .arithmetic import magnitude
@@ -56,47 +55,30 @@ def split_complex(module: HloModule, capabilities: Capabilities) -> HloModule:
     missing = COMPLEX_TYPES - capabilities.element_types
     if not any(contains(instruction.shape, missing) for instruction in module.instructions):
         return module
-    return transform(module, _Rewriter(frozenset(module.entry.instructions), module.entry.root))
+    return transform_with_stored_boundary(module, COMPLEX_TYPES, _expand, _pack, _replacement)
 
 
-@dataclass(frozen=True)
-class _Rewriter:
-    entry: frozenset[HloInstruction]
-    root: HloInstruction
-
-    def __call__(
-        self, builder: RewriteBuilder, old: HloInstruction, operands: tuple[HloInstruction, ...]
-    ) -> HloInstruction | None:
-        emit = Emitter(builder, old.metadata)
-        value = self.replacement(emit, builder, old, operands)
-        if old is self.root and contains(old.shape, COMPLEX_TYPES):
-            assert value is not None
-            return entry_result(emit, value, old.shape, COMPLEX_TYPES, _pack)
-        return value
-
-    def replacement(
-        self, emit: Emitter, builder: RewriteBuilder, old: HloInstruction, operands: tuple[HloInstruction, ...]
-    ) -> HloInstruction | None:
-        if old.opcode == "get-tuple-element":
-            return emit.element(operands[0], old.attributes.index)  # type: ignore[union-attr]
-        if not any(contains(value.shape, COMPLEX_TYPES) for value in (old, *old.operands)):
-            # real and imag of real numbers are allowed too
-            real = {"real": _real, "imag": _imag}.get(old.opcode)
-            return None if real is None else real(emit, old, operands)
-        if old.opcode == "parameter" and old in self.entry:
-            return entry_parameter(emit, old, COMPLEX_TYPES, _expand)
-        if old.opcode in STRUCTURE or _is_identity_call(old):
-            return _structure(emit, builder, old, operands)
-        called = [builder.rewritten(computation) for computation in old.called_computations]
-        rule = _RULES.get(old.opcode)
-        result: Pair | HloInstruction | None = None
-        if old.opcode in _BODY_RULES:
-            result = _BODY_RULES[old.opcode](emit, old, operands, called[0])
-        elif rule is not None:
-            result = rule(emit, old, operands)
-        if result is None:
-            result = _unchanged(emit, old, operands, called)
-        return emit.tuple(result) if isinstance(result, Pair) else result
+def _replacement(
+    builder: RewriteBuilder, emit: Emitter, old: HloInstruction, operands: tuple[HloInstruction, ...]
+) -> HloInstruction | None:
+    if old.opcode == "get-tuple-element":
+        return emit.element(operands[0], old.attributes.index)  # type: ignore[union-attr]
+    if not any(contains(value.shape, COMPLEX_TYPES) for value in (old, *old.operands)):
+        # real and imag of real numbers are allowed too
+        real = {"real": _real, "imag": _imag}.get(old.opcode)
+        return None if real is None else real(emit, old, operands)
+    called = [builder.rewritten(computation) for computation in old.called_computations]
+    if old.opcode in STRUCTURE or _is_identity_call(old):
+        return _structure(emit, old, operands, called)
+    rule = _RULES.get(old.opcode)
+    result: Pair | HloInstruction | None = None
+    if old.opcode in _BODY_RULES:
+        result = _BODY_RULES[old.opcode](emit, old, operands, called[0])
+    elif rule is not None:
+        result = rule(emit, old, operands)
+    if result is None:
+        result = _unchanged(emit, old, operands, called)
+    return emit.tuple(result) if isinstance(result, Pair) else result
 
 
 def _expand(emit: Emitter, stored: HloInstruction, shape: Shape) -> HloInstruction:
@@ -120,11 +102,11 @@ def _is_identity_call(old: HloInstruction) -> bool:
 
 
 def _structure(
-    emit: Emitter, builder: RewriteBuilder, old: HloInstruction, operands: Sequence[HloInstruction]
+    emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction], called: Sequence[HloComputation]
 ) -> HloInstruction:
-    called = [builder.rewritten(computation) for computation in old.called_computations]
-    shape = paired_shape(old.shape)
-    return builder.add(old.opcode, operands, shape, old.attributes, called, name=old.name, metadata=old.metadata)
+    return emit.builder.add(
+        old.opcode, operands, paired_shape(old.shape), old.attributes, called, name=old.name, metadata=old.metadata
+    )
 
 
 def _unchanged(

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...hlo.ir.attributes import ConstantAttributes, Literal, ParameterAttributes
-from ...hlo.ir.builder import RewriteBuilder, transform
+from ...hlo.ir.builder import RewriteBuilder
 from ...hlo.ir.module import HloComputation, HloInstruction, HloModule
 from ...hlo.ir.shape import Shape, array_shape
 from ...hlo.ir.storage import STORAGE
 from ...hlo.opcodes import MOVES_ELEMENTS, MOVES_VALUES
-from ..boundary import contains, entry_parameter, entry_result
+from ..boundary import contains, transform_with_stored_boundary
 from ..capabilities import Capabilities
 from ..emit import Emitter
 from . import integers
@@ -85,33 +85,19 @@ def widen_narrow_types(module: HloModule, capabilities: Capabilities) -> HloModu
     narrow = NARROW_TYPES - capabilities.element_types
     if not any(contains(instruction.shape, narrow) for instruction in module.instructions):
         return module
-    return transform(module, _Rewriter(frozenset(narrow), frozenset(module.entry.instructions), module.entry.root))
+    return transform_with_stored_boundary(module, narrow, _expand, _pack, _Rewriter(narrow).replacement)
 
 
 @dataclass(frozen=True)
 class _Rewriter:
     narrow: frozenset[str]
-    entry: frozenset[HloInstruction]
-    root: HloInstruction
-
-    def __call__(
-        self, builder: RewriteBuilder, old: HloInstruction, operands: tuple[HloInstruction, ...]
-    ) -> HloInstruction | None:
-        emit = Emitter(builder, old.metadata)
-        value = self.replacement(emit, builder, old, operands)
-        if old is self.root and contains(old.shape, self.narrow):
-            value = builder.copy(old, operands) if value is None else value
-            return entry_result(emit, value, old.shape, self.narrow, _pack)
-        return value
 
     def replacement(
-        self, emit: Emitter, builder: RewriteBuilder, old: HloInstruction, operands: tuple[HloInstruction, ...]
+        self, builder: RewriteBuilder, emit: Emitter, old: HloInstruction, operands: tuple[HloInstruction, ...]
     ) -> HloInstruction | None:
         touched = any(contains(value.shape, self.narrow) for value in (old, *old.operands))
         if not touched:
             return None
-        if old.opcode == "parameter" and old in self.entry:
-            return entry_parameter(emit, old, self.narrow, _expand)
         rule = _RULES.get(old.opcode)
         found = rule(self, emit, old, operands) if rule is not None else None
         if found is not None:
