@@ -8,18 +8,13 @@ from typing import Any
 
 import click
 
-from .command import Command, conversion_options, file_argument, from_hlo_options, target_option
+from .command import Command, conversion_options, file_argument, from_hlo_options, output_option, target_option
 
 
 @click.command(cls=Command, short_help="Compile a module into a shared library.")
 @file_argument
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    metavar="MODEL.SO",
-    help="The library; with the suffix .tar object files, for a machine that this one cannot link for.",
+@output_option(
+    "MODEL.SO", "The library; with the suffix .tar object files, for a machine that this one cannot link for."
 )
 @target_option
 @conversion_options

@@ -92,6 +92,12 @@ def _existing(ctx: click.Context, argument: click.Parameter, file: Path) -> Path
     return file
 
 
+def output_option(metavar: str, help: str, folder: bool = False) -> Callable[[Decorated], Decorated]:
+    """-o: the file, or the folder, that a command writes."""
+    path = click.Path(path_type=Path, dir_okay=folder, file_okay=not folder)
+    return click.option("-o", "--output", type=path, required=True, metavar=metavar, help=help)
+
+
 def json_option(function: Decorated) -> Decorated:
     """--json: for machines."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")(function)

@@ -7,19 +7,12 @@ from typing import Any
 
 import click
 
-from .command import Command, Unusable, conversion_options, file_argument, from_hlo_options
+from .command import Command, Unusable, conversion_options, file_argument, from_hlo_options, output_option
 
 
 @click.command(cls=Command, short_help="Write a module as TVM's: IR, parameters, signature.")
 @file_argument
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    metavar="DIR",
-    help="Folder that gets module.json, module.txt, params.bin and metadata.json.",
-)
+@output_option("DIR", "Folder that gets module.json, module.txt, params.bin and metadata.json.", folder=True)
 @click.option("--force", is_flag=True, help="Overwrite these files.")
 @conversion_options
 def convert(file: Path, output: Path, force: bool, custom: Any, rng_seed: int | None, dialect: str | None) -> None:

@@ -6,20 +6,15 @@ from pathlib import Path
 
 import click
 
-from .command import Command, Unusable, file_argument
+from .command import Command, Unusable, file_argument, output_option
 
 SUFFIXES = (".svg", ".html")
 
 
 @click.command(cls=Command, short_help="Draw a module.")
 @file_argument
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    metavar="GRAPH.SVG|.HTML",
-    help="The picture; a page (.html) can be moved and zoomed, and shows HLO text of what is pointed at.",
+@output_option(
+    "GRAPH.SVG|.HTML", "The picture; a page (.html) can be moved and zoomed, and shows HLO text of what is pointed at."
 )
 @click.option("--full", is_flag=True, help="Draw every instruction; nothing folded or collapsed.")
 def graph(file: Path, output: Path, full: bool) -> None:
