@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from . import (
-    cases_arrays,
-    cases_control,
-    cases_math,
-    cases_nn,
-    cases_quantized,
-    cases_random,
-    cases_resources,
-    cases_xla,
-)
+import importlib
+
 from .case import Case
 from .generic import generic_case
 
-MODULES = (
-    cases_arrays,
-    cases_control,
-    cases_math,
-    cases_nn,
-    cases_quantized,
-    cases_random,
-    cases_resources,
-    cases_xla,
-)
+FAMILIES = ("arrays", "control", "math", "nn", "quantized", "random", "resources", "xla")
 
 
 def kernels() -> dict[str, list[dict[str, frozenset[int]]]]:
@@ -40,8 +23,8 @@ def load_cases() -> dict[str, Case]:
     """Case of every operation with an XLA kernel, by operation."""
     registered = kernels()
     written: dict[str, Case] = {}
-    for module in MODULES:
-        for case in module.cases():
+    for family in FAMILIES:
+        for case in importlib.import_module(f".cases_{family}", __package__).cases():
             if case.op in written:
                 raise ValueError(f"{case.op} has two cases")
             written[case.op] = case

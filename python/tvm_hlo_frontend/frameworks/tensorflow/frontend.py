@@ -127,15 +127,7 @@ def from_tensorflow_graph(
     return from_tensorflow(graph, shape=shape, outputs=outputs, **options)
 
 
-def from_concrete_function(
-    concrete_function: Any,
-    *,
-    input_specs: Sequence[Any] | None = None,
-    dialect: str | None = None,
-    freeze_params: bool | None = None,
-    custom_converters: Mapping[str, Any] | None = None,
-    rng_seed: int | None = None,
-) -> Any:
+def from_concrete_function(concrete_function: Any, *, input_specs: Sequence[Any] | None = None, **options: Any) -> Any:
     """Convert a ConcreteFunction to a TVM module.
 
     Parameters
@@ -143,24 +135,15 @@ def from_concrete_function(
     concrete_function : tf.types.experimental.ConcreteFunction
     input_specs : sequence of tf.TensorSpec, optional
         One per flat input, with static shapes; by default the function's own.
-    dialect : str, optional
-        ``"relay"`` or ``"relax"``; by default what the installed TVM has.
-    freeze_params, custom_converters, rng_seed
-        As for `from_hlo`.
+    **options
+        `dialect`, `freeze_params`, `custom_converters` and `rng_seed` of `from_tensorflow`.
 
     Returns
     -------
     (tvm.IRModule, dict of str to tvm.nd.NDArray) or tvm.IRModule
         As for `from_tensorflow`; errors as there.
     """
-    lowered = lower_concrete_function(concrete_function, input_specs=input_specs)
-    return convert_lowered(
-        lowered,
-        dialect=dialect,
-        freeze_params=freeze_params,
-        custom_converters=custom_converters,
-        rng_seed=rng_seed,
-    )
+    return convert_lowered(lower_concrete_function(concrete_function, input_specs=input_specs), **options)
 
 
 def lower_tensorflow(
