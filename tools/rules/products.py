@@ -48,7 +48,7 @@ RULES = (
             ("test_convolution.py::test_rule_49_negative_low_padding",),
         ),
         Break(
-            "by_kernel",
+            "convolution_spec",
             '"window_dilation": [w.window_dilation for w in windows]',
             '"window_dilation": [1 for w in windows]',
             CONVOLUTION_TYPES,

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import UnsupportedHloError
 from ..hlo.ir.shape import Dimension, Shape
 from ..kernels.spec import KernelSpec
-from .values import Tensor
+from .values import Body, Condition, Tensor
 
 # arrays as main takes and gives them
 RunFlat = Callable[[list[np.ndarray]], list[np.ndarray]]
@@ -194,19 +194,12 @@ class Dialect(Protocol):
         """The results of one of two branches; only that one is run."""
         ...
 
-    def call(
-        self, name: str, operands: Sequence[Tensor], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
-    ) -> tuple[Tensor, ...]:
+    def call(self, name: str, operands: Sequence[Tensor], body: Body) -> tuple[Tensor, ...]:
         """The results of `body`, as a function of its own. `body` may use nothing but its argument."""
         ...
 
     def while_loop(
-        self,
-        name: str,
-        state: Sequence[Tensor],
-        condition: Callable[[Sequence[Tensor]], Tensor],
-        body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
-        trips: int | None = None,
+        self, name: str, state: Sequence[Tensor], condition: Condition, body: Body, trips: int | None = None
     ) -> tuple[Tensor, ...]:
         """The state when `condition` is first false, which is after `trips` trips where that is known. `condition` and
         `body` may use nothing but their argument."""

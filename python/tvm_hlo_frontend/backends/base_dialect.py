@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ..hlo.ir.attributes import Window, WindowDimension
 from ..hlo.ir.shape import Dimension, Shape, element_type_of
 from ..kernels.dtypes import TVM_DTYPES
 from ..kernels.library import definition
 from ..kernels.spec import KernelSpec
 from .errors import UnsupportedHloError
 from .loops import LoopLanguage, call_once, while_loop
-from .results import concatenated_dimensions, sliced_dimensions, taken_dimensions
-from .values import Tensor, broadcast_dimensions
+from .results import concatenated_dimensions, convolved_dimensions, sliced_dimensions, taken_dimensions
+from .values import Body, Condition, Tensor, broadcast_dimensions
 
 
 class BaseDialect(ABC):
@@ -97,6 +98,28 @@ class BaseDialect(ABC):
             return x
         return self._tensor(self._cast(x.expr, TVM_DTYPES[element_type]), element_type, x.dimensions)
 
+    # linear algebra
+    def convolution(
+        self,
+        data: Tensor,
+        kernel: Tensor,
+        *,
+        strides: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        dilation: Sequence[int],
+        groups: int,
+        result_type: str,
+    ) -> Tensor:
+        sizes: list[int] = [int(size) for size in kernel.dimensions[2:]]  # type: ignore[arg-type]
+        window = Window(
+            tuple(
+                WindowDimension(size, stride, low, high, gap)
+                for size, stride, (low, high), gap in zip(sizes, strides, padding, dilation)
+            )
+        )
+        result = Shape(result_type, convolved_dimensions(data, kernel, window))
+        return self._convolution(data, kernel, window, groups, result)
+
     # kernels
     def kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> tuple[Tensor, ...]:
         self.kernels_emitted += 1
@@ -109,18 +132,11 @@ class BaseDialect(ABC):
         return self._language.unpack(value, results, 0)
 
     # control flow
-    def call(
-        self, name: str, operands: Sequence[Tensor], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
-    ) -> tuple[Tensor, ...]:
+    def call(self, name: str, operands: Sequence[Tensor], body: Body) -> tuple[Tensor, ...]:
         return call_once(self._language, name, operands, body)
 
     def while_loop(
-        self,
-        name: str,
-        state: Sequence[Tensor],
-        condition: Callable[[Sequence[Tensor]], Tensor],
-        body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
-        trips: int | None = None,
+        self, name: str, state: Sequence[Tensor], condition: Condition, body: Body, trips: int | None = None
     ) -> tuple[Tensor, ...]:
         return while_loop(self._language, name, state, condition, body, trips)
 
@@ -164,6 +180,9 @@ class BaseDialect(ABC):
 
     @abstractmethod
     def _cast(self, expr: Any, dtype: str) -> Any: ...
+
+    @abstractmethod
+    def _convolution(self, data: Tensor, kernel: Tensor, window: Window, groups: int, result: Shape) -> Tensor: ...
 
     @abstractmethod
     def _kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> Any: ...

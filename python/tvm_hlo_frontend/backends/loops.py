@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ..hlo.ir.shape import Shape
-from .values import Tensor
+from .values import Body, Condition, Tensor
 
 # one expression that holds a state, and what makes the next one of it
 State = Any
@@ -26,9 +26,7 @@ LEVELS = 10
 class LoopLanguage(Protocol):
     """What loops are made of. States are expressions of one tuple type throughout a loop."""
 
-    def function(
-        self, name: str, shapes: Sequence[Shape], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
-    ) -> Callable[[Sequence[Tensor]], State]:
+    def function(self, name: str, shapes: Sequence[Shape], body: Body) -> Callable[[Sequence[Tensor]], State]:
         """A function of tensors that returns a state, as what calls it."""
         ...
 
@@ -49,12 +47,7 @@ class LoopLanguage(Protocol):
         ...
 
 
-def call_once(
-    language: LoopLanguage,
-    name: str,
-    operands: Sequence[Tensor],
-    body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
-) -> tuple[Tensor, ...]:
+def call_once(language: LoopLanguage, name: str, operands: Sequence[Tensor], body: Body) -> tuple[Tensor, ...]:
     """See `Dialect.call`."""
     shapes: list[Shape] = []
 
@@ -68,12 +61,7 @@ def call_once(
 
 
 def while_loop(
-    language: LoopLanguage,
-    name: str,
-    state: Sequence[Tensor],
-    condition: Callable[[Sequence[Tensor]], Tensor],
-    body: Callable[[Sequence[Tensor]], Sequence[Tensor]],
-    trips: int | None,
+    language: LoopLanguage, name: str, state: Sequence[Tensor], condition: Condition, body: Body, trips: int | None
 ) -> tuple[Tensor, ...]:
     """See `Dialect.while_loop`. Unless the trips are known the state says in front whether the loop goes on."""
     asks = trips is None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..hlo.ir.attributes import Window
 from ..hlo.ir.shape import Dimension
 from .values import Tensor
 
@@ -28,19 +29,11 @@ def taken_dimensions(x: Tensor, indices: Tensor, dimension: int) -> tuple[Dimens
     return (*x.dimensions[:dimension], *indices.dimensions, *x.dimensions[dimension + 1 :])
 
 
-def convolved_dimensions(
-    data: Tensor,
-    kernel: Tensor,
-    strides: Sequence[int],
-    padding: Sequence[tuple[int, int]],
-    dilation: Sequence[int],
-) -> tuple[Dimension, ...]:
+def convolved_dimensions(data: Tensor, kernel: Tensor, window: Window) -> tuple[Dimension, ...]:
     """Dimensions of a channels-first convolution, see `Dialect.convolution`."""
     spatial = [
-        (int(size) + low + high - (int(extent) - 1) * gap - 1) // stride + 1  # type: ignore[arg-type]
-        for size, extent, (low, high), gap, stride in zip(
-            data.dimensions[2:], kernel.dimensions[2:], padding, dilation, strides
-        )
+        (int(size) + w.padding_low + w.padding_high - (w.size - 1) * w.window_dilation - 1) // w.stride + 1  # type: ignore[arg-type]
+        for size, w in zip(data.dimensions[2:], window.dimensions)
     ]
     return (data.dimensions[0], kernel.dimensions[0], *spatial)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -42,6 +42,11 @@ class Tensor:
 @dataclass(frozen=True)
 class Token:
     """Value of token type: orders side effects, holds nothing."""
+
+
+# what converts a computation that is called: the results of its arguments, or the predicate of a loop
+Body = Callable[[Sequence[Tensor]], Sequence[Tensor]]
+Condition = Callable[[Sequence[Tensor]], Tensor]
 
 
 def broadcast_dimensions(*shapes: Sequence[Dimension]) -> tuple[Dimension, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..analysis.scalar_expression import ScalarExpression
+from ..hlo.ir.attributes import Window
 
 # names of the host's functions that kernels call
 HOST_PREFIX = "tvm_hlo_frontend.lapack."
@@ -45,3 +46,27 @@ class KernelSpec:
         data = json.loads(text)
         body = None if data["body"] is None else ScalarExpression.from_json(data["body"])
         return KernelSpec(data["name"], data["parameters"], body, data["version"])
+
+
+def convolution_spec(window: Window, groups: int, accumulator: str) -> KernelSpec:
+    """The kernel of a channels-first convolution: any rank, any element type.
+
+    Parameters
+    ----------
+    window : Window
+        Without reversal.
+    groups : int
+        Groups of features.
+    accumulator : str
+        TVM dtype in which products are formed and summed.
+    """
+    windows = window.dimensions
+    parameters = {
+        "stride": [w.stride for w in windows],
+        "low": [w.padding_low for w in windows],
+        "window_dilation": [w.window_dilation for w in windows],
+        "base_dilation": [w.base_dilation for w in windows],
+        "groups": groups,
+        "accumulator": accumulator,
+    }
+    return KernelSpec("convolution", parameters)

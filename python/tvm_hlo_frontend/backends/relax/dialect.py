@@ -9,11 +9,11 @@ import numpy as np
 import tvm
 from tvm import relax, tirx
 
+from ...hlo.ir.attributes import Window
 from ...hlo.ir.shape import Dimension, Shape, Symbol
 from ...kernels.dtypes import TVM_DTYPES
-from ...kernels.spec import KernelSpec
+from ...kernels.spec import KernelSpec, convolution_spec
 from ..base_dialect import BaseDialect
-from ..results import convolved_dimensions
 from ..values import Tensor
 from .functions import RelaxFunctions, called_apart
 from .kernels import KernelFunctions
@@ -97,27 +97,9 @@ class RelaxDialect(BaseDialect):
         (product,) = self.kernel(spec, [lhs, rhs], [Shape(result_type, (1, *dimensions))])
         return self.reshape(product, dimensions)
 
-    def convolution(
-        self,
-        data: Tensor,
-        kernel: Tensor,
-        *,
-        strides: Sequence[int],
-        padding: Sequence[tuple[int, int]],
-        dilation: Sequence[int],
-        groups: int,
-        result_type: str,
-    ) -> Tensor:
-        parameters = {
-            "stride": list(strides),
-            "low": [low for low, _ in padding],
-            "window_dilation": list(dilation),
-            "base_dilation": [1] * len(strides),
-            "groups": groups,
-            "accumulator": TVM_DTYPES[result_type],
-        }
-        result = Shape(result_type, convolved_dimensions(data, kernel, strides, padding, dilation))
-        return self.kernel(KernelSpec("convolution", parameters), [data, kernel], [result])[0]
+    def _convolution(self, data: Tensor, kernel: Tensor, window: Window, groups: int, result: Shape) -> Tensor:
+        spec = convolution_spec(window, groups, TVM_DTYPES[result.element_type])
+        return self.kernel(spec, [data, kernel], [result])[0]
 
     def reduce(self, kind: str, x: Tensor, dimensions: Sequence[int]) -> Tensor | None:
         return None

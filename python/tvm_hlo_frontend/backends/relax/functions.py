@@ -10,7 +10,7 @@ from tvm.relax.utils import copy_with_new_vars
 
 from ...hlo.ir.shape import Shape
 from ..loops import State, Step
-from ..values import Tensor
+from ..values import Body, Tensor
 
 
 class Scope:
@@ -62,9 +62,7 @@ class RelaxFunctions:
         base = "".join(character if character.isalnum() else "_" for character in name)
         return f"{base}_{self._count}"
 
-    def function(
-        self, name: str, shapes: Sequence[Shape], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
-    ) -> Callable[[Sequence[Tensor]], State]:
+    def function(self, name: str, shapes: Sequence[Shape], body: Body) -> Callable[[Sequence[Tensor]], State]:
         """A function of tensors that returns a tuple, as what calls it."""
         variables = [relax.Var(f"x{number}", self._type_of(shape)) for number, shape in enumerate(shapes)]
         scope = self.enter()

@@ -10,11 +10,11 @@ import tvm
 from tvm import relay
 
 from ...errors import UnsupportedInstruction
+from ...hlo.ir.attributes import Window
 from ...hlo.ir.shape import Dimension, Shape
 from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec
 from ..base_dialect import BaseDialect
-from ..results import convolved_dimensions
 from ..values import Tensor
 from .functions import RelayFunctions, variable
 from .map import native_map
@@ -91,31 +91,22 @@ class RelayDialect(BaseDialect):
         expr = relay.nn.dense(x.expr, weight.expr, units=units, out_dtype=TVM_DTYPES[result_type])
         return Tensor(expr, result_type, (x.dimensions[0], units))
 
-    def convolution(
-        self,
-        data: Tensor,
-        kernel: Tensor,
-        *,
-        strides: Sequence[int],
-        padding: Sequence[tuple[int, int]],
-        dilation: Sequence[int],
-        groups: int,
-        result_type: str,
-    ) -> Tensor:
-        operator = {1: relay.nn.conv1d, 2: relay.nn.conv2d, 3: relay.nn.conv3d}[len(strides)]
+    def _convolution(self, data: Tensor, kernel: Tensor, window: Window, groups: int, result: Shape) -> Tensor:
+        windows = window.dimensions
+        operator = {1: relay.nn.conv1d, 2: relay.nn.conv2d, 3: relay.nn.conv3d}[len(windows)]
         # conv2d without channels and kernel_size fails in a Winograd check at opt_level 3
         expr = operator(
             data.expr,
             kernel.expr,
-            strides=tuple(strides),
-            padding=(*(low for low, _ in padding), *(high for _, high in padding)),
-            dilation=tuple(dilation),
+            strides=tuple(w.stride for w in windows),
+            padding=(*(w.padding_low for w in windows), *(w.padding_high for w in windows)),
+            dilation=tuple(w.window_dilation for w in windows),
             groups=groups,
             channels=kernel.dimensions[0],
             kernel_size=tuple(kernel.dimensions[2:]),
-            out_dtype=TVM_DTYPES[result_type],
+            out_dtype=TVM_DTYPES[result.element_type],
         )
-        return Tensor(expr, result_type, convolved_dimensions(data, kernel, strides, padding, dilation))
+        return Tensor(expr, result.element_type, result.dimensions)
 
     def reduce(self, kind: str, x: Tensor, dimensions: Sequence[int]) -> Tensor | None:
         # relay.max and relay.min drop NaN, so they serve integers only

@@ -10,7 +10,7 @@ from tvm import relay
 from ...hlo.ir.shape import Dimension, Shape
 from ...kernels.dtypes import TVM_DTYPES
 from ..loops import State, Step
-from ..values import Tensor
+from ..values import Body, Tensor
 
 
 class RelayFunctions:
@@ -19,9 +19,7 @@ class RelayFunctions:
     def __init__(self) -> None:
         self.functions: dict[Any, Any] = {}
 
-    def function(
-        self, name: str, shapes: Sequence[Shape], body: Callable[[Sequence[Tensor]], Sequence[Tensor]]
-    ) -> Callable[[Sequence[Tensor]], State]:
+    def function(self, name: str, shapes: Sequence[Shape], body: Body) -> Callable[[Sequence[Tensor]], State]:
         """A function of tensors that returns a tuple, as what calls it."""
         parameters = [variable(f"x{number}", shape) for number, shape in enumerate(shapes)]
         results = list(body(parameters))

@@ -12,7 +12,7 @@ from ...hlo.ir.attributes import Window
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import BY_NAME, Dimension, Shape
 from ...kernels.dtypes import TVM_DTYPES
-from ...kernels.spec import KernelSpec
+from ...kernels.spec import KernelSpec, convolution_spec
 from ..context import ConversionContext
 from ..rules import ConverterTable
 from .dot import accumulator_type, widen, zeros
@@ -121,19 +121,9 @@ def choose(convolution: ChannelsFirst) -> Any:
 
 def by_kernel(ctx: ConversionContext, convolution: ChannelsFirst) -> Tensor:
     """The general kernel: any rank, any element type."""
-    windows = convolution.window.dimensions
-    parameters = {
-        "stride": [w.stride for w in windows],
-        "low": [w.padding_low for w in windows],
-        "window_dilation": [w.window_dilation for w in windows],
-        "base_dilation": [w.base_dilation for w in windows],
-        "groups": convolution.groups,
-        "accumulator": TVM_DTYPES[convolution.accumulator],
-    }
+    spec = convolution_spec(convolution.window, convolution.groups, TVM_DTYPES[convolution.accumulator])
     result = Shape(convolution.element_type, convolution.dimensions)
-    return ctx.dialect.kernel(KernelSpec("convolution", parameters), [convolution.data, convolution.kernel], [result])[
-        0
-    ]
+    return ctx.dialect.kernel(spec, [convolution.data, convolution.kernel], [result])[0]
 
 
 def by_operator(ctx: ConversionContext, convolution: ChannelsFirst) -> Tensor:
