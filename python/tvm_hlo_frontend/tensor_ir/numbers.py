@@ -133,6 +133,13 @@ def scratch_matrix(loops: Loops, rows: int, columns: int, dtype: str, parts: int
     return Matrix(arrays, lambda i, j: i * columns + j, dtype)
 
 
+def copy_matrix(loops: Loops, target: Matrix, source: Matrix, m: int, n: int) -> None:
+    """Store m x n elements of a matrix."""
+    with loops.loop(m, "row") as i:
+        with loops.loop(n, "column") as j:
+            target[i, j] = source[i, j]
+
+
 def scratch_vector(loops: Loops, size: int, dtype: str, parts: int = 1, name: str = "vector") -> Matrix:
     """Working memory of `size` numbers."""
     return Matrix([loops.scratch(size, dtype, name) for _ in range(parts)], lambda i: i, dtype)

@@ -37,9 +37,7 @@ def hessenberg(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[
             with loops.loop(n - 1, "step") as k:
                 taus[k] = taus.zero()
             _reduce(loops, work, taus, n, low - 1, high, tile, inside)
-            with loops.loop(n, "row") as i:
-                with loops.loop(n, "column") as j:
-                    out[i, j] = work[i, j]
+            num.copy_matrix(loops, out, work, n, n)
 
     return extern(inputs, results, generate, "hlo_hessenberg")
 

@@ -57,9 +57,7 @@ class _Plan:
                         work[i, j] = work.zero()
             pivots, _, order = (num.batch_matrix([array], b, "int32") for array in outs[parts:])
             _Factorization(loops, self, work, pivots, Matrix([outs[parts + 1]], lambda _: [b], "int32"), order).run()
-            with loops.loop(self.m, "row") as i:
-                with loops.loop(self.n, "column") as j:
-                    out[i, j] = work[i, j]
+            num.copy_matrix(loops, out, work, self.m, self.n)
 
 
 class _Factorization:

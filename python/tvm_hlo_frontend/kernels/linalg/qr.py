@@ -36,9 +36,7 @@ def qr(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[in
             taus = num.batch_matrix(outs[parts : 2 * parts], b, dtype)
             columns = num.batch_matrix(outs[2 * parts :], b, "int32") if pivoted else None
             factor(loops, work, taus, m, n, tile, inside, columns)
-            with loops.loop(m, "row") as i:
-                with loops.loop(n, "column") as j:
-                    out[i, j] = work[i, j]
+            num.copy_matrix(loops, out, work, m, n)
 
     return extern(inputs, results, generate, "hlo_qr")
 
@@ -61,9 +59,7 @@ def householder_product(
             set_identity(loops, q, m, round_up(n, tile.columns))
             multiply(loops, packed, taus, q, count, m, n, tile, inside)
             out = num.batch_matrix(outs, b, dtype)
-            with loops.loop(m, "row") as i:
-                with loops.loop(n, "column") as j:
-                    out[i, j] = q[i, j]
+            num.copy_matrix(loops, out, q, m, n)
 
     return extern(inputs, results, generate, "hlo_householder_product")
 
@@ -85,9 +81,7 @@ def householder_multiply(
             work = load_work(loops, c, m, n, tile)
             multiply(loops, packed, taus, work, count, m, n, tile, inside, first=0, adjoint=adjoint)
             out = num.batch_matrix(outs, b, dtype)
-            with loops.loop(m, "row") as i:
-                with loops.loop(n, "column") as j:
-                    out[i, j] = work[i, j]
+            num.copy_matrix(loops, out, work, m, n)
 
     return extern(inputs, results, generate, "hlo_householder_multiply")
 
