@@ -75,6 +75,32 @@ def _expect_sorted(axes: Sequence[int], rank: int, what: str) -> None:
     expect(list(axes) == sorted(axes), f"expected sorted {what}, found {list(axes)}")
 
 
+# what gather and scatter call the dimensions of the operand that windows lack, those of batches, those that indices are
+# for, and the batches' dimensions of the indices
+_GATHER = ("collapsed_slice_dims", "operand_batching_dims", "start_index_map", "start_indices_batching_dims")
+_SCATTER = (
+    "inserted_window_dims",
+    "input_batching_dims",
+    "scatter_dims_to_operand_dims",
+    "scatter_indices_batching_dims",
+)
+
+
+def _indexed(
+    operand: Shape, indices: Shape, numbers: GatherAttributes | ScatterAttributes, names: tuple[str, str, str, str]
+) -> tuple[list[int], tuple[int, ...]]:
+    """Sizes that the indices give, and the dimensions of the operand that are in no window."""
+    absent, batching, mapped, indices_batching = (getattr(numbers, name) for name in names)
+    batch = _index_sizes(indices, numbers.index_vector_dim, len(mapped))
+    _expect_sorted(absent, operand.rank, names[0])
+    _expect_sorted(batching, operand.rank, names[1])
+    dropped = (*absent, *batching)
+    expect_axes(dropped, operand.rank, f"{names[0].split('_')[0]} and batching dimensions")
+    expect_axes((*mapped, *batching), operand.rank, names[2])
+    _expect_batching(operand, batching, indices, indices_batching, numbers.index_vector_dim)
+    return batch, dropped
+
+
 @table.infers("gather")
 def _gather(query: Query) -> Shape:
     expect_arrays(query)
@@ -82,14 +108,7 @@ def _gather(query: Query) -> Shape:
     sizes = numbers.slice_sizes
     fits = len(sizes) == operand.rank and all(0 <= size <= limit for size, limit in zip(sizes, operand.sizes))
     expect(fits, f"expected slice sizes within {operand}, found {list(sizes)}")
-    batch = _index_sizes(indices, numbers.index_vector_dim, len(numbers.start_index_map))
-    _expect_sorted(numbers.collapsed_slice_dims, operand.rank, "collapsed_slice_dims")
-    _expect_sorted(numbers.operand_batching_dims, operand.rank, "operand_batching_dims")
-    dropped = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
-    expect_axes(dropped, operand.rank, "collapsed and batching dimensions")
-    expect_axes((*numbers.start_index_map, *numbers.operand_batching_dims), operand.rank, "start_index_map")
-    _expect_batching(operand, numbers.operand_batching_dims, indices, numbers.start_indices_batching_dims,
-                     numbers.index_vector_dim)  # fmt: skip
+    batch, dropped = _indexed(operand, indices, numbers, _GATHER)
     for axis in dropped:
         expect(sizes[axis] <= 1, f"expected slice size 1 in dimension {axis}, which is dropped, found {sizes[axis]}")
     offset = [size for axis, size in enumerate(sizes) if axis not in dropped]
@@ -117,15 +136,7 @@ def _scatter(query: Query) -> Shape:
         for shape in others[1:]:
             fits = shape.dimensions == others[0].dimensions
             expect(fits, f"expected operands of equal dimensions, found {others[0]} and {shape}")
-    batch = _index_sizes(indices, numbers.index_vector_dim, len(numbers.scatter_dims_to_operand_dims))
-    _expect_sorted(numbers.inserted_window_dims, operand.rank, "inserted_window_dims")
-    _expect_sorted(numbers.input_batching_dims, operand.rank, "input_batching_dims")
-    dropped = (*numbers.inserted_window_dims, *numbers.input_batching_dims)
-    expect_axes(dropped, operand.rank, "inserted and batching dimensions")
-    expect_axes((*numbers.scatter_dims_to_operand_dims, *numbers.input_batching_dims), operand.rank,
-                "scatter_dims_to_operand_dims")  # fmt: skip
-    _expect_batching(operand, numbers.input_batching_dims, indices, numbers.scatter_indices_batching_dims,
-                     numbers.index_vector_dim)  # fmt: skip
+    batch, dropped = _indexed(operand, indices, numbers, _SCATTER)
     _expect_updates(operand, updates[0], numbers.update_window_dims, dropped, batch)
     expect_reducer(query.called[0], updates, [array_shape(shape.element_type) for shape in operands], "combiner")
     return one_or_tuple(operands)
