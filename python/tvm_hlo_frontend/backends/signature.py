@@ -99,8 +99,12 @@ def signature_of(mod: Any) -> Signature:
     ValueError
         If the module was not made by `from_hlo`.
     """
+    return Signature.from_json(attribute_of_main(mod, "hlo.signature"))
+
+
+def attribute_of_main(mod: Any, name: str) -> str:
+    """Text that `from_hlo` has put into a module; ValueError if there is none."""
     attributes = mod["main"].attrs
-    text = None if attributes is None or "hlo.signature" not in attributes else attributes["hlo.signature"]
-    if text is None:
-        raise ValueError("the module has no hlo.signature: it was not made by tvm_hlo_frontend.from_hlo")
-    return Signature.from_json(str(text))
+    if attributes is None or name not in attributes:
+        raise ValueError(f"the module has no {name}: it was not made by tvm_hlo_frontend.from_hlo")
+    return str(attributes[name])

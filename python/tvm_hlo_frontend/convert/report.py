@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..analysis.symbolic import free_symbols, may_be_symbolic
+from ..backends.signature import attribute_of_main
 from ..errors import Refusal
 from ..hlo.ir.builder import callees_of
 from ..hlo.ir.module import HloModule
@@ -88,10 +89,7 @@ def report_of(mod: Any) -> ConversionReport:
     ValueError
         If the module was not made by `from_hlo`.
     """
-    attributes = mod["main"].attrs
-    if attributes is None or "hlo.report" not in attributes:
-        raise ValueError("the module has no hlo.report: it was not made by tvm_hlo_frontend.from_hlo")
-    data = json.loads(str(attributes["hlo.report"]))
+    data = json.loads(attribute_of_main(mod, "hlo.report"))
     return ConversionReport(data["name"], data["converted"], tuple(data["host_functions"]), tuple(data["notes"]))
 
 
