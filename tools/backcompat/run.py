@@ -43,7 +43,7 @@ def run_saved(saved: SavedModule, announce: Announce = silent) -> Outcome:
     ----------
     saved : SavedModule
     announce : callable
-        Told the name of every stage before it starts, so that a crash can be blamed on it.
+        As for `run_stages`.
     """
     outcome = run_stages(
         saved.name, saved.family, STATUS_OF_STAGE, lambda enter: verdict_on(faults_of(saved, enter)), announce, explain

@@ -40,7 +40,7 @@ def run_harness(
     harness : Harness
         Of `load_harnesses`.
     announce : callable
-        Told the name of every stage before it starts, so that a crash can be blamed on it.
+        As for `run_stages`.
     plain : bool or str
         As in `compare.run_tvm`: True and ``"vm"`` stand for unmodified `relay.build` and `relay.vm.compile`; then
         conversion and build are part of the stage run.

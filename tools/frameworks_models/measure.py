@@ -35,7 +35,7 @@ def outcome_of(model: Model, dialect: str | None, announce: Announce) -> Outcome
     dialect : str or None
         As for `from_hlo`.
     announce : callable
-        Told the name of every stage before it starts, so that a crash can be blamed on it.
+        As for `run_stages`.
     """
     data: dict[str, Any] = {}
 

@@ -16,28 +16,15 @@ ONES, ONES_3D = [1, 1, 1, 1], [1, 1, 1, 1, 1]
 def convolutions() -> list[Case]:
     same: dict[str, Any] = {"strides": [1, 2, 2, 1], "padding": "SAME"}
     plain: dict[str, Any] = {"strides": ONES, "padding": "SAME"}
+    valid: dict[str, Any] = {"strides": ONES_3D, "padding": "VALID"}
     return [
         op_case("Conv", f(2, 6, 6, 3), f(3, 3, 3, 4), strides=ONES, padding="SAME"),
         op_case("Conv2D", f(2, 6, 6, 3), f(3, 3, 3, 4), **same),
         op_case("Conv2DBackpropFilter", f(2, 6, 6, 3), ints(3, 3, 3, 4), f(2, 3, 3, 4), **same),
         op_case("Conv2DBackpropInput", ints(2, 6, 6, 3), f(3, 3, 3, 4), f(2, 3, 3, 4), **same),
-        op_case("Conv3D", f(1, 4, 4, 4, 2), f(2, 2, 2, 2, 3), strides=ONES_3D, padding="VALID"),
-        op_case(
-            "Conv3DBackpropFilterV2",
-            f(1, 4, 4, 4, 2),
-            ints(2, 2, 2, 2, 3),
-            f(1, 3, 3, 3, 3),
-            strides=ONES_3D,
-            padding="VALID",
-        ),
-        op_case(
-            "Conv3DBackpropInputV2",
-            ints(1, 4, 4, 4, 2),
-            f(2, 2, 2, 2, 3),
-            f(1, 3, 3, 3, 3),
-            strides=ONES_3D,
-            padding="VALID",
-        ),
+        op_case("Conv3D", f(1, 4, 4, 4, 2), f(2, 2, 2, 2, 3), **valid),
+        op_case("Conv3DBackpropFilterV2", f(1, 4, 4, 4, 2), ints(2, 2, 2, 2, 3), f(1, 3, 3, 3, 3), **valid),
+        op_case("Conv3DBackpropInputV2", ints(1, 4, 4, 4, 2), f(2, 2, 2, 2, 3), f(1, 3, 3, 3, 3), **valid),
         op_case("DepthwiseConv2dNative", f(2, 6, 6, 3), f(3, 3, 3, 2), **plain),
         op_case("DepthwiseConv2dNativeBackpropFilter", f(2, 6, 6, 3), ints(3, 3, 3, 2), f(2, 6, 6, 6), **plain),
         op_case("DepthwiseConv2dNativeBackpropInput", ints(2, 6, 6, 3), f(3, 3, 3, 2), f(2, 6, 6, 6), **plain),

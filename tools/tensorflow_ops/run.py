@@ -41,7 +41,7 @@ def run_case(case: Case, announce: Announce = silent) -> Outcome:
     ----------
     case : Case
     announce : callable
-        Told the name of every stage before it starts, so that a crash can be blamed on it.
+        As for `run_stages`.
     """
     return run_stages(case.op, "", STATUS_OF_STAGE, lambda enter: judged(case, enter), announce, explain)
 

@@ -15,6 +15,7 @@ import tvm
 from tools import public_names
 
 import tvm_hlo_frontend
+from tests.support.processes import run_script
 from tvm_hlo_frontend import Refusal, UnsupportedHloError, from_hlo
 from tvm_hlo_frontend.deprecated import RENAMED
 
@@ -90,7 +91,7 @@ assert "tvm" not in sys.modules
 from tvm_hlo_frontend.extend import kernel, tir
 assert tir.const(1, "int32").value == 1 and "tvm" in sys.modules
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = run_script(program)
     assert done.returncode == 0, done.stderr
 
 

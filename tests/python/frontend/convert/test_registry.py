@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 import tvm_hlo_frontend
+from tests.support.processes import run_script
 from tvm_hlo_frontend import RegistryError, converter, custom_call_converter
 from tvm_hlo_frontend.convert import table as converters
 from tvm_hlo_frontend.convert.rules import ConverterTable
@@ -59,7 +57,7 @@ def test_duplicate_is_refused():
 
 
 def test_what_is_built_in_is_refused_at_once_and_harms_nothing():
-    done = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=False)
+    done = run_script(FIRST)
     assert done.returncode == 0, (done.stdout, done.stderr)
     refused = done.stdout.splitlines()
     assert refused[0].startswith("'negate' already has the converter convert_unary of tvm_hlo_frontend.convert.ops")

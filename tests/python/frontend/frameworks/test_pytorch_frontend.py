@@ -12,6 +12,7 @@ import pytest
 
 import tvm_hlo_frontend
 from tests.support.dialect_marks import relay_only
+from tests.support.processes import run_without
 from tvm_hlo_frontend.backends.select import mod_and_params, parameter_names
 from tvm_hlo_frontend.errors import LoweringError, SignatureError
 from tvm_hlo_frontend.frameworks.lowered import parameter_shapes
@@ -318,23 +319,17 @@ def test_refused_instructions_name_the_operator_and_the_line_of_python(tmp_path)
 
 
 def test_lowering_needs_no_tvm():
-    script = (
-        "import sys; sys.modules['tvm'] = None\n"
-        "import torch\n"
-        "from tvm_hlo_frontend.frameworks.pytorch import lower_pytorch\n"
+    program = (
+        "import torch\nfrom tvm_hlo_frontend.frameworks.pytorch import lower_pytorch\n"
         "print(lower_pytorch(torch.nn.Linear(4, 3), torch.ones(2, 4)).input_names)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = run_without("tvm", program)
     assert done.stdout.strip() == "('weight', 'bias', 'input')", done.stderr
 
 
 def test_without_torch_says_what_to_install():
-    script = (
-        "import sys; sys.modules['torch'] = None\n"
-        "from tvm_hlo_frontend.frameworks.pytorch import lower_pytorch\n"
-        "lower_pytorch(None)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    program = "from tvm_hlo_frontend.frameworks.pytorch import lower_pytorch\nlower_pytorch(None)"
+    done = run_without("torch", program)
     assert "PyTorch is not installed: pip install tvm_hlo_frontend[torch,jax]" in done.stderr
 
 
