@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 
 from tools.models import detection as detection_model
 from tools.models import flax_models, jax_programs, pytorch_models, quantized_models
 from tools.models.library import keras_model, model_named
-from tools.models.types import Model, ModelInstance
+from tools.models.types import Model, built_once
 
-
-def _model(
-    name: str, framework: str, make: Callable[[], ModelInstance], small: bool = False, loops: bool = False
-) -> Model:
-    return Model(name, framework, functools.cache(make), small, loops)
+# most of these take minutes to build
+_model = functools.partial(built_once, small=False)
 
 
 def _torchvision(title: str, name: str, segmentation: bool = False) -> Model:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tools.models import jax_models
-from tools.models.types import SEED, Model, ModelInstance
+from tools.models.types import SEED, Model, ModelInstance, built_once
 from tvm_hlo_frontend.frameworks.jax import lower_jax
 from tvm_hlo_frontend.frameworks.tensorflow import lower_tensorflow
 
@@ -178,26 +178,20 @@ def keras_lstm() -> ModelInstance:
     return ModelInstance(lowered, [inputs], [others], lambda x: [model(x, training=False).numpy()])
 
 
-def _model(
-    name: str, framework: str, make: Callable[[], ModelInstance], small: bool = True, loops: bool = False
-) -> Model:
-    return Model(name, framework, functools.cache(make), small, loops)
-
-
 MODELS = (
-    _model("MLP", "jax", jax_mlp),
-    _model("CNN", "flax", flax_cnn),
-    _model("ViT", "jax", jax_models.vit),
-    _model("BERT", "jax", jax_models.bert),
-    _model("GPT-2", "jax", jax_models.gpt2),
-    _model("GRU scan", "jax", jax_models.scanned_gru, loops=True),
-    _model("MLP gradient", "jax", jax_models.mlp_gradient),
-    _model("GP", "jax", jax_models.gaussian_process),
-    _model("GP opcodes", "jax", functools.partial(jax_models.gaussian_process, ("tpu",))),
-    _model("NMS", "jax", jax_models.padded_nms, loops=True),
-    _model("LSTM", "keras", keras_lstm, loops=True),
-    _model("MobileNetV2", "keras", functools.partial(keras_model, "MobileNetV2"), small=False),
-    _model("ResNet50", "keras", functools.partial(keras_model, "ResNet50"), small=False),
+    built_once("MLP", "jax", jax_mlp),
+    built_once("CNN", "flax", flax_cnn),
+    built_once("ViT", "jax", jax_models.vit),
+    built_once("BERT", "jax", jax_models.bert),
+    built_once("GPT-2", "jax", jax_models.gpt2),
+    built_once("GRU scan", "jax", jax_models.scanned_gru, loops=True),
+    built_once("MLP gradient", "jax", jax_models.mlp_gradient),
+    built_once("GP", "jax", jax_models.gaussian_process),
+    built_once("GP opcodes", "jax", functools.partial(jax_models.gaussian_process, ("tpu",))),
+    built_once("NMS", "jax", jax_models.padded_nms, loops=True),
+    built_once("LSTM", "keras", keras_lstm, loops=True),
+    built_once("MobileNetV2", "keras", functools.partial(keras_model, "MobileNetV2"), small=False),
+    built_once("ResNet50", "keras", functools.partial(keras_model, "ResNet50"), small=False),
 )
 
 # one of each kind, which the demo shows in two minutes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -60,3 +61,10 @@ class Model:
     make: Callable[[], ModelInstance]
     small: bool
     loops: bool
+
+
+def built_once(
+    name: str, framework: str, make: Callable[[], ModelInstance], small: bool = True, loops: bool = False
+) -> Model:
+    """Model that `make` builds when it is first asked for."""
+    return Model(name, framework, functools.cache(make), small, loops)
