@@ -52,8 +52,8 @@ RULES = (
         ),
         Break(
             "random_bits._expand",
-            'generate = _threefry_bits if attributes.algorithm == "RNG_THREE_FRY" else _philox_bits',
-            'generate = _philox_bits if attributes.algorithm == "RNG_PHILOX" else _threefry_bits',
+            'generate = _threefry_bits if algorithm == "RNG_THREE_FRY" else _philox_bits',
+            'generate = _philox_bits if algorithm == "RNG_PHILOX" else _threefry_bits',
             bits("RNG_DEFAULT-2-u32"),
         ),
     )),

@@ -31,8 +31,9 @@ RULES = (
     Rule(37, "transpose: result dimension i is operand dimension permutation[i], not the other way round", (
         Break(
             "convert_transpose",
-            "return ctx.dialect.transpose(operand, instruction.attributes.dimensions)",
-            "return ctx.dialect.transpose(operand, np.argsort(instruction.attributes.dimensions).tolist())",
+            "return ctx.dialect.transpose(operand, instruction.attributes_as(DimensionsAttributes).dimensions)",
+            "permutation = np.argsort(instruction.attributes_as(DimensionsAttributes).dimensions)\n"
+            "    return ctx.dialect.transpose(operand, permutation.tolist())",
             case("rule_37 transpose of a cube"),
         ),
     )),
@@ -79,8 +80,8 @@ RULES = (
     Rule(41, "reverse takes several dimensions", (
         Break(
             "convert_reverse",
-            "return ctx.dialect.reverse(operand, instruction.attributes.dimensions)",
-            "return ctx.dialect.reverse(operand, instruction.attributes.dimensions[:1])",
+            "return ctx.dialect.reverse(operand, instruction.attributes_as(DimensionsAttributes).dimensions)",
+            "return ctx.dialect.reverse(operand, instruction.attributes_as(DimensionsAttributes).dimensions[:1])",
             case("rule_41 reverse"),
         ),
     )),

@@ -116,7 +116,7 @@ RULES = (
     Rule(85, "arguments are parameters by number; unused ones stay", (
         Break(
             "HloComputation.parameters",
-            "        return tuple(sorted(found, key=lambda i: i.attributes.number))",
+            "        return tuple(sorted(found, key=lambda i: i.attributes_as(ParameterAttributes).number))",
             "        return tuple(found)",
             structure("test_rule_85_arguments_are_parameters_by_number"),
         ),

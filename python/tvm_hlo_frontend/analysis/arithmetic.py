@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..hlo.ir.attributes import ConstantAttributes
 from ..hlo.ir.module import HloComputation, HloInstruction
 from .fusible import MOVEMENT, is_fusible
 
@@ -53,7 +54,7 @@ def _leaves(
 
 
 def _constant_key(instruction: HloInstruction) -> object:
-    literal = np.asarray(instruction.attributes.literal)  # type: ignore[union-attr]
+    literal = np.asarray(instruction.attributes_as(ConstantAttributes).literal)
     first = literal.reshape(-1)[:1]
     if literal.size and (literal == first).all():
         return ("splat", literal.dtype, first.tobytes())
@@ -76,6 +77,5 @@ def _is_special_constant(instruction: HloInstruction) -> bool:
     """Zero, infinity or NaN anywhere in it: TVM folds x * 0 and x + 0 whatever x is."""
     if instruction.opcode != "constant":
         return False
-    literal = instruction.attributes.literal  # type: ignore[union-attr]
-    values = np.asarray(literal, np.float64)
+    values = np.asarray(instruction.attributes_as(ConstantAttributes).literal, np.float64)
     return bool(((values == 0) | ~np.isfinite(values)).any())

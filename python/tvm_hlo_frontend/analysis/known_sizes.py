@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from ..errors import HloVerificationError
+from ..hlo.ir.attributes import DimensionsAttributes
 from ..hlo.ir.module import HloComputation, HloInstruction
 from ..hlo.ir.shape import Dimension, Shape, Symbol, array_shape
 from ..hlo.shape_inference import infer_shape
@@ -29,8 +29,7 @@ def at_bounds(shape: Shape) -> Shape:
 
 def sets_full_size(instruction: HloInstruction) -> bool:
     """Whether a set-dimension-size sets a constant that is the size already."""
-    attributes: Any = instruction.attributes
-    (dimension,) = attributes.dimensions
+    (dimension,) = instruction.attributes_as(DimensionsAttributes).dimensions
     operand, size = instruction.operands
     return known_integer(size) == at_bounds(operand.shape).dimensions[dimension]
 
@@ -64,7 +63,8 @@ def _followed(
         return _given(declared, operands[0].shape.element_count, operands[1:])
     if opcode == "broadcast":
         dimensions: list[Dimension] = list(declared.dimensions)
-        for size, axis in zip(operands[0].shape.dimensions, attributes.dimensions):  # type: ignore[union-attr]
+        axes = instruction.attributes_as(DimensionsAttributes).dimensions
+        for size, axis in zip(operands[0].shape.dimensions, axes):
             dimensions[axis] = size
         return array_shape(declared.element_type, dimensions)
     try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from ..hlo.ir.attributes import ScanAttributes
 from ..hlo.ir.module import HloInstruction
 from .scalar_body import scalar_body
 from .scalar_expression import ScalarExpression
@@ -32,7 +32,7 @@ class ElementwiseScan:
 def match_elementwise_scan(instruction: HloInstruction) -> ElementwiseScan | None:
     """What a `scan` does to every element; None if slices and carries are not all of one shape, there is nothing to
     scan, or the body does more than element-wise arithmetic."""
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes_as(ScanAttributes)
     (computation,) = instruction.called_computations
     axis, count = attributes.dimension, len(instruction.operands) - attributes.num_carries
     root = computation.root.shape

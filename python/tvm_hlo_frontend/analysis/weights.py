@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from ..hlo.ir.attributes import ConvolutionAttributes, DotAttributes, ParameterAttributes
 from ..hlo.ir.module import HloInstruction, HloModule
@@ -29,7 +28,7 @@ def products_per_sum(module: HloModule) -> dict[int, int]:
     origin: dict[HloInstruction, int] = {}
     found: dict[int, int] = {}
     for instruction in module.entry.instructions:
-        attributes: Any = instruction.attributes
+        attributes = instruction.attributes
         if isinstance(attributes, ParameterAttributes):
             origin[instruction] = attributes.number
         elif instruction.opcode in _CARRIED and instruction.operands[0] in origin:
@@ -49,9 +48,9 @@ def _weight(contraction: HloInstruction, origin: dict[HloInstruction, int]) -> i
 
 
 def _products(contraction: HloInstruction) -> int:
-    attributes: Any = contraction.attributes
+    attributes = contraction.attributes
     first, second = (operand.shape for operand in contraction.operands[:2])
     if isinstance(attributes, DotAttributes):
         return math.prod(first.sizes[axis] for axis in attributes.dimension_numbers.lhs_contracting)
-    features = second.sizes[attributes.dimension_numbers.kernel_output_feature]
+    features = second.sizes[contraction.attributes_as(ConvolutionAttributes).dimension_numbers.kernel_output_feature]
     return second.element_count // max(features, 1)

@@ -11,6 +11,7 @@ from ..analysis.arithmetic import exact_arithmetic
 from ..analysis.fusion import fusion_boundaries
 from ..backends.values import Tensor, Value, flatten, is_value, unflatten
 from ..errors import ConversionError, Refusal, UnsupportedInstruction
+from ..hlo.ir.attributes import CustomCallAttributes, ParameterAttributes
 from ..hlo.ir.module import HloComputation, HloInstruction
 from ..hlo.ir.shape import Shape
 from ..hlo.opcodes import CUSTOM_CALL_PREFIX
@@ -28,7 +29,7 @@ def convert_computation(ctx: ConversionContext, computation: HloComputation, arg
     values: dict[HloInstruction, Value] = {}
     for instruction in computation.instructions:
         if instruction.opcode == "parameter":
-            value = arguments[instruction.attributes.number]  # type: ignore[union-attr]
+            value = arguments[instruction.attributes_as(ParameterAttributes).number]
         else:
             value = convert_instruction(ctx, computation, instruction, [values[o] for o in instruction.operands])
             if instruction in boundaries and isinstance(value, Tensor):
@@ -106,7 +107,7 @@ def has_no_elements(shape: Shape) -> bool:
 def converter_key(instruction: HloInstruction) -> str:
     """Key of the registry for an instruction."""
     if instruction.opcode == "custom-call":
-        return CUSTOM_CALL_PREFIX + instruction.attributes.target  # type: ignore[union-attr]
+        return CUSTOM_CALL_PREFIX + instruction.attributes_as(CustomCallAttributes).target
     return instruction.opcode
 
 
@@ -114,7 +115,7 @@ def refusal_of(computation: HloComputation, instruction: HloInstruction, reason:
     """Refusal of one instruction, with where it came from."""
     opcode = instruction.opcode
     if opcode == "custom-call":
-        opcode = f"custom-call({instruction.attributes.target})"  # type: ignore[union-attr]
+        opcode = f"custom-call({instruction.attributes_as(CustomCallAttributes).target})"
     return Refusal(instruction.name, opcode, computation.name, reason, str(instruction.metadata))
 
 

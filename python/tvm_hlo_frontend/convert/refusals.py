@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
+from ..hlo.ir.attributes import CustomCallAttributes
 from ..hlo.ir.module import HloInstruction
 from ..rewrites.expansions.annotations import ANNOTATIONS
 
@@ -70,7 +70,7 @@ def missing_reason(instruction: HloInstruction) -> str:
     """Why an instruction without a converter is refused."""
     if instruction.opcode != "custom-call":
         return REFUSED_OPCODES.get(instruction.opcode, "no converter is registered for this opcode")
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes_as(CustomCallAttributes)
     known = refused_target(attributes.target)
     if known is not None:
         return known

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import Any
 
-from ..hlo.ir.attributes import CustomCallAttributes, TupleIndexAttributes
+from ..hlo.ir.attributes import (
+    ConvolutionAttributes,
+    CustomCallAttributes,
+    DimensionsAttributes,
+    TupleIndexAttributes,
+    WindowAttributes,
+)
 from ..hlo.ir.module import HloComputation, HloInstruction, HloModule
 from ..hlo.text.printer import instruction_to_text
 from .elements import Cluster, Node
@@ -91,7 +96,7 @@ def _title(members: Sequence[HloInstruction]) -> str:
 
 def _features(instruction: HloInstruction) -> list[str]:
     """What else is worth knowing of an instruction at a glance."""
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes
     features = []
     if instruction.opcode == "parameter":
         features.append(instruction.name)
@@ -101,11 +106,11 @@ def _features(instruction: HloInstruction) -> list[str]:
         features.append(f"element {attributes.index}")
     if isinstance(attributes, CustomCallAttributes):
         features.append(attributes.target)
-    if hasattr(attributes, "window"):
+    if isinstance(attributes, (ConvolutionAttributes, WindowAttributes)):
         dimensions = attributes.window.dimensions
         sizes, strides = ("×".join(str(getattr(d, name)) for d in dimensions) for name in ("size", "stride"))
         features.append(f"window {sizes}, stride {strides}" if dimensions else "no window")
-    if kind_of_opcode(instruction.opcode) == "reduction" and hasattr(attributes, "dimensions"):
+    if kind_of_opcode(instruction.opcode) == "reduction" and isinstance(attributes, DimensionsAttributes):
         features.append(f"over {list(attributes.dimensions)}")
     if instruction.called_computations:
         features.append("calls " + ", ".join(dict.fromkeys(c.name for c in instruction.called_computations)))

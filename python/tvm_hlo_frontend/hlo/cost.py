@@ -14,7 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from .ir.attributes import Window
+from .ir.attributes import (
+    ConvolutionAttributes,
+    DotAttributes,
+    FftAttributes,
+    RaggedDotAttributes,
+    SortAttributes,
+    Window,
+    WindowAttributes,
+)
 from .ir.module import HloComputation, HloInstruction, HloModule
 from .ir.shape import Shape
 from .opcodes import ROWS
@@ -167,7 +175,8 @@ def elements(shape: Shape) -> int:
 
 def dot_flops(instruction: HloInstruction) -> int:
     """dot, ragged-dot: 2 · elements of the result · size of the contracting dimensions."""
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes
+    assert isinstance(attributes, (DotAttributes, RaggedDotAttributes))
     lhs = instruction.operands[0].shape
     contracted = [lhs.dimensions[axis] for axis in attributes.dimension_numbers.lhs_contracting]
     return 2 * elements(instruction.shape) * elements(Shape(lhs.element_type, tuple(contracted)))
@@ -176,7 +185,7 @@ def dot_flops(instruction: HloInstruction) -> int:
 def convolution_flops(instruction: HloInstruction) -> int:
     """convolution: 2 · batch · output features · input features per group · Π over the spatial dimensions of the number
     of (output element, window element) pairs that meet an input element and no padding or hole."""
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes_as(ConvolutionAttributes)
     numbers, window = attributes.dimension_numbers, attributes.window
     image, kernel = (operand.shape for operand in instruction.operands)
     batch = instruction.shape.dimensions[numbers.output_batch]
@@ -211,7 +220,7 @@ def valid_positions(window: Window, sizes: list[Any], results: list[Any]) -> lis
 
 def fft_flops(instruction: HloInstruction) -> int:
     """fft: 5 · n · log2(n) per complex transform of n elements, half as much per real one."""
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes_as(FftAttributes)
     points = math.prod(attributes.length)
     real = attributes.type in ("RFFT", "IRFFT")
     lines = instruction.operands[0] if attributes.type == "RFFT" else instruction
@@ -250,8 +259,7 @@ def _selections(instruction: HloInstruction) -> list[int]:
 
 
 def _window_size(instruction: HloInstruction) -> int:
-    attributes: Any = instruction.attributes
-    return math.prod(dimension.size for dimension in attributes.window.dimensions)
+    return math.prod(dimension.size for dimension in instruction.attributes_as(WindowAttributes).window.dimensions)
 
 
 def _updates(instruction: HloInstruction) -> list[int]:
@@ -262,8 +270,8 @@ def _updates(instruction: HloInstruction) -> list[int]:
 def _comparisons(instruction: HloInstruction) -> list[int]:
     """sort: ceil(log2(n)) per element, for n elements along the sorted dimension."""
     shape = instruction.operands[0].shape
-    attributes: Any = instruction.attributes
-    length = elements(Shape(shape.element_type, (shape.dimensions[attributes.dimension],)))
+    axis = instruction.attributes_as(SortAttributes).dimension
+    length = elements(Shape(shape.element_type, (shape.dimensions[axis],)))
     return [elements(shape) * math.ceil(math.log2(max(length, 1)))]
 
 

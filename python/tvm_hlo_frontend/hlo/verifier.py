@@ -68,11 +68,11 @@ def _check_computation(computation: HloComputation, known: set[HloComputation], 
             f"computation {computation.name}: its root {computation.root.name} is not among its instructions"
         )
     for position, parameter in enumerate(computation.parameters):
-        assert isinstance(parameter.attributes, ParameterAttributes)
-        if parameter.attributes.number != position:
+        number = parameter.attributes_as(ParameterAttributes).number
+        if number != position:
             raise HloVerificationError(
                 f"{parameter.name}: expected parameter numbers 0, 1, … in computation {computation.name}, found "
-                f"{parameter.attributes.number} at {position}"
+                f"{number} at {position}"
             )
 
 

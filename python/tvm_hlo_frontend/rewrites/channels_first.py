@@ -137,8 +137,7 @@ def _transpose(builder: RewriteBuilder, value: HloInstruction, permutation: Perm
 
 def _permuted_broadcast(builder: RewriteBuilder, value: HloInstruction, permutation: Permutation) -> HloInstruction:
     (operand,) = value.operands
-    assert isinstance(value.attributes, DimensionsAttributes)
-    dimensions = tuple(permutation.index(axis) for axis in value.attributes.dimensions)
+    dimensions = tuple(permutation.index(axis) for axis in value.attributes_as(DimensionsAttributes).dimensions)
     order = tuple(sorted(range(len(dimensions)), key=lambda i: dimensions[i]))
     if order != tuple(range(len(dimensions))):
         operand = _transpose(builder, operand, order)
@@ -148,21 +147,21 @@ def _permuted_broadcast(builder: RewriteBuilder, value: HloInstruction, permutat
 
 
 def _permuted_constant(builder: RewriteBuilder, value: HloInstruction, permutation: Permutation) -> HloInstruction:
-    assert isinstance(value.attributes, ConstantAttributes) and not isinstance(value.attributes.literal, tuple)
-    literal = value.attributes.literal.transpose(permutation).copy()
-    shape = _permuted_shape(value.shape, permutation)
-    return builder.add("constant", (), shape, ConstantAttributes(literal), metadata=value.metadata)
+    literal = value.attributes_as(ConstantAttributes).literal
+    assert not isinstance(literal, tuple)
+    attributes = ConstantAttributes(literal.transpose(permutation).copy())
+    return builder.add("constant", (), _permuted_shape(value.shape, permutation), attributes, metadata=value.metadata)
 
 
 def _permuted_iota(builder: RewriteBuilder, value: HloInstruction, permutation: Permutation) -> HloInstruction:
-    assert isinstance(value.attributes, DimensionsAttributes)
-    attributes = DimensionsAttributes(tuple(permutation.index(axis) for axis in value.attributes.dimensions))
+    dimensions = value.attributes_as(DimensionsAttributes).dimensions
+    attributes = DimensionsAttributes(tuple(permutation.index(axis) for axis in dimensions))
     return builder.add("iota", (), _permuted_shape(value.shape, permutation), attributes, metadata=value.metadata)
 
 
 def _permuted_transpose(builder: RewriteBuilder, value: HloInstruction, permutation: Permutation) -> HloInstruction:
-    assert isinstance(value.attributes, DimensionsAttributes)
-    composed = tuple(value.attributes.dimensions[axis] for axis in permutation)
+    dimensions = value.attributes_as(DimensionsAttributes).dimensions
+    composed = tuple(dimensions[axis] for axis in permutation)
     (operand,) = value.operands
     return operand if composed == tuple(range(len(composed))) else _transpose(builder, operand, composed)
 
@@ -183,8 +182,7 @@ Rule = Callable[[_Rewriter, RewriteBuilder, HloInstruction, "tuple[HloInstructio
 def _convolution(
     rewriter: _Rewriter, builder: RewriteBuilder, old: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
-    attributes = old.attributes
-    assert isinstance(attributes, ConvolutionAttributes)
+    attributes = old.attributes_as(ConvolutionAttributes)
     numbers, wanted = attributes.dimension_numbers, _channels_first(old.shape.rank)
     if numbers == wanted:
         return None
@@ -257,8 +255,7 @@ def _reduce(
     permutation = rewriter.permutation_of([value])
     if permutation is None:
         return None
-    assert isinstance(old.attributes, DimensionsAttributes)
-    dropped = old.attributes.dimensions
+    dropped = old.attributes_as(DimensionsAttributes).dimensions
     attributes = DimensionsAttributes(tuple(sorted(permutation.index(axis) for axis in dropped)))
     kept = [axis for axis in range(len(permutation)) if axis not in dropped]
     remaining = tuple(kept.index(axis) for axis in permutation if axis not in dropped)
@@ -272,8 +269,7 @@ def _transposed(
     (value,) = operands
     if value not in rewriter.twins:
         return None
-    assert isinstance(old.attributes, DimensionsAttributes)
-    return rewriter.permuted(builder, value, old.attributes.dimensions)
+    return rewriter.permuted(builder, value, old.attributes_as(DimensionsAttributes).dimensions)
 
 
 # what stands between convolutions; of all that moves elements only that which is as cheap with channels first

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ..hlo.ir.attributes import CustomCallAttributes
 from ..hlo.ir.builder import RewriteBuilder, transform
 from ..hlo.ir.module import HloInstruction, HloModule
 from ..hlo.opcodes import CUSTOM_CALL_PREFIX
@@ -98,7 +99,7 @@ def found(expansions: Expansions, converted: frozenset[str], instruction: HloIns
     """The expansion that takes an instruction, if there is one; never of custom-calls to a target in `converted`."""
     expansion = expansions.get(instruction.opcode)
     if instruction.opcode == "custom-call":
-        target = instruction.attributes.target  # type: ignore[union-attr]
+        target = instruction.attributes_as(CustomCallAttributes).target
         if target in converted:
             return None
         expansion = expansions.get(CUSTOM_CALL_PREFIX + target, expansion)

@@ -4,11 +4,10 @@ that a conditional always takes (rules 45, 90)."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..analysis.known_integers import known_integer
 from ..analysis.known_sizes import known_shape
-from ..hlo.ir.attributes import SliceAttributes, TupleIndexAttributes
+from ..hlo.ir.attributes import DimensionsAttributes, SliceAttributes, TupleIndexAttributes
 from ..hlo.ir.builder import RewriteBuilder, clone, transform
 from ..hlo.ir.module import HloInstruction, HloModule
 from ..hlo.ir.shape import Symbol, array_shape
@@ -33,7 +32,7 @@ def _settle(
     in_place = body_in_place(builder, instruction, operands)
     if in_place is not None:
         return in_place
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes
     if isinstance(attributes, TupleIndexAttributes) and operands[0].opcode == "tuple":
         return operands[0].operands[attributes.index]
     if instruction.shape.is_static or not all(operand.shape.is_static for operand in operands):
@@ -51,8 +50,7 @@ def _cut(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
     """The elements within the size that is set, where that is known; what lies behind it has no values."""
-    attributes: Any = instruction.attributes
-    (dimension,), (operand, wanted) = attributes.dimensions, operands
+    (dimension,), (operand, wanted) = instruction.attributes_as(DimensionsAttributes).dimensions, operands
     size, limits = known_integer(wanted), list(operand.shape.sizes)
     if size is None or not 0 <= size <= limits[dimension]:
         return None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...backends.values import Tensor, Value, flatten
+from ...hlo.ir.attributes import CollectiveAttributes
 from ...hlo.ir.module import HloInstruction
 from ...hlo.shape_inference.collectives import is_in_place
 from ..context import ConversionContext
@@ -17,7 +16,7 @@ MORE_DEVICES = "it communicates between several devices; lower the program for a
 
 def require_one_device(ctx: ConversionContext, instruction: HloInstruction) -> None:
     """Refuse a collective whose groups hold more than one device, or whose result is larger than its operand."""
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes_as(CollectiveAttributes)
     pairs = attributes.source_target_pairs
     if any(len(group) > 1 for group in attributes.replica_groups) or any(pair != (0, 0) for pair in pairs):
         ctx.refuse(MORE_DEVICES)
@@ -70,7 +69,7 @@ def convert_collective_permute(ctx: ConversionContext, instruction: HloInstructi
 
 def permuted(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """What device 0 receives."""
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes_as(CollectiveAttributes)
     if (0, 0) in attributes.source_target_pairs:
         return operand
     zero = ctx.scalar(0, operand.element_type)

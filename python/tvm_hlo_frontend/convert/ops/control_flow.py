@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ...analysis.loops import ElementwiseLoop, match_elementwise_loop
 from ...analysis.scans import match_elementwise_scan
 from ...analysis.trips import known_trips
 from ...backends.values import Tensor, Value, flatten, unflatten
+from ...hlo.ir.attributes import ScanAttributes
 from ...hlo.ir.module import HloComputation, HloInstruction
 from ...hlo.ir.shape import Shape
 from ...kernels.spec import KernelSpec
@@ -103,7 +103,7 @@ def convert_scan(ctx: ConversionContext, instruction: HloInstruction, *operands:
     matched = match_elementwise_scan(instruction)
     if matched is None:
         ctx.refuse("its shapes are not static; give the program static shapes")
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes_as(ScanAttributes)
     count = len(operands) - attributes.num_carries
     shapes = instruction.shape.arrays()
     array, one = (matched.outer, matched.steps, matched.inner), (matched.outer, matched.inner)

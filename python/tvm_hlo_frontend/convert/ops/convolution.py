@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...backends.values import Tensor
-from ...hlo.ir.attributes import Window
+from ...hlo.ir.attributes import ConvolutionAttributes, Window
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import BY_NAME, Dimension, Shape
 from ...kernels.dtypes import TVM_DTYPES
@@ -70,7 +70,7 @@ def convert_convolution(ctx: ConversionContext, instruction: HloInstruction, lhs
     if 0 in (*shape.sizes, *lhs.shape.sizes, *rhs.shape.sizes):
         return zeros(ctx, shape)
     convolution = channels_first(ctx, instruction, lhs, rhs)
-    numbers: Any = instruction.attributes.dimension_numbers  # type: ignore[union-attr]
+    numbers = instruction.attributes_as(ConvolutionAttributes).dimension_numbers
     produced = [numbers.output_batch, numbers.output_feature, *numbers.output_spatial]
     back = [produced.index(axis) for axis in range(shape.rank)]
     return ctx.dialect.transpose(choose(convolution)(ctx, convolution), back)
@@ -78,7 +78,7 @@ def convert_convolution(ctx: ConversionContext, instruction: HloInstruction, lhs
 
 def channels_first(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, rhs: Tensor) -> ChannelsFirst:
     """The instruction with its layouts, reversals and batch groups resolved."""
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes_as(ConvolutionAttributes)
     numbers, window = attributes.dimension_numbers, attributes.window
     sizes = instruction.shape.sizes
     data = ctx.dialect.transpose(lhs, (numbers.input_batch, numbers.input_feature, *numbers.input_spatial))

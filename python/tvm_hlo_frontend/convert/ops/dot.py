@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...backends.values import Tensor
-from ...hlo.ir.attributes import DotDimensionNumbers
+from ...hlo.ir.attributes import DotAttributes, DotDimensionNumbers, RaggedDotAttributes
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import BY_NAME, Shape
 from ...kernels.dtypes import TVM_DTYPES
@@ -49,7 +49,9 @@ def convert_dot(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor
     XLA operation semantics: DotGeneral.
     """
     shape = instruction.shape
-    left, right = arrangements(instruction.attributes.dimension_numbers, lhs.rank, rhs.rank)  # type: ignore[union-attr, arg-type]
+    attributes = instruction.attributes
+    assert isinstance(attributes, (DotAttributes, RaggedDotAttributes))
+    left, right = arrangements(attributes.dimension_numbers, lhs.rank, rhs.rank)
     if not shape.is_static:
         return symbolic_dot(ctx, instruction, (lhs, rhs), (left, right))
     if 0 in shape.sizes or 0 in lhs.shape.sizes:

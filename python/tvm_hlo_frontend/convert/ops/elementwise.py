@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ...analysis.scalar_expression import ScalarExpression, ScalarNode
 from ...backends.values import Tensor
+from ...hlo.ir.attributes import CompareAttributes, ConstantAttributes, ReducePrecisionAttributes
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import BY_NAME
 from ...hlo.opcodes import ELEMENTWISE_BINARY, ELEMENTWISE_UNARY
@@ -62,7 +62,7 @@ def constant_element(instruction: HloInstruction) -> np.generic | None:
         instruction = instruction.operands[0]
     if instruction.opcode != "constant":
         return None
-    literal: Any = instruction.attributes.literal  # type: ignore[union-attr]
+    literal = instruction.attributes_as(ConstantAttributes).literal
     return literal.reshape(-1)[0] if isinstance(literal, np.ndarray) and literal.size == 1 else None
 
 
@@ -129,14 +129,14 @@ def convert_clamp(
 @table.converter("compare", broadcasting=True, how="kernel")
 def convert_compare(ctx: ConversionContext, instruction: HloInstruction, left: Tensor, right: Tensor) -> Tensor:
     """compare: ordered, or by total order (rules 16 and 17)."""
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes_as(CompareAttributes)
     return map_folded(ctx, instruction, [left, right], (attributes.direction, attributes.type))
 
 
 @table.converter("reduce-precision", broadcasting=True, how="kernel")
 def convert_reduce_precision(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """reduce-precision: to nearest even, denormals to zero, overflow to infinity (rule 33)."""
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes_as(ReducePrecisionAttributes)
     parameters = (attributes.exponent_bits, attributes.mantissa_bits)
     return map_folded(ctx, instruction, [operand], parameters)
 

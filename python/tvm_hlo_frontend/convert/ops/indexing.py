@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ...backends.values import Tensor, Value
-from ...hlo.ir.attributes import ConstantAttributes, GatherAttributes
+from ...hlo.ir.attributes import ConstantAttributes, GatherAttributes, ScatterAttributes, WindowAttributes
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import BY_NAME, Shape
 from ...kernels.spec import KernelSpec
@@ -23,7 +22,7 @@ table = ConverterTable()
 def convert_gather(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, indices: Tensor) -> Tensor:
     """gather: starts clamped so that every slice fits (rules 54 to 58)."""
     expect_static(ctx, instruction)
-    numbers: Any = instruction.attributes
+    numbers = instruction.attributes_as(GatherAttributes)
     if 0 in operand.shape.sizes or 0 in numbers.slice_sizes:
         # slices without elements that collapse: there is nothing to read
         return _filled(ctx, ctx.scalar(0, operand.element_type), instruction.shape)
@@ -129,7 +128,7 @@ def convert_scatter(ctx: ConversionContext, instruction: HloInstruction, *operan
     results = instruction.shape.arrays()
     if 0 in updates[0].shape.sizes or 0 in results[0].sizes:
         return tuple(data) if instruction.shape.is_tuple else data[0]
-    numbers: Any = instruction.attributes
+    numbers = instruction.attributes_as(ScatterAttributes)
     scatter_dims = [axis for axis in range(indices.rank) if axis != numbers.index_vector_dim]
     vectors = _index_vectors(ctx, indices, numbers.index_vector_dim)
     if not numbers.scatter_dims_to_operand_dims:
@@ -163,7 +162,7 @@ def convert_select_and_scatter(
     select, combine = (body_of(ctx, computation) for computation in instruction.called_computations)
     if 0 in source.dimensions:
         return _filled(ctx, init, instruction.shape)
-    window = instruction.attributes.window.dimensions  # type: ignore[union-attr]
+    window = instruction.attributes_as(WindowAttributes).window.dimensions
     taps = [[d.size, d.stride, d.padding_low, d.window_dilation, d.base_dilation] for d in window]
     spec = KernelSpec("select_and_scatter", {"window": taps or [[1, 1, 0, 1, 1]], "select": select.to_json()}, combine)
     inputs = [_ranked(ctx, tensor) for tensor in (operand, source, init)]

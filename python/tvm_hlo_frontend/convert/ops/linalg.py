@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
 import numpy as np
 
 from ...backends.values import Tensor, Value
+from ...hlo.ir.attributes import CustomCallAttributes
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import Shape
 from ...kernels.spec import KernelSpec
@@ -37,7 +37,7 @@ TARGET_PREFIX = "tvm_hlo."
 )
 def convert_linalg_kernel(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
     """Linear algebra kernel: one problem per element of the leading batch dimensions (rules 73, 74, 75)."""
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes_as(CustomCallAttributes)
     config = json.loads(attributes.backend_config)
     shapes, rank = instruction.shape.tuple_shapes, config["batch_rank"]
     if any(0 in shape.sizes for shape in (*shapes, *(operand.shape for operand in operands))):

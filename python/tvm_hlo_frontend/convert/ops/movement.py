@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...backends.values import Tensor
+from ...hlo.ir.attributes import DimensionsAttributes, PadAttributes, SliceAttributes
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import BY_NAME
 from ...kernels.spec import KernelSpec
@@ -20,7 +21,7 @@ table = ConverterTable()
 def convert_iota(ctx: ConversionContext, instruction: HloInstruction) -> Tensor:
     """iota: 0, 1, 2 … along one dimension; the other dimensions are a pending broadcast (rule 42)."""
     shape = instruction.shape
-    (dimension,) = instruction.attributes.dimensions  # type: ignore[union-attr]
+    (dimension,) = instruction.attributes_as(DimensionsAttributes).dimensions
     size = shape.sizes[dimension]
     # through s64 so that types that cannot count wrap as integers do
     values = np.arange(size, dtype=np.int64).astype(BY_NAME[shape.element_type].numpy_dtype)
@@ -32,7 +33,7 @@ def convert_iota(ctx: ConversionContext, instruction: HloInstruction) -> Tensor:
 @table.converter("broadcast", broadcasting=True, how="native")
 def convert_broadcast(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """broadcast: operand dimension i is result dimension dimensions[i]; the copies are left pending (rule 35)."""
-    dimensions = instruction.attributes.dimensions  # type: ignore[union-attr]
+    dimensions = instruction.attributes_as(DimensionsAttributes).dimensions
     if operand.rank == 0:
         return operand
     order = sorted(range(len(dimensions)), key=lambda i: dimensions[i])
@@ -62,26 +63,26 @@ def convert_transpose(ctx: ConversionContext, instruction: HloInstruction, opera
     """transpose: result dimension i is operand dimension permutation[i] (rule 37)."""
     if operand.rank == 0:  # a pending broadcast of a scalar
         return operand
-    return ctx.dialect.transpose(operand, instruction.attributes.dimensions)  # type: ignore[union-attr]
+    return ctx.dialect.transpose(operand, instruction.attributes_as(DimensionsAttributes).dimensions)
 
 
 @table.converter("reverse", how="native")
 def convert_reverse(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """reverse: the order of the elements along several dimensions (rule 41)."""
-    return ctx.dialect.reverse(operand, instruction.attributes.dimensions)  # type: ignore[union-attr]
+    return ctx.dialect.reverse(operand, instruction.attributes_as(DimensionsAttributes).dimensions)
 
 
 @table.converter("slice", how="native")
 def convert_slice(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """slice: from start to limit exclusive in steps of stride (rule 39)."""
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes_as(SliceAttributes)
     return ctx.dialect.slice(operand, attributes.starts, attributes.limits, attributes.strides)
 
 
 @table.converter("concatenate", how="native")
 def convert_concatenate(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Tensor:
     """concatenate: operands without elements add nothing (rule 43)."""
-    (dimension,) = instruction.attributes.dimensions  # type: ignore[union-attr]
+    (dimension,) = instruction.attributes_as(DimensionsAttributes).dimensions
     parts = [operand for operand in operands if 0 not in operand.dimensions]
     return parts[0] if len(parts) == 1 else ctx.dialect.concatenate(parts, dimension)
 
@@ -89,7 +90,7 @@ def convert_concatenate(ctx: ConversionContext, instruction: HloInstruction, *op
 @table.converter("pad", how="kernel")
 def convert_pad(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, value: Tensor) -> Tensor:
     """pad: interior padding first, then the edges; negative edges crop the interior-padded operand (rule 38)."""
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes_as(PadAttributes)
     if 0 in operand.dimensions:
         return ctx.dialect.broadcast_to(value, instruction.shape.sizes)
     if not any((*attributes.low, *attributes.high, *attributes.interior)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from ...backends.values import Tensor
 from ...hlo.ir.attributes import RaggedDotAttributes
@@ -28,7 +27,7 @@ def convert_ragged_dot(
     What no group takes is zero. XLA's RaggedDotRewriter and JAX's ragged_dot_general; groups of batches are a plain dot
     in both, whatever the sizes.
     """
-    attributes: Any = instruction.attributes
+    attributes = instruction.attributes_as(RaggedDotAttributes)
     (ragged,) = attributes.lhs_ragged
     numbers, shape = attributes.dimension_numbers, instruction.shape
     if ragged in numbers.lhs_batch:

@@ -14,7 +14,7 @@ from ...analysis.scalar_body import single_result
 from ...analysis.scalar_expression import ScalarExpression
 from ...analysis.windows import cumulative_direction, is_trivial
 from ...backends.values import Tensor, Value
-from ...hlo.ir.attributes import WindowDimension
+from ...hlo.ir.attributes import ConstantAttributes, DimensionsAttributes, WindowAttributes, WindowDimension
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import Shape
 from ...kernels.spec import KernelSpec
@@ -71,7 +71,7 @@ def convert_reduce(ctx: ConversionContext, instruction: HloInstruction, *operand
     results = instruction.shape.arrays()
     data, inits = _declared(ctx, instruction, operands)
     sizes = _static_sizes(ctx, instruction.operands[0])
-    dimensions = tuple(sorted(instruction.attributes.dimensions))  # type: ignore[union-attr]
+    dimensions = tuple(sorted(instruction.attributes_as(DimensionsAttributes).dimensions))
     body = body_of(ctx, instruction.called_computations[0])
     if 0 in results[0].sizes:
         return _unwrap(instruction, [_empty(ctx, shape) for shape in results])
@@ -95,7 +95,7 @@ def convert_reduce_window(ctx: ConversionContext, instruction: HloInstruction, *
     results = instruction.shape.arrays()
     data, inits = _declared(ctx, instruction, operands)
     sizes = _static_sizes(ctx, instruction.operands[0])
-    window: tuple[WindowDimension, ...] = instruction.attributes.window.dimensions  # type: ignore[union-attr]
+    window = instruction.attributes_as(WindowAttributes).window.dimensions
     body = body_of(ctx, instruction.called_computations[0])
     if 0 in results[0].sizes:
         return _unwrap(instruction, [_empty(ctx, shape) for shape in results])
@@ -141,7 +141,7 @@ def _finished(
 def _is_identity(init: HloInstruction, reducer: Reducer) -> bool:
     if init.opcode != "constant":
         return False
-    return is_identity(reducer.kind, reducer.element_type, init.attributes.literal)  # type: ignore[union-attr]
+    return is_identity(reducer.kind, reducer.element_type, init.attributes_as(ConstantAttributes).literal)
 
 
 def _reduce(ctx: ConversionContext, kind: str, operand: Tensor, dimensions: Sequence[int]) -> Tensor:

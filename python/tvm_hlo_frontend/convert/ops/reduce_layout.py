@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import ml_dtypes
 
+from ...hlo.ir.attributes import DimensionsAttributes
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import Dimension
 
@@ -83,9 +84,9 @@ def counts_up(instruction: HloInstruction, axis: int) -> bool:
     """Whether the value is 0, 1, 2 … along `axis`."""
     size = instruction.shape.sizes[axis]
     if instruction.opcode == "broadcast":
-        dimensions = instruction.attributes.dimensions  # type: ignore[union-attr]
+        dimensions = instruction.attributes_as(DimensionsAttributes).dimensions
         return axis in dimensions and counts_up(instruction.operands[0], dimensions.index(axis))
-    if instruction.opcode != "iota" or instruction.attributes.dimensions != (axis,):  # type: ignore[union-attr]
+    if instruction.opcode != "iota" or instruction.attributes_as(DimensionsAttributes).dimensions != (axis,):
         return False
     return instruction.shape.kind in ("signed", "unsigned") and bool(
         size - 1 <= ml_dtypes.iinfo(instruction.shape.numpy_dtype).max

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from ...analysis.scalar_expression import elementwise_expression
 from ...backends.values import Tensor, Value
-from ...hlo.ir.attributes import CompareAttributes
+from ...hlo.ir.attributes import CompareAttributes, SortAttributes, TopKAttributes
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import Shape
 from ...kernels.spec import KernelSpec
@@ -31,7 +30,7 @@ def convert_sort(ctx: ConversionContext, instruction: HloInstruction, *operands:
     expect_static(ctx, instruction)
     body = body_of(ctx, instruction.called_computations[0])
     sizes = operands[0].shape.sizes
-    axis = instruction.attributes.dimension  # type: ignore[union-attr]
+    axis = instruction.attributes_as(SortAttributes).dimension
     sorted_operands = operands
     if math.prod(sizes) > 1 and sizes[axis] > 1:
         line = (math.prod(sizes[:axis]), sizes[axis], math.prod(sizes[axis + 1 :]))
@@ -45,8 +44,7 @@ def convert_sort(ctx: ConversionContext, instruction: HloInstruction, *operands:
 def convert_topk(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Value:
     """topk: values and s32 positions in total order, NaN first for the largest, equal ones by position (rule 72)."""
     expect_static(ctx, instruction)
-    attributes: Any = instruction.attributes
-    return first_by_order(ctx, instruction, operand, attributes.largest)
+    return first_by_order(ctx, instruction, operand, instruction.attributes_as(TopKAttributes).largest)
 
 
 @table.custom_call_converter("TopK", how="kernel")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ...analysis.known_sizes import sets_full_size
 from ...backends.values import Tensor, Token, Value
+from ...hlo.ir.attributes import ConstantAttributes, DimensionsAttributes, Literal, TupleIndexAttributes
 from ...hlo.ir.module import HloInstruction
 from ..context import ConversionContext
 from ..rules import ConverterTable
@@ -18,10 +17,10 @@ table = ConverterTable()
 @table.converter("constant", how="native")
 def convert_constant(ctx: ConversionContext, instruction: HloInstruction) -> Value:
     """constant: the literal; large ones become parameters of main (rule 46)."""
-    return _literal(ctx, instruction.name, instruction.attributes.literal)  # type: ignore[union-attr]
+    return _literal(ctx, instruction.name, instruction.attributes_as(ConstantAttributes).literal)
 
 
-def _literal(ctx: ConversionContext, name: str, literal: Any) -> Value:
+def _literal(ctx: ConversionContext, name: str, literal: Literal) -> Value:
     if isinstance(literal, tuple):
         return tuple(_literal(ctx, f"{name}.{index}", part) for index, part in enumerate(literal))
     return ctx.constant(np.asarray(literal), name)
@@ -36,7 +35,7 @@ def convert_tuple(ctx: ConversionContext, instruction: HloInstruction, *operands
 @table.converter("get-tuple-element", how="identity")
 def convert_get_tuple_element(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
     """get-tuple-element: part of a tuple (rule 79)."""
-    return operand[instruction.attributes.index]  # type: ignore[index, union-attr]
+    return operand[instruction.attributes_as(TupleIndexAttributes).index]  # type: ignore[index]
 
 
 @table.converter("copy", "opt-barrier", "domain", how="identity")
@@ -54,7 +53,7 @@ def convert_add_dependency(ctx: ConversionContext, instruction: HloInstruction, 
 @table.converter("get-dimension-size", how="native")
 def convert_get_dimension_size(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
     """get-dimension-size: the size of a static dimension, as s32 (rule 45)."""
-    (dimension,) = instruction.attributes.dimensions  # type: ignore[union-attr]
+    (dimension,) = instruction.attributes_as(DimensionsAttributes).dimensions
     return ctx.scalar(instruction.operands[0].shape.sizes[dimension], "s32")
 
 

@@ -5,10 +5,11 @@ all that reads and writes protos and prints text, see ``codec.py``."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any, TypeVar, Union
 
 import numpy as np
 
+from ...errors import HloVerificationError
 from .backend_config import parse_backend_config
 from .codec import proto
 from .shape import Shape
@@ -408,3 +409,13 @@ Attributes = Union[
     FusionAttributes, CallAttributes, CustomCallAttributes, RngAttributes, RngBitGeneratorAttributes,
     RngStateAttributes, CollectiveAttributes, ScanAttributes, AsyncAttributes,
 ]  # fmt: skip
+
+AttributeType = TypeVar("AttributeType", bound=Attributes)
+
+
+def of_class(attributes: Attributes, kind: type[AttributeType], owner: str = "") -> AttributeType:
+    """`attributes`, which belong to `owner`; HloVerificationError if they are not of class `kind`."""
+    if isinstance(attributes, kind):
+        return attributes
+    where = f"{owner}: " if owner else ""
+    raise HloVerificationError(f"{where}expected {kind.__name__}, found {type(attributes).__name__}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .attributes import Attributes, NoAttributes
+from .attributes import Attributes, AttributeType, NoAttributes, ParameterAttributes, of_class
 from .shape import Shape
 
 
@@ -58,6 +58,21 @@ class HloInstruction:
     called_computations: tuple[HloComputation, ...] = ()
     metadata: Metadata = NO_METADATA
 
+    def attributes_as(self, kind: type[AttributeType]) -> AttributeType:
+        """The attributes, of the class that belongs to the opcode.
+
+        Parameters
+        ----------
+        kind : type
+            That class, for instance ``DotAttributes``.
+
+        Raises
+        ------
+        HloVerificationError
+            If they are of another class, as in no module that `verify` accepts.
+        """
+        return of_class(self.attributes, kind, self.name)
+
     def __repr__(self) -> str:
         operands = ", ".join(operand.name for operand in self.operands)
         return f"{self.name} = {self.shape} {self.opcode}({operands})"
@@ -75,7 +90,7 @@ class HloComputation:
     def parameters(self) -> tuple[HloInstruction, ...]:
         """Parameters ordered by parameter number."""
         found = [i for i in self.instructions if i.opcode == "parameter"]
-        return tuple(sorted(found, key=lambda i: i.attributes.number))  # type: ignore[union-attr]
+        return tuple(sorted(found, key=lambda i: i.attributes_as(ParameterAttributes).number))
 
     def __repr__(self) -> str:
         return f"HloComputation({self.name}, {len(self.instructions)} instructions)"

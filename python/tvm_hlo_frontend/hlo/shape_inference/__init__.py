@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...errors import HloVerificationError
-from ..ir.attributes import Attributes, NoAttributes
+from ..ir.attributes import Attributes, NoAttributes, of_class
 from ..ir.module import HloComputation
 from ..ir.shape import Shape, Symbol
 from ..opcodes import ELEMENTWISE
@@ -89,9 +89,7 @@ def _apply(
         raise HloVerificationError(f"unknown opcode {opcode!r}")
     _check_count(len(operands), OPERAND_COUNTS[opcode], "operands")
     _check_count(len(called), CALLED_COUNTS[opcode], "called computations")
-    wanted = ATTRIBUTE_TYPES[opcode]
-    if not isinstance(attributes, wanted):
-        raise HloVerificationError(f"expected {wanted.__name__}, found {type(attributes).__name__}")
+    of_class(attributes, ATTRIBUTE_TYPES[opcode])
     rule = RULES.get(opcode)
     if rule is None:
         return None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from ...errors import HloVerificationError
-from ..ir.attributes import Attributes
+from ..ir.attributes import Attributes, AttributeType, of_class
 from ..ir.module import HloComputation
 from ..ir.shape import Dimension, Shape, Symbol, array_shape, tuple_shape
 from ..tables import DeclaredTable
@@ -37,7 +37,6 @@ class Query:
 
 
 Rule = Callable[[Query], "Shape | None"]
-AttributeType = TypeVar("AttributeType")
 
 
 class RuleTable(DeclaredTable[str, Rule]):
@@ -68,9 +67,8 @@ def expect(condition: object, message: str) -> None:
 
 
 def attributes_as(query: Query, kind: type[AttributeType]) -> AttributeType:
-    """The attributes, known to be of type `kind`."""
-    assert isinstance(query.attributes, kind)
-    return query.attributes
+    """The attributes, known to be of class `kind`."""
+    return of_class(query.attributes, kind)
 
 
 def bounded(shape: Shape) -> Shape:

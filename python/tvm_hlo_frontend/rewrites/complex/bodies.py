@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...hlo.ir.attributes import ParameterAttributes
+from ...hlo.ir.attributes import ParameterAttributes, TupleIndexAttributes
 from ...hlo.ir.builder import ComputationBuilder
 from ...hlo.ir.module import HloComputation, HloInstruction
 from ...hlo.ir.shape import Shape
@@ -61,7 +61,7 @@ def inline(emit: Emitter, computation: HloComputation, arguments: Sequence[HloIn
         if isinstance(instruction.attributes, ParameterAttributes):
             new[instruction] = arguments[instruction.attributes.number]
         elif instruction.opcode == "get-tuple-element" and operands[0].opcode == "tuple":
-            new[instruction] = operands[0].operands[instruction.attributes.index]  # type: ignore[union-attr]
+            new[instruction] = operands[0].operands[instruction.attributes_as(TupleIndexAttributes).index]
         else:
             new[instruction] = emit.builder.add(
                 instruction.opcode,

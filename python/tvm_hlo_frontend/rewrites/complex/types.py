@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ...hlo.ir.attributes import CompareAttributes, ConstantAttributes, Literal, SortAttributes
+from ...hlo.ir.attributes import CompareAttributes, ConstantAttributes, Literal, TupleIndexAttributes
 from ...hlo.ir.builder import RewriteBuilder
 from ...hlo.ir.module import HloComputation, HloInstruction, HloModule
 from ...hlo.ir.shape import Shape
@@ -62,7 +62,7 @@ def _replacement(
     builder: RewriteBuilder, emit: Emitter, old: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
     if old.opcode == "get-tuple-element":
-        return emit.element(operands[0], old.attributes.index)  # type: ignore[union-attr]
+        return emit.element(operands[0], old.attributes_as(TupleIndexAttributes).index)
     if not any(contains(value.shape, COMPLEX_TYPES) for value in (old, *old.operands)):
         # real and imag of real numbers are allowed too
         real = {"real": _real, "imag": _imag}.get(old.opcode)
@@ -177,9 +177,8 @@ def _complex(emit: Emitter, old: HloInstruction, operands: Sequence[HloInstructi
 
 
 def _compare(emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction]) -> HloInstruction:
-    assert isinstance(old.attributes, CompareAttributes)
     first, second = (components(emit, operand) for operand in operands)
-    return compare(emit, old.attributes.direction, first, second)
+    return compare(emit, old.attributes_as(CompareAttributes).direction, first, second)
 
 
 def _clamp(emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction]) -> Pair:
@@ -194,8 +193,7 @@ def _clamp(emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction
 
 
 def _constant(emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction]) -> HloInstruction:
-    assert isinstance(old.attributes, ConstantAttributes)
-    return _split_literal(emit, old, old.attributes.literal, old.shape)
+    return _split_literal(emit, old, old.attributes_as(ConstantAttributes).literal, old.shape)
 
 
 def _split_literal(emit: Emitter, old: HloInstruction, literal: Literal, shape: Shape) -> HloInstruction:
@@ -370,7 +368,6 @@ def _sort(
     emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction], body: HloComputation
 ) -> HloInstruction:
     """Comparators take left and right of each operand in turn (rule 71)."""
-    assert isinstance(old.attributes, SortAttributes)
     shapes = _parameter_shapes(old)
     order: list[Leaf] = []
     for number in range(0, len(shapes), 2):

@@ -4,9 +4,8 @@ BatchNormInference, BatchNormTraining, BatchNormGrad)."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from ...hlo.ir.attributes import DimensionsAttributes
+from ...hlo.ir.attributes import BatchNormAttributes, DimensionsAttributes
 from ...hlo.ir.builder import ComputationBuilder, RewriteBuilder
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import array_shape
@@ -21,7 +20,7 @@ class _BatchNorm:
     """
 
     def __init__(self, builder: RewriteBuilder, instruction: HloInstruction, operand: HloInstruction) -> None:
-        attributes: Any = instruction.attributes
+        attributes = instruction.attributes_as(BatchNormAttributes)
         self.emit = Emitter(builder, instruction.metadata)
         self.shape = operand.shape
         self.feature, self.epsilon = attributes.feature_index, attributes.epsilon

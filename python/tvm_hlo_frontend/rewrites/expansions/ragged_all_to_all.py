@@ -15,8 +15,7 @@ def _expand(
 ) -> HloInstruction | None:
     """Rows input_offsets[i] … of the operand, send_sizes[i] of them, at output_offsets[i] of the output, in order;
     stays among several devices."""
-    attributes = instruction.attributes
-    assert isinstance(attributes, CollectiveAttributes)
+    attributes = instruction.attributes_as(CollectiveAttributes)
     if any(len(group) > 1 for group in attributes.replica_groups) or operands[2].shape.rank != 1:
         return None
     emit = Emitter(builder, instruction.metadata)

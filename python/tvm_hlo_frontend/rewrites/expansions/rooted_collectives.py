@@ -13,8 +13,7 @@ def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
     """collective-reduce as all-reduce, and no operand that numbers the root; both stay among several devices."""
-    attributes = instruction.attributes
-    assert isinstance(attributes, CollectiveAttributes)
+    attributes = instruction.attributes_as(CollectiveAttributes)
     if any(len(group) > 1 for group in attributes.replica_groups):
         return None
     if has_root_operand([operand.shape for operand in operands], instruction.shape):

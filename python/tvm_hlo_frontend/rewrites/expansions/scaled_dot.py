@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ...hlo.ir.attributes import ConstantAttributes, DotAttributes
@@ -22,8 +20,7 @@ def _expand(
     """With a scalar scale other than the constant 1 it stays: XLA leaves scalar scales out of account."""
     if not all(map(_is_understood, operands[2:])):
         return None
-    attributes, result = instruction.attributes, instruction.shape
-    assert isinstance(attributes, DotAttributes)
+    attributes, result = instruction.attributes_as(DotAttributes), instruction.shape
     emit = Emitter(builder, instruction.metadata)
     left, right = (_scaled(emit, operands[side], operands[side + 2]) for side in (0, 1))
     common = common_type(left.shape.element_type, right.shape.element_type)
@@ -37,7 +34,7 @@ def _is_understood(scale: HloInstruction) -> bool:
     """A scale with the dimensions of its operand, or a scalar that is known to be 1."""
     if scale.shape.dimensions:
         return True
-    attributes: Any = scale.attributes
+    attributes = scale.attributes
     return isinstance(attributes, ConstantAttributes) and float(np.asarray(attributes.literal)) == 1
 
 

@@ -39,8 +39,7 @@ class _Loop:
     def __init__(
         self, emit: Emitter, scan: HloInstruction, operands: Sequence[HloInstruction], body: HloComputation
     ) -> None:
-        assert isinstance(scan.attributes, ScanAttributes)
-        self.emitter, self.scan, self.attributes, self.body = emit, scan, scan.attributes, body
+        self.emitter, self.scan, self.attributes, self.body = emit, scan, scan.attributes_as(ScanAttributes), body
         first = len(operands) - self.attributes.num_carries
         self.inputs, self.inits = list(operands[:first]), list(operands[first:])
         shapes = scan.shape.parts

@@ -15,8 +15,7 @@ def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
     """Any type, number of dimensions and length, between real, imag and complex for `split_complex` to remove."""
-    attributes, (x,) = instruction.attributes, operands
-    assert isinstance(attributes, FftAttributes)
+    attributes, (x,) = instruction.attributes_as(FftAttributes), operands
     emit = Emitter(builder, instruction.metadata)
     if 0 in instruction.shape.sizes:
         return emit.full(0, instruction.shape)

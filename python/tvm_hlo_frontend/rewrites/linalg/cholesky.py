@@ -17,8 +17,7 @@ def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
     """The factor of one triangle, zeros in the other, NaN where a matrix is not positive definite (rule 73)."""
-    attributes, shape = instruction.attributes, instruction.shape
-    assert isinstance(attributes, CholeskyAttributes)
+    attributes, shape = instruction.attributes_as(CholeskyAttributes), instruction.shape
     (factor,) = kernel_call(
         builder, "cholesky", {"lower": attributes.lower}, operands, [shape], shape.rank - 2, instruction.metadata
     )

@@ -16,9 +16,7 @@ PORTABLE_TARGETS = ("LuDecomposition", "Qr", "ProductOfElementaryHouseholderRefl
 
 
 def _is_known(instruction: HloInstruction) -> bool:
-    attributes = instruction.attributes
-    assert isinstance(attributes, CustomCallAttributes)
-    return instruction.shape.is_static and expands_target(attributes.target)
+    return instruction.shape.is_static and expands_target(instruction.attributes_as(CustomCallAttributes).target)
 
 
 def expands_target(target: str) -> bool:
@@ -32,8 +30,7 @@ def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
     """Layouts that the calls ask for are physical and play no part. Workspace results of old calls become zeros."""
-    assert isinstance(instruction.attributes, CustomCallAttributes)
-    site, target = Site(builder, instruction.metadata), instruction.attributes.target
+    site, target = Site(builder, instruction.metadata), instruction.attributes_as(CustomCallAttributes).target
     roads = (expand_portable, expand_lapack, expand_gpu)
     results = next((made for road in roads if (made := road(site, instruction, target, operands)) is not None), None)
     if results is None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...hlo.ir.attributes import (
+    Attributes,
     CholeskyAttributes,
     CompareAttributes,
     ConstantAttributes,
@@ -30,7 +31,11 @@ class Site:
     metadata: Metadata
 
     def add(
-        self, opcode: str, operands: Sequence[HloInstruction], shape: Shape | None = None, attributes: Any = None
+        self,
+        opcode: str,
+        operands: Sequence[HloInstruction],
+        shape: Shape | None = None,
+        attributes: Attributes | None = None,
     ) -> HloInstruction:
         """Add an instruction."""
         return self.builder.add(opcode, operands, shape, attributes, metadata=self.metadata)
@@ -123,8 +128,9 @@ def has_no_fixed_columns(start: HloInstruction) -> bool:
     """Whether `start`, geqp3's operand jpvt, is known to be zeros, as JAX passes it: every column is free."""
     source = start.operands[0] if start.opcode == "broadcast" else start
     attributes = source.attributes
-    is_constant = isinstance(attributes, ConstantAttributes) and not isinstance(attributes.literal, tuple)
-    return is_constant and not bool(attributes.literal.any())  # type: ignore[union-attr]
+    if not isinstance(attributes, ConstantAttributes) or isinstance(attributes.literal, tuple):
+        return False
+    return not attributes.literal.any()
 
 
 def permutation(site: Site, pivots: HloInstruction, n: int) -> HloInstruction:

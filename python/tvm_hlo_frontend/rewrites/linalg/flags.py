@@ -10,9 +10,8 @@ from ...hlo.ir.module import HloInstruction
 
 def ffi_attributes(instruction: HloInstruction) -> dict[str, int]:
     """Integer attributes of the MLIR dictionary in backend_config, ``{uplo = 76 : ui8}`` (ASCII codes)."""
-    attributes = instruction.attributes
-    assert isinstance(attributes, CustomCallAttributes)
-    return {name: value for name, value in attributes.options.items() if isinstance(value, int)}
+    options = instruction.attributes_as(CustomCallAttributes).options
+    return {name: value for name, value in options.items() if isinstance(value, int)}
 
 
 def leading_scalars(operands: Sequence[HloInstruction]) -> list[int | None]:
@@ -22,6 +21,8 @@ def leading_scalars(operands: Sequence[HloInstruction]) -> list[int | None]:
         if operand.shape.element_type not in ("s32", "u8") or operand.shape.rank:
             break
         attributes = operand.attributes
-        is_constant = isinstance(attributes, ConstantAttributes) and not isinstance(attributes.literal, tuple)
-        values.append(int(attributes.literal) if is_constant else None)  # type: ignore[union-attr, arg-type]
+        if isinstance(attributes, ConstantAttributes) and not isinstance(attributes.literal, tuple):
+            values.append(int(attributes.literal))
+        else:
+            values.append(None)
     return values

@@ -76,8 +76,7 @@ def gpu_routine_of(target: str) -> str | None:
 
 def taken_apart(site: Site, instruction: HloInstruction, operands: tuple[HloInstruction, ...]) -> GpuCall:
     """`instruction`, whose operands became `operands`, as a GpuCall."""
-    attributes = instruction.attributes
-    assert isinstance(attributes, CustomCallAttributes)
+    attributes = instruction.attributes_as(CustomCallAttributes)
     # jaxlib's own two and those of hybrid solvers were typed before their names said so
     typed = attributes.api_version == "API_VERSION_TYPED_FFI" or attributes.target.endswith("_ffi")
     options = ffi_attributes(instruction) if typed else {}

@@ -28,6 +28,5 @@ def expand_portable(
 
 def _eigh_is_lower(instruction: HloInstruction) -> bool:
     """First field of ``lower,sort_eigenvalues,max_iter,tolerance`` (XLA: EighExpander); values are always sorted."""
-    attributes = instruction.attributes
-    assert isinstance(attributes, CustomCallAttributes)
-    return not attributes.backend_config.decode("ascii", errors="replace").startswith("0")
+    config = instruction.attributes_as(CustomCallAttributes).backend_config
+    return not config.decode("ascii", errors="replace").startswith("0")

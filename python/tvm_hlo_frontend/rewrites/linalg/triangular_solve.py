@@ -15,8 +15,7 @@ def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
     """The solution, of the shape of the right-hand side (rule 74)."""
-    attributes, shape = instruction.attributes, instruction.shape
-    assert isinstance(attributes, TriangularSolveAttributes)
+    attributes, shape = instruction.attributes_as(TriangularSolveAttributes), instruction.shape
     (solution,) = kernel_call(
         builder, "triangular_solve", asdict(attributes), operands, [shape], shape.rank - 2, instruction.metadata
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...hlo.ir.attributes import ConstantAttributes, Literal, ParameterAttributes
+from ...hlo.ir.attributes import ConstantAttributes, Literal
 from ...hlo.ir.builder import RewriteBuilder
 from ...hlo.ir.module import HloComputation, HloInstruction, HloModule
 from ...hlo.ir.shape import Shape, array_shape
@@ -153,8 +153,7 @@ Rule = Callable[[_Rewriter, Emitter, HloInstruction, "tuple[HloInstruction, ...]
 def _constant(
     rewriter: _Rewriter, emit: Emitter, old: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
-    assert isinstance(old.attributes, ConstantAttributes)
-    literal, name = old.attributes.literal, old.shape.element_type
+    literal, name = old.attributes_as(ConstantAttributes).literal, old.shape.element_type
     if isinstance(literal, np.ndarray) and name in NARROW_FLOATS and literal.size > LARGE_CONSTANT_ELEMENTS:
         stored = STORAGE[name]
         bits = np.ascontiguousarray(literal).view(array_shape(stored).numpy_dtype)
@@ -175,7 +174,6 @@ def _carried_literal(literal: Literal, old: Shape, new: Shape) -> Literal:
 def _parameter(
     rewriter: _Rewriter, emit: Emitter, old: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction:
-    assert isinstance(old.attributes, ParameterAttributes)
     shape = rewriter.carried_shape(old.shape)
     return emit.builder.add("parameter", (), shape, old.attributes, name=old.name, metadata=old.metadata)
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from ...hlo.ir.attributes import DimensionsAttributes
+from ...hlo.ir.attributes import DimensionsAttributes, RngBitGeneratorAttributes
 from ...hlo.ir.builder import ComputationBuilder, RewriteBuilder
 from ...hlo.ir.module import HloComputation, HloInstruction
 from ...hlo.ir.shape import array_shape
@@ -30,11 +29,11 @@ U64 = array_shape("u64")
 def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
-    attributes: Any = instruction.attributes
     _, data = instruction.shape.tuple_shapes
     emit = Emitter(builder, instruction.metadata)
+    algorithm = instruction.attributes_as(RngBitGeneratorAttributes).algorithm
     # XLA:CPU takes Philox for the default algorithm
-    generate = _threefry_bits if attributes.algorithm == "RNG_THREE_FRY" else _philox_bits
+    generate = _threefry_bits if algorithm == "RNG_THREE_FRY" else _philox_bits
     state, bits = generate(emit, operands[0], data.sizes, data.bits)
     value = emit.convert(bits, f"u{data.bits}")
     if value.shape.element_type != data.element_type:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
-from ...hlo.ir.attributes import DimensionsAttributes, ParameterAttributes, RngBitGeneratorAttributes
+from ...hlo.ir.attributes import DimensionsAttributes, ParameterAttributes, RngAttributes, RngBitGeneratorAttributes
 from ...hlo.ir.builder import ComputationBuilder, RewriteBuilder, transform
 from ...hlo.ir.module import HloComputation, HloInstruction, HloModule
 from ...hlo.ir.shape import Shape, array_shape, tuple_shape
@@ -169,10 +168,9 @@ def _vector(emit: Emitter, *scalars: HloInstruction) -> HloInstruction:
 def _draw(
     emit: Emitter, instruction: HloInstruction, operands: tuple[HloInstruction, ...], generator: _Generator
 ) -> HloInstruction:
-    attributes: Any = instruction.attributes
     shape = instruction.shape
     first, second = (_fill(emit, operand, shape) for operand in operands)
-    if attributes.distribution == "RNG_NORMAL":
+    if instruction.attributes_as(RngAttributes).distribution == "RNG_NORMAL":
         return emit("add", emit("multiply", _normal(emit, shape, generator), second), first)
     if shape.kind == "float":
         return emit("add", emit("multiply", _unit(emit, shape, generator), emit("subtract", second, first)), first)
