@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+import zlib
 from typing import Any
+
+import numpy as np
+import pytest
 
 # set before TVM or XLA start their thread pools; xdist runs one process per core
 os.environ.setdefault("TVM_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+
+@pytest.fixture
+def random(request: pytest.FixtureRequest) -> np.random.Generator:
+    """A generator of the test's own, seeded by its name: what it draws is the same whichever tests ran before."""
+    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
 
 
 def pytest_addoption(parser: Any) -> None:

@@ -119,6 +119,25 @@ def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return function.end_lineno - function.lineno + 1 - documented
 
 
+GENERATORS = {"default_rng", "RandomState", "Random", "Generator"}
+
+
+def shared_generators(source: str) -> list[int]:
+    """Lines that name a random generator for a whole module or class, whose state then hangs on who drew before."""
+    scopes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Module, ast.ClassDef))]
+    named = [each.value for scope in scopes for each in scope.body if isinstance(each, (ast.Assign, ast.AnnAssign))]
+    made = [value for value in named if isinstance(value, ast.Call)]
+    return [value.lineno for value in made if ast.unparse(value.func).split(".")[-1] in GENERATORS]
+
+
+def test_no_generator_is_shared_between_tests():
+    """The fixture `random` gives each test one of its own."""
+    assert shared_generators("import numpy as np\nR = np.random.default_rng(0)") == [2]
+    assert not shared_generators("import numpy as np\nX = np.random.default_rng(0).normal(size=3)")
+    paths = sorted((PACKAGE.parents[1] / "tests").rglob("*.py"))
+    assert not [f"{path}:{line}" for path in paths for line in shared_generators(path.read_text())]
+
+
 def test_every_converter_has_a_summary_and_a_test():
     from tvm_hlo_frontend.convert.table import registered
 

@@ -13,20 +13,18 @@ from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.ir.module import HloModule
 from tvm_hlo_frontend.hlo.ir.shape import Shape, array_shape, element_type_of, tuple_shape
 
-RNG = np.random.default_rng(73)
 
-
-def random_matrix(shape: Sequence[int], dtype: str = "float32") -> np.ndarray:
+def random_matrix(random: np.random.Generator, shape: Sequence[int], dtype: str = "float32") -> np.ndarray:
     """Standard normal elements."""
-    values = RNG.standard_normal(tuple(shape))
+    values = random.standard_normal(tuple(shape))
     if np.dtype(dtype).kind == "c":
-        values = values + 1j * RNG.standard_normal(tuple(shape))
+        values = values + 1j * random.standard_normal(tuple(shape))
     return values.astype(dtype)
 
 
-def positive_definite(shape: Sequence[int], dtype: str = "float32") -> np.ndarray:
+def positive_definite(random: np.random.Generator, shape: Sequence[int], dtype: str = "float32") -> np.ndarray:
     """Well-conditioned symmetric (Hermitian) positive definite matrices."""
-    a = random_matrix(shape, "complex128" if np.dtype(dtype).kind == "c" else "float64")
+    a = random_matrix(random, shape, "complex128" if np.dtype(dtype).kind == "c" else "float64")
     n = shape[-1]
     return (a @ adjoint(a) / n + np.eye(n)).astype(dtype)
 

@@ -108,6 +108,7 @@ def test_from_pytorch_in_relax():
     from tvm import relax
 
     torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
     layer = torch.nn.Linear(4, 3)
     mod = relax.frontend.from_pytorch(layer, torch.zeros(2, 4), keep_params_in_input=True)
     assert {p.name for p in signature_of(mod).parameters if p.bound} == {"weight", "bias"}

@@ -134,6 +134,7 @@ def test_assigned_variables_are_results_and_keep_their_values():
 
 def small_keras_model():
     keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(0)
     inputs = [keras.Input((3,), name="left"), keras.Input((3,), name="right")]
     both = keras.layers.Concatenate()([keras.layers.Dropout(0.5)(inputs[0]), inputs[1]])
     return keras.Model(inputs, keras.layers.Dense(4, activation="relu", name="head")(both))

@@ -119,6 +119,7 @@ def test_version_1_signatures(saved_version_1):
 
 def keras_model():
     keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(0)
     inputs = [keras.Input((3,), name="left"), keras.Input((3,), name="right")]
     both = keras.layers.Concatenate()(inputs)
     hidden = keras.layers.Dense(4, activation="relu", name="hidden")(both)

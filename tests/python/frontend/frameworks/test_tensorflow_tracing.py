@@ -112,6 +112,7 @@ def test_functions_are_traced_as_tf_function_traces_them_for_xla(function):
 
 
 def test_the_gradient_of_a_recurrent_layer():
+    tf.keras.utils.set_random_seed(0)
     model = tf.keras.Sequential([tf.keras.Input((3, 2)), tf.keras.layers.LSTM(2)])
     x = np.random.default_rng(2).normal(size=(2, 3, 2)).astype("float32")
 

@@ -95,8 +95,8 @@ def precise(factor, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 5, 5), (2, 2, 17, 17), (50, 50)], ids=str)
-def test_rule75_eig(shape, dtype):
-    a = random_matrix(shape, dtype)
+def test_rule75_eig(shape, dtype, random):
+    a = random_matrix(random, shape, dtype)
     values, left, right = run(eig, a)
     assert {x.dtype for x in (values, left, right)} == {complex_type(dtype)}
     assert_eigenvectors(a, values, left, right, precise(60, dtype))
@@ -124,8 +124,8 @@ def test_rule75_eig_of_special_matrices_is_xlas(name, dtype):
     assert difference(matched(values, wanted), wanted) < 20
 
 
-def test_rule75_eigenvalues_of_a_real_matrix_come_in_conjugate_pairs():
-    a = random_matrix((40, 40), "float64")
+def test_rule75_eigenvalues_of_a_real_matrix_come_in_conjugate_pairs(random):
+    a = random_matrix(random, (40, 40), "float64")
     values, left, right = run(eig, a)
     first = np.flatnonzero(values.imag > 0)
     assert len(first) > 5
@@ -148,8 +148,8 @@ def test_rule75_eig_of_a_defective_matrix(dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
 @pytest.mark.parametrize(("left", "right"), [(False, False), (True, False), (False, True)])
-def test_rule75_only_the_eigenvectors_that_are_wanted(left, right, dtype):
-    a = random_matrix((2, 6, 6), dtype)
+def test_rule75_only_the_eigenvectors_that_are_wanted(left, right, dtype, random):
+    a = random_matrix(random, (2, 6, 6), dtype)
 
     def some(x):
         return tuple(lax.linalg.eig(x, compute_left_eigenvectors=left, compute_right_eigenvectors=right))
@@ -162,8 +162,8 @@ def test_rule75_only_the_eigenvectors_that_are_wanted(left, right, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "complex64"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("function", [eig, schur, hessenberg, tridiagonal], ids=lambda f: f.__name__)
-def test_rule75_a_matrix_that_is_not_finite_spoils_itself_alone(function, value, dtype):
-    a = random_matrix((3, 4, 4), dtype)
+def test_rule75_a_matrix_that_is_not_finite_spoils_itself_alone(function, value, dtype, random):
+    a = random_matrix(random, (3, 4, 4), dtype)
     a[1, 2, 1] = value
     got, wanted = run(function, a), run_xla(lower(function, a), [a])
     for ours, theirs in zip(got, wanted):
@@ -182,12 +182,12 @@ def test_rule47_no_elements_need_no_host(function, shape):
 
 
 @pytest.mark.parametrize("plain", [True, "vm"])
-def test_unmodified_relay_build_and_the_vm_call_the_host(plain):
-    a = random_matrix((2, 4, 4))
+def test_unmodified_relay_build_and_the_vm_call_the_host(plain, random):
+    a = random_matrix(random, (2, 4, 4))
     compare(run_tvm(lower(schur, a), [a], plain=plain), run_xla(lower(schur, a), [a]), rtol=1e-4)
 
 
-def test_the_host_is_called_inside_loops_and_functions_of_models():
+def test_the_host_is_called_inside_loops_and_functions_of_models(random):
     """Roots of polynomials as jnp.roots finds them, and the spectral radius in a loop."""
     p = np.array([1, -6, 11, -6], np.float32)
     with jax.enable_x64(False):
@@ -200,7 +200,7 @@ def test_the_host_is_called_inside_loops_and_functions_of_models():
 
         return lax.while_loop(lambda x: radius(x) > 1, lambda x: x / 2, x)
 
-    a = random_matrix((4, 4)) * 5
+    a = random_matrix(random, (4, 4)) * 5
     compare(run(shrink, a), run_xla(lower(shrink, a), [a]))
 
 
@@ -209,8 +209,8 @@ def test_the_host_is_called_inside_loops_and_functions_of_models():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (2, 9, 9), (50, 50)], ids=str)
-def test_rule75_schur(shape, dtype):
-    a = random_matrix(shape, dtype)
+def test_rule75_schur(shape, dtype, random):
+    a = random_matrix(random, shape, dtype)
     t, z = run(schur, a)
     assert t.dtype == z.dtype == np.dtype(dtype)
     assert_orthonormal_columns(z)
@@ -220,8 +220,8 @@ def test_rule75_schur(shape, dtype):
     assert difference(np.diagonal(alone, 0, -2, -1), np.diagonal(t, 0, -2, -1)) < 1000
 
 
-def test_rule75_complex_schur_form_of_a_real_matrix():
-    a = random_matrix((5, 5))
+def test_rule75_complex_schur_form_of_a_real_matrix(random):
+    a = random_matrix(random, (5, 5))
     t, z = run(lambda x: tuple(jax.scipy.linalg.schur(x, output="complex")), a)
     assert not np.tril(t, -1).any()
     assert np.abs(wide(z) @ wide(t) @ adjoint(wide(z)) - wide(a)).max() < 50 * epsilon(a.dtype) * np.abs(a).max()
@@ -255,8 +255,8 @@ def is_factorisation(a, q, middle):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 3), (2, 3, 5, 5), (2, 17, 17), (50, 50)], ids=str)
-def test_rule75_hessenberg(shape, dtype):
-    a = random_matrix(shape, dtype)
+def test_rule75_hessenberg(shape, dtype, random):
+    a = random_matrix(random, shape, dtype)
     packed, taus = run(hessenberg, a)
     wanted = run_xla(lower(hessenberg, a), [a])
     assert [(x.dtype, x.shape) for x in (packed, taus)] == [(x.dtype, x.shape) for x in wanted]
@@ -268,9 +268,9 @@ def test_rule75_hessenberg(shape, dtype):
 
 
 @pytest.mark.parametrize(("low", "high"), [(1, 6), (2, 5), (3, 3), (1, 1), (4, 6)])
-def test_rule75_hessenberg_of_a_balanced_part(low, high):
+def test_rule75_hessenberg_of_a_balanced_part(low, high, random):
     """Rows and columns outside of low .. high are triangular already."""
-    a = random_matrix((6, 6), "complex64")
+    a = random_matrix(random, (6, 6), "complex64")
     for k in (*range(low - 1), *range(high, 6)):
         a[k + 1 :, k] = 0
     config = f"{{high = {high} : i32, low = {low} : i32}}".encode()
@@ -290,8 +290,8 @@ def test_rule75_hessenberg_of_a_balanced_part(low, high):
 @pytest.mark.parametrize("uplo", [True, False], ids=["lower", "upper"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 3), (2, 3, 5, 5), (17, 17), (50, 50)], ids=str)
-def test_rule75_tridiagonal(shape, dtype, uplo):
-    a = random_matrix(shape, dtype)  # one triangle is read, of the diagonal the real part
+def test_rule75_tridiagonal(shape, dtype, uplo, random):
+    a = random_matrix(random, shape, dtype)  # one triangle is read, of the diagonal the real part
     n, half = shape[-1], np.tril(a, -1) if uplo else np.triu(a, 1)
     hermitian = half + adjoint(half) + np.real(np.diagonal(a, 0, -2, -1))[..., None] * np.eye(n)
     packed, d, e, taus = run(lambda x: tridiagonal(x, uplo), a)
@@ -315,8 +315,8 @@ def test_rule75_tridiagonal(shape, dtype, uplo):
 # names and operands of jaxlib before 0.4.34, with workspace
 
 
-def test_old_names_of_eig_and_schur():
-    a, n, v, no = random_matrix((2, 3, 3)), 3, np.uint8(ord("V")), np.uint8(ord("N"))
+def test_old_names_of_eig_and_schur(random):
+    a, n, v, no = random_matrix(random, (2, 3, 3)), 3, np.uint8(ord("V")), np.uint8(ord("N"))
     square, vectors, row = ((n, n), "float32"), ((2, n, n), "complex64"), ((2, n), "float32")
     *_, wr, wi, left, right, info = run_call(
         "lapack_sgeev", [2, n, v, v, a], [square, square, square, row, row, vectors, vectors, ((2,), "int32")]
@@ -344,8 +344,8 @@ def test_old_names_of_eig_and_schur():
     assert not sdim.any() and not info.any()
 
 
-def test_old_names_of_hessenberg_and_tridiagonal():
-    a, n = random_matrix((4, 4)), 4
+def test_old_names_of_hessenberg_and_tridiagonal(random):
+    a, n = random_matrix(random, (4, 4)), 4
     matrix, row, less = ((n, n), "float32"), ((n,), "float32"), ((n - 1,), "float32")
     packed, taus, info, _ = run_call(
         "lapack_sgehrd", [n, 1, n, n, 1, 64, a], [matrix, less, ((), "int32"), ((64,), "float32")]
@@ -369,8 +369,8 @@ def test_every_stable_name_of_jax_is_converted():
     assert not missing
 
 
-def test_a_sorted_schur_form_and_another_interface_are_refused():
-    a = random_matrix((3, 3))
+def test_a_sorted_schur_form_and_another_interface_are_refused(random):
+    a = random_matrix(random, (3, 3))
     results = [(a.shape, "float32")] * 2 + [((3,), "float32")] * 2 + [((), "int32")] * 2
     with pytest.raises(UnsupportedHloError, match="lapack_sgees_ffi"):
         run_call("lapack_sgees_ffi", [a], results, b"{mode = 86 : ui8, sort = 83 : ui8}")
@@ -384,8 +384,8 @@ def test_a_sorted_schur_form_and_another_interface_are_refused():
         )
 
 
-def test_a_converter_of_the_users_own_replaces_lapack():
-    a = random_matrix((3, 3))
+def test_a_converter_of_the_users_own_replaces_lapack(random):
+    a = random_matrix(random, (3, 3))
 
     def twice(ctx, instruction, x):
         zero = ctx.dialect.constant(np.zeros((), np.int32))
@@ -399,8 +399,8 @@ def test_a_converter_of_the_users_own_replaces_lapack():
 # what a user is told
 
 
-def test_the_report_names_the_functions_of_the_host():
-    a = random_matrix((3, 3))
+def test_the_report_names_the_functions_of_the_host(random):
+    a = random_matrix(random, (3, 3))
 
     def both(x):
         return eig(x), schur(x), hessenberg(x), tridiagonal(x)
@@ -447,7 +447,7 @@ REGISTER = {"relay": "tvm.register_func", "relax": "tvm.register_global_func"}
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     path = tmp_path_factory.mktemp("library") / "eigvals.so"
-    a = random_matrix((3, 3))
+    a = np.eye(3, dtype=np.float32)
     executable = tvm_hlo_frontend.build(*mod_and_params(tvm_hlo_frontend.from_hlo(lower(jnp.linalg.eigvals, a))))
     with pytest.warns(UserWarning, match=rf"{GEEV}.*tvm_hlo_frontend\.deploy\.host_lapack"):
         executable.export_library(path)
@@ -481,8 +481,8 @@ def test_an_exported_library_runs_where_the_host_functions_are(library):
     assert load_elsewhere(library, own).strip() == "[7.0, 7.0, 7.0]"
 
 
-def test_without_scipy_only_the_call_fails(monkeypatch):
-    a = random_matrix((3, 3))
+def test_without_scipy_only_the_call_fails(monkeypatch, random):
+    a = random_matrix(random, (3, 3))
     executable = tvm_hlo_frontend.build(*mod_and_params(tvm_hlo_frontend.from_hlo(lower(eig, a))))
     monkeypatch.setitem(sys.modules, "scipy.linalg", None)
     with pytest.raises(HostFunctionError, match=rf"{GEEV}.*install scipy"):
@@ -491,9 +491,9 @@ def test_without_scipy_only_the_call_fails(monkeypatch):
     assert np.isfinite(executable(a)[0]).all()
 
 
-def test_libraries_without_host_functions_are_exported_silently(tmp_path):
+def test_libraries_without_host_functions_are_exported_silently(tmp_path, random):
     executable = tvm_hlo_frontend.build(
-        *mod_and_params(tvm_hlo_frontend.from_hlo(lower(hessenberg, random_matrix((3, 3)))))
+        *mod_and_params(tvm_hlo_frontend.from_hlo(lower(hessenberg, random_matrix(random, (3, 3)))))
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")

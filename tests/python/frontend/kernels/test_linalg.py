@@ -28,9 +28,11 @@ def solve(a, b, left=True, lower=True, unit=False, transpose="NO_TRANSPOSE"):
     return one_instruction("triangular-solve", [a, b], TriangularSolveAttributes(left, lower, unit, transpose))
 
 
-def triangle(n: int, lower: bool, dtype: str = "float32", batch: tuple[int, ...] = ()) -> np.ndarray:
+def triangle(
+    random: np.random.Generator, n: int, lower: bool, dtype: str = "float32", batch: tuple[int, ...] = ()
+) -> np.ndarray:
     """Well-conditioned triangular matrices with NaN in the other triangle."""
-    a = random_matrix((*batch, n, n), dtype) / max(n, 1) ** 0.5 + 2 * np.eye(n)
+    a = random_matrix(random, (*batch, n, n), dtype) / max(n, 1) ** 0.5 + 2 * np.eye(n)
     other = np.triu_indices(n, 1) if lower else np.tril_indices(n, -1)
     a[(..., *other)] = np.nan
     return a.astype(dtype)
@@ -38,8 +40,8 @@ def triangle(n: int, lower: bool, dtype: str = "float32", batch: tuple[int, ...]
 
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_rule73_cholesky_of_every_size(n, dtype):
-    a = positive_definite((n, n), dtype)
+def test_rule73_cholesky_of_every_size(n, dtype, random):
+    a = positive_definite(random, (n, n), dtype)
     lower = n % 2 == 0
     (got,) = run_tvm(cholesky(a, lower), [a])
     wanted = np.linalg.cholesky(wide(a))
@@ -47,15 +49,15 @@ def test_rule73_cholesky_of_every_size(n, dtype):
 
 
 @pytest.mark.parametrize("lower", [True, False])
-def test_rule73_cholesky_is_xlas_with_zeros_in_the_other_triangle(lower):
-    a = positive_definite((2, 3, 7, 7))
+def test_rule73_cholesky_is_xlas_with_zeros_in_the_other_triangle(lower, random):
+    a = positive_definite(random, (2, 3, 7, 7))
     (got,) = check(cholesky(a, lower), [a], rtol=1e-5)
     assert not np.triu(got, 1).any() if lower else not np.tril(got, -1).any()
 
 
 @pytest.mark.parametrize("lower", [True, False])
-def test_rule73_cholesky_ignores_the_other_triangle(lower):
-    a = positive_definite((9, 9))
+def test_rule73_cholesky_ignores_the_other_triangle(lower, random):
+    a = positive_definite(random, (9, 9))
     stored = a.copy()
     stored[np.triu_indices(9, 1) if lower else np.tril_indices(9, -1)] = np.nan
     (got,) = run_tvm(cholesky(stored, lower), [stored])
@@ -64,8 +66,8 @@ def test_rule73_cholesky_ignores_the_other_triangle(lower):
 
 
 @pytest.mark.parametrize("n", [5, 70])
-def test_rule73_failures_are_nan_and_stay_alone(n):
-    a = positive_definite((5, n, n))
+def test_rule73_failures_are_nan_and_stay_alone(n, random):
+    a = positive_definite(random, (5, n, n))
     a[1, n - 2, n - 2] = -1.0  # fails late
     a[2] = 0.0  # a pivot of zero fails
     a[3, 0, 0] = np.nan
@@ -77,16 +79,16 @@ def test_rule73_failures_are_nan_and_stay_alone(n):
 
 @pytest.mark.parametrize("lower", [True, False])
 @pytest.mark.parametrize("n", [3, 65])
-def test_rule73_cholesky_of_complex_matrices(n, lower):
-    a = positive_definite((2, n, n), "complex64")
+def test_rule73_cholesky_of_complex_matrices(n, lower, random):
+    a = positive_definite(random, (2, n, n), "complex64")
     (got,) = run_tvm(cholesky(a, lower), [a])
     wanted = np.linalg.cholesky(wide(a))
     assert_close(got, wanted if lower else adjoint(wanted), 20)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16], ids=["f16", "bf16"])
-def test_rule73_narrow_types_are_factored_in_f32(dtype):
-    a = positive_definite((6, 6)).astype(dtype)
+def test_rule73_narrow_types_are_factored_in_f32(dtype, random):
+    a = positive_definite(random, (6, 6)).astype(dtype)
     (got,) = run_tvm(cholesky(a), [a])
     assert got.dtype == a.dtype
     exact = np.linalg.cholesky(a.astype(np.float64)).astype(dtype)
@@ -96,10 +98,10 @@ def test_rule73_narrow_types_are_factored_in_f32(dtype):
 @pytest.mark.parametrize("transpose", ["NO_TRANSPOSE", "TRANSPOSE", "ADJOINT"])
 @pytest.mark.parametrize("lower", [True, False])
 @pytest.mark.parametrize("left", [True, False])
-def test_rule74_every_form_ignores_the_other_triangle(left, lower, transpose):
+def test_rule74_every_form_ignores_the_other_triangle(left, lower, transpose, random):
     unit = transpose == "TRANSPOSE"
     dtype = "complex64" if transpose == "ADJOINT" else "float32"
-    a, b = triangle(7, lower, dtype, (2,)), random_matrix((2, 7, 3) if left else (2, 3, 7), dtype)
+    a, b = triangle(random, 7, lower, dtype, (2,)), random_matrix(random, (2, 7, 3) if left else (2, 3, 7), dtype)
     (got,) = run_tvm(solve(a, b, left, lower, unit, transpose), [a, b])
     full = np.where(np.isnan(a), 0, wide(a))
     if unit:
@@ -111,17 +113,17 @@ def test_rule74_every_form_ignores_the_other_triangle(left, lower, transpose):
 
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_rule74_triangular_solve_of_every_size(n, dtype):
+def test_rule74_triangular_solve_of_every_size(n, dtype, random):
     lower, left = n % 2 == 0, n % 3 != 0
     columns = 1 if n == 256 else 5
-    a, b = triangle(n, lower, dtype), random_matrix((n, columns) if left else (columns, n), dtype)
+    a, b = triangle(random, n, lower, dtype), random_matrix(random, (n, columns) if left else (columns, n), dtype)
     (got,) = run_tvm(solve(a, b, left, lower), [a, b])
     full = np.where(np.isnan(a), 0, wide(a))
     assert_close(got, np.linalg.solve(full, wide(b)) if left else np.linalg.solve(full.T, wide(b).T).T, 200)
 
 
-def test_rule74_solution_is_xlas():
-    a, b = np.tril(triangle(6, True)).astype(np.float32), random_matrix((6, 4))
+def test_rule74_solution_is_xlas(random):
+    a, b = np.tril(triangle(random, 6, True)).astype(np.float32), random_matrix(random, (6, 4))
     a = np.nan_to_num(a)
     check(solve(a, b), [a, b], rtol=1e-5)
 
@@ -147,15 +149,15 @@ def test_rule47_matrices_without_elements():
 
 
 @pytest.mark.parametrize("plain", [True, "vm"])
-def test_plain_relay_build(plain):
-    a = positive_definite((2, 20, 20))
+def test_plain_relay_build(plain, random):
+    a = positive_definite(random, (2, 20, 20))
     check(cholesky(a), [a], rtol=1e-5, plain=plain)
 
 
-def test_rewrites_say_opcodes_as_kernel_calls_on_real_tensors():
+def test_rewrites_say_opcodes_as_kernel_calls_on_real_tensors(random):
     """Structure: complex operands are split in front of the call and joined behind it."""
     types = frozenset({"f32", "f64", "s32", "c64"})
-    a = positive_definite((3, 3), "complex64")
+    a = positive_definite(random, (3, 3), "complex64")
     rewritten = decompose(cholesky(a), Capabilities(types))
     opcodes = [instruction.opcode for instruction in rewritten.entry.instructions]
     assert opcodes.count("custom-call") == 1 and {"real", "imag", "complex"} <= set(opcodes)
@@ -164,12 +166,12 @@ def test_rewrites_say_opcodes_as_kernel_calls_on_real_tensors():
     assert [str(operand.shape) for operand in call.operands] == ["f32[3,3]", "f32[3,3]"]
 
 
-def test_names_and_metadata_stay_for_messages():
+def test_names_and_metadata_stay_for_messages(random):
     import jax
 
     from tests.support.linalg_cases import lower
 
-    hlo = read(lower(jax.numpy.linalg.cholesky, positive_definite((3, 3)), platform="tpu"))
+    hlo = read(lower(jax.numpy.linalg.cholesky, positive_definite(random, (3, 3)), platform="tpu"))
     rewritten = decompose(hlo, Capabilities(frozenset({"f32"})))
     (call,) = (i for i in rewritten.instructions if i.opcode == "custom-call")
     assert "cholesky" in call.metadata.op_name

@@ -16,8 +16,6 @@ from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.ir.shape import array_shape, element_type_of
 from tvm_hlo_frontend.hlo.proto.reader import read
 
-RANDOM = np.random.default_rng(0)
-
 
 def numbers(lhs_contracting, rhs_contracting, lhs_batch, rhs_batch, ragged, groups):
     """Attributes of the instruction and JAX's form of them."""
@@ -88,36 +86,36 @@ def both(lhs, rhs, sizes, dimension_numbers, result=None):
     return got, wanted
 
 
-def normal(*shape):
-    return RANDOM.standard_normal(shape).astype("float32")
+def normal(random, *shape):
+    return random.standard_normal(shape).astype("float32")
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_rule_91_dimensions(name):
+def test_rule_91_dimensions(name, random):
     lhs, rhs, sizes, dimension_numbers = CASES[name]
-    got, wanted = both(normal(*lhs), normal(*rhs), np.array(sizes, "int32"), dimension_numbers)
+    got, wanted = both(normal(random, *lhs), normal(random, *rhs), np.array(sizes, "int32"), dimension_numbers)
     compare([got], [wanted], rtol=1e-5)
 
 
 @pytest.mark.parametrize("numbering", [ROWS, DEPTH], ids=["rows", "depth"])
 @pytest.mark.parametrize("name", SIZES)
-def test_rule_91_group_sizes_are_not_trusted(name, numbering):
-    rhs = normal(3, 5, 7) if numbering is ROWS else normal(11, 7)
+def test_rule_91_group_sizes_are_not_trusted(name, numbering, random):
+    rhs = normal(random, 3, 5, 7) if numbering is ROWS else normal(random, 11, 7)
     sizes = np.array(SIZES[name], "int64" if name == "overflow" else "int32")
     with jax.enable_x64(name == "overflow"):
-        got, wanted = both(normal(11, 5), rhs, sizes, numbering)
+        got, wanted = both(normal(random, 11, 5), rhs, sizes, numbering)
     compare([got], [wanted], rtol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint32"])
-def test_rule_91_types_of_group_sizes(dtype):
-    got, wanted = both(normal(11, 5), normal(3, 5, 7), np.array([4, 0, 5], dtype), ROWS)
+def test_rule_91_types_of_group_sizes(dtype, random):
+    got, wanted = both(normal(random, 11, 5), normal(random, 3, 5, 7), np.array([4, 0, 5], dtype), ROWS)
     compare([got], [wanted], rtol=1e-5)
 
 
-def test_rule_91_many_rows_in_groups_of_narrow_sizes():
+def test_rule_91_many_rows_in_groups_of_narrow_sizes(random):
     """The group ends are summed in 64 bits: 300 does not fit the type of the sizes."""
-    lhs, rhs = normal(300, 4), normal(3, 4, 5)
+    lhs, rhs = normal(random, 300, 4), normal(random, 3, 4, 5)
     hlo = module_of([lhs, rhs, np.array([100, 100, 100], "uint8")], ROWS[0], "f32", (300, 5))
     (got,) = run_tvm(hlo, [lhs, rhs, np.array([100, 100, 100], "uint8")])
     compare([got], [np.concatenate([lhs[g * 100 : g * 100 + 100] @ rhs[g] for g in range(3)])], rtol=1e-5)
@@ -132,11 +130,11 @@ TYPES = [
 
 @pytest.mark.parametrize(("dtype", "result"), TYPES, ids=lambda value: str(value))
 @pytest.mark.parametrize("numbering", [ROWS, DEPTH], ids=["rows", "depth"])
-def test_rules_48_and_91_element_types(dtype, result, numbering):
+def test_rules_48_and_91_element_types(dtype, result, numbering, random):
     kind = np.dtype(getattr(ml_dtypes, dtype, dtype))
-    lhs, rhs = 9 * normal(11, 40), 9 * normal(*((3, 40, 17) if numbering is ROWS else (11, 17)))
+    lhs, rhs = 9 * normal(random, 11, 40), 9 * normal(random, *((3, 40, 17) if numbering is ROWS else (11, 17)))
     if kind.kind == "c":
-        lhs, rhs = lhs + 1j * normal(*lhs.shape), rhs + 1j * normal(*rhs.shape)
+        lhs, rhs = lhs + 1j * normal(random, *lhs.shape), rhs + 1j * normal(random, *rhs.shape)
     with jax.enable_x64(kind.itemsize == 8 and kind.kind == "f"):
         lhs, rhs = lhs.astype(kind), np.abs(rhs).astype(kind) if kind.kind == "u" else rhs.astype(kind)
         got, wanted = both(
@@ -146,8 +144,8 @@ def test_rules_48_and_91_element_types(dtype, result, numbering):
     compare([got], [wanted], rtol=tolerance)
 
 
-def test_rule_91_what_jax_lowers_for_an_accelerator():
-    lhs, rhs, sizes = normal(11, 5), normal(3, 5, 7), np.array([4, 0, 5], "int32")
+def test_rule_91_what_jax_lowers_for_an_accelerator(random):
+    lhs, rhs, sizes = normal(random, 11, 5), normal(random, 3, 5, 7), np.array([4, 0, 5], "int32")
     function = jax.jit(lambda a, b, g: lax.ragged_dot(a, b, g))
     hlo = function.trace(lhs, rhs, sizes).lower(lowering_platforms=("tpu",)).compiler_ir("hlo")
     assert any(instruction.opcode == "ragged-dot" for instruction in read(hlo).instructions)
@@ -155,11 +153,11 @@ def test_rule_91_what_jax_lowers_for_an_accelerator():
 
 
 @pytest.mark.parametrize("target", ["c", "llvm -mtriple=aarch64-linux-gnu"])
-def test_code_for_other_targets(target):
+def test_code_for_other_targets(target, random):
     from tvm_hlo_frontend import from_hlo
 
     for numbering, rhs in ((ROWS, (3, 5, 70)), (DEPTH, (11, 70))):
-        arguments = [normal(11, 5), normal(*rhs), np.zeros(3, "int32")]
+        arguments = [normal(random, 11, 5), normal(random, *rhs), np.zeros(3, "int32")]
         shape = (11, 70) if numbering is ROWS else (3, 5, 70)
         mod, params = mod_and_params(from_hlo(module_of(arguments, numbering[0], "f32", shape)))
         assert source_for(mod, params, target)

@@ -19,16 +19,15 @@ from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.ir.shape import array_shape
 
 NAN, INF = np.nan, np.inf
-RANDOM = np.random.RandomState(0)
 
 
-def floats(*shape: int, dtype: str = "float32") -> np.ndarray:
-    return RANDOM.standard_normal(shape).astype(dtype)
+def floats(random: np.random.Generator, *shape: int, dtype: str = "float32") -> np.ndarray:
+    return random.standard_normal(shape).astype(dtype)
 
 
-def integers(*shape: int, dtype: str = "int32") -> np.ndarray:
+def integers(random: np.random.Generator, *shape: int, dtype: str = "int32") -> np.ndarray:
     info = np.iinfo(dtype)
-    return RANDOM.randint(max(info.min, -(2**31)), min(info.max, 2**31 - 1), shape).astype(dtype)
+    return random.integers(max(info.min, -(2**31)), min(info.max, 2**31 - 1), shape).astype(dtype)
 
 
 def with_nan(x: np.ndarray) -> np.ndarray:
@@ -40,7 +39,7 @@ def with_nan(x: np.ndarray) -> np.ndarray:
     return x
 
 
-def layouts() -> list[Case]:
+def layouts(random: np.random.Generator) -> list[Case]:
     """Every way in which reduced and kept dimensions can lie, small and large (lanes, remainders, parts, tiles)."""
     rows = [
         ((5, 7), (1,)),
@@ -63,18 +62,20 @@ def layouts() -> list[Case]:
     cases = []
     for shape, dimensions in rows:
         name = f"{'x'.join(map(str, shape))}-over-{''.join(map(str, dimensions))}"
-        cases.append(Case(f"rule_64-sum-f32-{name}", "add", (floats(*shape),), (0.0,), dimensions))
-        cases.append(Case(f"rule_64-max-f32-nan-{name}", "maximum", (with_nan(floats(*shape)),), (-INF,), dimensions))
-        cases.append(Case(f"rule_64-sum-s32-wraps-{name}", "add", (integers(*shape),), (0,), dimensions))
-        cases.append(Case(f"rule_64-fold-s32-{name}", "horner", (integers(*shape),), (2,), dimensions))
+        cases.append(Case(f"rule_64-sum-f32-{name}", "add", (floats(random, *shape),), (0.0,), dimensions))
+        cases.append(
+            Case(f"rule_64-max-f32-nan-{name}", "maximum", (with_nan(floats(random, *shape)),), (-INF,), dimensions)
+        )
+        cases.append(Case(f"rule_64-sum-s32-wraps-{name}", "add", (integers(random, *shape),), (0,), dimensions))
+        cases.append(Case(f"rule_64-fold-s32-{name}", "horner", (integers(random, *shape),), (2,), dimensions))
     return cases
 
 
-def dtypes() -> list[Case]:
+def dtypes(random: np.random.Generator) -> list[Case]:
     """Each kind on each type, init that is no identity."""
     cases = []
     for dtype in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"):
-        x = integers(6, 90, dtype=dtype)
+        x = integers(random, 6, 90, dtype=dtype)
         for name, init in (
             ("add", 3),
             ("multiply", 1),
@@ -87,14 +88,14 @@ def dtypes() -> list[Case]:
             cases.append(Case(f"rule_67-{name}-{dtype}", name, (x,), (init,), (1,)))
         cases.append(Case(f"rule_64-selected-max-{dtype}", "selected_max", (x,), (np.iinfo(dtype).min,), (1,)))
     for dtype in ("float16", "float32", "float64"):
-        x = floats(6, 90, dtype=dtype)
+        x = floats(random, 6, 90, dtype=dtype)
         for name, init in (("add", 10.0), ("multiply", 1.5), ("maximum", 0.5), ("minimum", -0.5), ("subtract", 1.0)):
             rtol = 4e-3 if dtype == "float16" else 1e-5
             scaled = x / 2 + 1 if name == "multiply" else x
             cases.append(Case(f"rule_64-{name}-{dtype}", name, (scaled,), (init,), (1,), rtol=rtol))
         cases.append(Case(f"rule_64-nan-minimum-{dtype}", "minimum", (with_nan(x),), (INF,), (1,)))
         cases.append(Case(f"rule_64-nan-minimum-columns-{dtype}", "minimum", (with_nan(x),), (INF,), (0,)))
-    truth = RANDOM.rand(6, 900) > 0.001
+    truth = random.random((6, 900)) > 0.001
     for name, init in (
         ("and", True),
         ("or", False),
@@ -108,11 +109,11 @@ def dtypes() -> list[Case]:
     return cases
 
 
-def bodies() -> list[Case]:
+def bodies(random: np.random.Generator) -> list[Case]:
     """Bodies of all kinds."""
-    x, y = floats(9, 70), floats(9, 70)
-    ties = with_nan(RANDOM.randint(0, 4, (9, 300)).astype("float32"))
-    whole = RANDOM.randint(-3, 3, (9, 300)).astype("int32")
+    x, y = floats(random, 9, 70), floats(random, 9, 70)
+    ties = with_nan(random.integers(0, 4, (9, 300)).astype("float32"))
+    whole = random.integers(-3, 3, (9, 300)).astype("int32")
     index = np.tile(np.arange(300, dtype="int32"), (9, 1))[:, ::-1].copy()
     return [
         Case("rule_64-init-sum-is-applied-once", "add", (np.ones((4, 6), "float32"),), (10.0,), (1,)),
@@ -123,8 +124,17 @@ def bodies() -> list[Case]:
         Case("rule_64-init-infinite", "maximum", (x,), (INF,), (1,), runtime_init=True),
         Case("rule_64-swapped-operands", "swapped_maximum", (with_nan(x),), (-INF,), (1,)),
         Case("rule_64-nested-call", "nested_call", (x,), (0.0,), (0,)),
-        Case("rule_64-converts-around-f16", "widened_sum", (floats(8, 200, dtype="float16"),), (0.0,), (1,), rtol=4e-3),
-        Case("rule_64-rounds-to-f16", "log_sum_exp", (floats(8, 9, dtype="float16"),), (-INF,), (1,), rtol=4e-3),
+        Case(
+            "rule_64-converts-around-f16",
+            "widened_sum",
+            (floats(random, 8, 200, dtype="float16"),),
+            (0.0,),
+            (1,),
+            rtol=4e-3,
+        ),
+        Case(
+            "rule_64-rounds-to-f16", "log_sum_exp", (floats(random, 8, 9, dtype="float16"),), (-INF,), (1,), rtol=4e-3
+        ),
         Case("rule_65-sum-of-halves", "add", (np.ones((1, 3000), "float16"),), (0.0,), (1,)),
         Case("rule_64-not-commutative-rows", "subtract", (x,), (1.0,), (1,)),
         Case("rule_64-not-commutative-columns", "subtract", (x,), (1.0,), (0,)),
@@ -155,7 +165,7 @@ def bodies() -> list[Case]:
     ]
 
 
-GROUPS = {"layouts": layouts(), "dtypes": dtypes(), "bodies": bodies()}
+GROUPS = {make.__name__: make(np.random.default_rng(0)) for make in (layouts, dtypes, bodies)}
 
 
 @functools.cache
@@ -216,17 +226,17 @@ def test_names_are_unique() -> None:
 
 
 @pytest.mark.parametrize("plain", [True, "vm"])
-def test_unmodified_relay_build(plain: bool | str) -> None:
-    x = with_nan(floats(8, 300))
+def test_unmodified_relay_build(plain: bool | str, random: np.random.Generator) -> None:
+    x = with_nan(floats(random, 8, 300))
     cases = [
-        Case("sum", "add", (floats(8, 300),), (0.0,), (1,)),
+        Case("sum", "add", (floats(random, 8, 300),), (0.0,), (1,)),
         Case("argmax", "argmax", (x, "iota"), (-INF, 0), (1,)),
     ]
     hlo, arguments, _ = module_of(cases)
     check(hlo, arguments, rtol=1e-5, plain=plain)
 
 
-def test_rule_64_logsumexp_body_sees_init_once() -> None:
+def test_rule_64_logsumexp_body_sees_init_once(random: np.random.Generator) -> None:
     """XLA:CPU splits a large reduction and starts every part with init, so it is no reference for a body to which 0 is
     not neutral; HloEvaluator applies init once."""
     b = ComputationBuilder("logaddexp")
@@ -236,7 +246,7 @@ def test_rule_64_logsumexp_body_sees_init_once() -> None:
     main = ComputationBuilder("main")
     data = main.parameter(0, array_shape("f32", (4, 1024)))
     root = main.add("reduce", [data, main.constant(0.0, "f32")], None, DimensionsAttributes((1,)), [combine])
-    argument = floats(4, 1024)
+    argument = floats(random, 4, 1024)
     (got,) = run_tvm(module("logsumexp", main.build(root)), [argument])
     expected = np.log(1 + np.exp(argument.astype("float64")).sum(1))
     np.testing.assert_allclose(got, expected, rtol=1e-5)
@@ -250,14 +260,14 @@ def map_module(name: str, count: int, sizes: tuple[int, ...]) -> object:
     return module("map", main.build(main.add("map", operands, operands[0].shape, attributes, [body(name, types)])))
 
 
-def test_rule_70_map() -> None:
+def test_rule_70_map(random: np.random.Generator) -> None:
     for name in ("subtract", "horner"):
         # XLA contracts a product and a sum
-        check(map_module(name, 2, (3, 50)), [floats(3, 50), floats(3, 50)], rtol=1e-6)
+        check(map_module(name, 2, (3, 50)), [floats(random, 3, 50), floats(random, 3, 50)], rtol=1e-6)
 
 
-def test_rule_70_map_of_nothing() -> None:
-    check(map_module("subtract", 2, (0, 5)), [floats(0, 5), floats(0, 5)])
+def test_rule_70_map_of_nothing(random: np.random.Generator) -> None:
+    check(map_module("subtract", 2, (0, 5)), [floats(random, 0, 5), floats(random, 0, 5)])
 
 
 def kernels_of(cases: list[Case]) -> list[str]:
@@ -277,16 +287,20 @@ def in_dialect(kernels: list[str]) -> list[str]:
     return kernels if DIALECT == "relay" else [IN_RELAX.get(name, name) for name in kernels]
 
 
+def zeros(*shape: int, dtype: str = "float32") -> np.ndarray:
+    return np.zeros(shape, dtype)
+
+
 @pytest.mark.parametrize(
     ("case", "kernels"),
     [
-        (Case("", "add", (floats(4, 9),), (0.0,), (1,)), ["sum"]),
-        (Case("", "add", (floats(64, 300),), (0.0,), (1,)), ["reduce"]),
-        (Case("", "maximum", (floats(4, 9),), (-INF,), (1,)), ["reduce"]),
-        (Case("", "maximum", (integers(4, 9),), (-(2**31),), (1,)), ["max"]),
-        (Case("", "add", (floats(70000),), (0.0,), (0,)), ["reduce", "reduce"]),
-        (Case("", "argmax", (floats(64, 300), "iota"), (-INF, 0), (1,)), ["fold"]),
-        (Case("", "horner", (integers(64, 300),), (0,), (1,)), ["fold"]),
+        (Case("", "add", (zeros(4, 9),), (0.0,), (1,)), ["sum"]),
+        (Case("", "add", (zeros(64, 300),), (0.0,), (1,)), ["reduce"]),
+        (Case("", "maximum", (zeros(4, 9),), (-INF,), (1,)), ["reduce"]),
+        (Case("", "maximum", (zeros(4, 9, dtype="int32"),), (-(2**31),), (1,)), ["max"]),
+        (Case("", "add", (zeros(70000),), (0.0,), (0,)), ["reduce", "reduce"]),
+        (Case("", "argmax", (zeros(64, 300), "iota"), (-INF, 0), (1,)), ["fold"]),
+        (Case("", "horner", (zeros(64, 300, dtype="int32"),), (0,), (1,)), ["fold"]),
     ],
     ids=["small-sum", "sum", "float-max", "small-integer-max", "sum-in-parts", "argmax", "any-body"],
 )
@@ -310,7 +324,7 @@ def test_injective_producers_are_fused() -> None:
     assert str(mod["main"]).count("Primitive=1") == 1
 
 
-def test_refusal_names_the_instruction_of_the_body() -> None:
+def test_refusal_names_the_instruction_of_the_body(random: np.random.Generator) -> None:
     b = ComputationBuilder("odd")
     x, y = (b.parameter(number, array_shape("f32")) for number in range(2))
     b.add("add", [x, y])
@@ -319,19 +333,19 @@ def test_refusal_names_the_instruction_of_the_body() -> None:
     data = main.parameter(0, array_shape("f32", (4, 3)))
     reduced = main.add("reduce", [data, main.constant(0.0)], None, DimensionsAttributes((1,)), [b.build(root)])
     with pytest.raises(UnsupportedHloError, match="the_dot"):
-        run_tvm(module("odd", main.build(reduced)), [floats(4, 3)])
+        run_tvm(module("odd", main.build(reduced)), [floats(random, 4, 3)])
 
 
 @pytest.mark.parametrize("target", ["c", "llvm -mtriple=aarch64-linux-gnu"])
-def test_code_for_other_targets(target: str) -> None:
+def test_code_for_other_targets(target: str, random: np.random.Generator) -> None:
     from tvm_hlo_frontend import from_hlo
 
     cases = [
-        Case("sum", "add", (floats(8, 300),), (0.0,), (1,)),
-        Case("max", "maximum", (floats(30, 300),), (-INF,), (1,)),
-        Case("columns", "maximum", (floats(300, 30),), (-INF,), (0,)),
-        Case("fold", "horner", (integers(8, 30),), (0,), (1,)),
-        Case("argmax", "argmax", (floats(8, 300), "iota"), (-INF, 0), (1,)),
+        Case("sum", "add", (floats(random, 8, 300),), (0.0,), (1,)),
+        Case("max", "maximum", (floats(random, 30, 300),), (-INF,), (1,)),
+        Case("columns", "maximum", (floats(random, 300, 30),), (-INF,), (0,)),
+        Case("fold", "horner", (integers(random, 8, 30),), (0,), (1,)),
+        Case("argmax", "argmax", (floats(random, 8, 300), "iota"), (-INF, 0), (1,)),
     ]
     mod, params = mod_and_params(from_hlo(module_of(cases)[0]))
     assert source_for(mod, params, target)

@@ -22,8 +22,6 @@ from tvm_hlo_frontend.rewrites.capabilities import Capabilities
 from tvm_hlo_frontend.rewrites.expansion import expand
 from tvm_hlo_frontend.rewrites.expansions.bitcast import EXPANSIONS
 
-RANDOM = np.random.default_rng(0)
-
 
 def shaped(element_type, sizes, layout=None):
     return Shape(element_type, tuple(sizes), layout)
@@ -47,10 +45,10 @@ def from_memory(data, shape):
     return np.ascontiguousarray(stored.transpose(np.argsort(order)))
 
 
-def values(shape):
-    numbers = 9 * RANDOM.standard_normal(shape.sizes)
+def values(random, shape):
+    numbers = 9 * random.standard_normal(shape.sizes)
     if shape.kind == "complex":
-        numbers = numbers + 1j * RANDOM.standard_normal(shape.sizes)
+        numbers = numbers + 1j * random.standard_normal(shape.sizes)
     return numbers.astype(shape.numpy_dtype) if shape.kind != "pred" else numbers > 0
 
 
@@ -84,9 +82,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_rule_32_buffer_in_another_layout(name):
+def test_rule_32_buffer_in_another_layout(name, random):
     source, target = CASES[name]
-    x = values(source) if name != "bytes to pred" else np.array([1, 0, 0, 1, 1, 0], "uint8")
+    x = values(random, source) if name != "bytes to pred" else np.array([1, 0, 0, 1, 1, 0], "uint8")
     wanted = from_memory(in_memory(x, source), target)
     if name == "s4":
         wanted = from_memory(in_memory(x.astype(np.int8), shaped("s8", source.dimensions)),
@@ -135,8 +133,8 @@ def test_sizes_in_memory_are_verified():
 # ---- optimised HLO
 
 
-def normal(*shape):
-    return RANDOM.standard_normal(shape).astype("float32")
+def normal(random, *shape):
+    return random.standard_normal(shape).astype("float32")
 
 
 def attention(q, k, v):
@@ -149,13 +147,22 @@ def recurrent(x, w):
 
 
 SAMPLES = "convolution max_pool_gradient gather scatter sort topk threefry bitcast fft linalg".split()
-OPTIMISED = {
-    "mlp": (lambda x, w, b: jax.nn.relu(x @ w + b).sum(1), (normal(3, 4), normal(4, 8), normal(8))),
-    "attention": (attention, (normal(2, 5, 3, 4), normal(2, 6, 3, 4), normal(2, 6, 3, 4))),
-    "transposes": (lambda x: (x.T.reshape(4, 6).T + 1).reshape(2, 12), (normal(6, 4),)),
-    "recurrent": (recurrent, (normal(5, 2, 4), normal(4, 4))),
-    **{name: jax_samples()[name] for name in SAMPLES},
-}
+
+
+def optimised(random):
+    return {
+        "mlp": (
+            lambda x, w, b: jax.nn.relu(x @ w + b).sum(1),
+            (normal(random, 3, 4), normal(random, 4, 8), normal(random, 8)),
+        ),
+        "attention": (attention, (normal(random, 2, 5, 3, 4), normal(random, 2, 6, 3, 4), normal(random, 2, 6, 3, 4))),
+        "transposes": (lambda x: (x.T.reshape(4, 6).T + 1).reshape(2, 12), (normal(random, 6, 4),)),
+        "recurrent": (recurrent, (normal(random, 5, 2, 4), normal(random, 4, 4))),
+        **{name: jax_samples()[name] for name in SAMPLES},
+    }
+
+
+OPTIMISED = optimised(np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("name", OPTIMISED)

@@ -52,9 +52,9 @@ def algebra(a, tall, wide, spd):
 
 
 @pytest.mark.parametrize(("platform", "dtype"), GPUS)
-def test_rule75_what_jax_lowers_for_gpus_gives_what_xla_gives_for_the_cpu(platform, dtype):
-    a, tall = random_matrix((2, 4, 4), dtype), random_matrix((2, 4, 3), dtype)
-    arguments = [a, tall, random_matrix((2, 3, 4), dtype), positive_definite((2, 4, 4), dtype)]
+def test_rule75_what_jax_lowers_for_gpus_gives_what_xla_gives_for_the_cpu(platform, dtype, random):
+    a, tall = random_matrix(random, (2, 4, 4), dtype), random_matrix(random, (2, 4, 3), dtype)
+    arguments = [a, tall, random_matrix(random, (2, 3, 4), dtype), positive_definite(random, (2, 4, 4), dtype)]
     hlo = lower(algebra, *arguments, platform=platform)
     targets = {getattr(instruction.attributes, "target", "") for instruction in read(hlo).instructions}
     library = {"cuda": "cusolver", "rocm": "hipsolver"}[platform]
@@ -103,12 +103,17 @@ def work(dtype="float32", size=7):
     return ((size,), dtype)
 
 
-A, TALL, WIDE, SPD = (
-    random_matrix((2, 3, 3)),
-    random_matrix((2, 4, 3)),
-    random_matrix((2, 3, 4), "complex64"),
-    positive_definite((2, 3, 3)),
-)
+def matrices(random):
+    """(square with well-conditioned triangles, tall, complex and wide, symmetric positive definite)."""
+    return (
+        random_matrix(random, (2, 3, 3)) + 3 * np.eye(3, dtype=np.float32),
+        random_matrix(random, (2, 4, 3)),
+        random_matrix(random, (2, 3, 4), "complex64"),
+        positive_definite(random, (2, 3, 3)),
+    )
+
+
+A, TALL, WIDE, SPD = matrices(np.random.default_rng(73))
 
 
 def test_rule75_calls_of_the_years_before_the_typed_interface():

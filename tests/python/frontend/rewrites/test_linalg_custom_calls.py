@@ -39,22 +39,35 @@ def gaussian_process(x, y, points):
     return covariance(points, x) @ jax.scipy.linalg.cho_solve(factor, y)
 
 
-X = np.linspace(-3, 3, 20, dtype=np.float32)
-GENERAL = random_matrix((2, 6, 6)) + 3 * np.eye(6, dtype=np.float32)
-UNIQUE = {
-    "cholesky": (jnp.linalg.cholesky, [positive_definite((2, 6, 6))]),
-    "solve": (jnp.linalg.solve, [GENERAL, random_matrix((2, 6, 2))]),
-    "inv": (jnp.linalg.inv, [GENERAL]),
-    "det": (jnp.linalg.det, [GENERAL]),
-    "solve_complex": (jnp.linalg.solve, [GENERAL[0] + 1j * random_matrix((6, 6)), random_matrix((6, 2), "complex64")]),
-    "lu_factor": (jax.scipy.linalg.lu_factor, [random_matrix((6, 6))]),
-    "solve_triangular": (lambda a, b: jax.scipy.linalg.solve_triangular(a, b, trans=2), [GENERAL, GENERAL]),
-    "tridiagonal_solve": (
-        lax.linalg.tridiagonal_solve,
-        [random_matrix((2, 9)), random_matrix((2, 9)) + 3, random_matrix((2, 9)), random_matrix((2, 9, 3))],
-    ),
-    "gp_regression": (gaussian_process, [X, np.sin(X), X + np.float32(0.1)]),
-}
+def unique(random):
+    """Functions and arguments whose results are unique."""
+    x = np.linspace(-3, 3, 20, dtype=np.float32)
+    general = random_matrix(random, (2, 6, 6)) + 3 * np.eye(6, dtype=np.float32)
+    return {
+        "cholesky": (jnp.linalg.cholesky, [positive_definite(random, (2, 6, 6))]),
+        "solve": (jnp.linalg.solve, [general, random_matrix(random, (2, 6, 2))]),
+        "inv": (jnp.linalg.inv, [general]),
+        "det": (jnp.linalg.det, [general]),
+        "solve_complex": (
+            jnp.linalg.solve,
+            [general[0] + 1j * random_matrix(random, (6, 6)), random_matrix(random, (6, 2), "complex64")],
+        ),
+        "lu_factor": (jax.scipy.linalg.lu_factor, [random_matrix(random, (6, 6))]),
+        "solve_triangular": (lambda a, b: jax.scipy.linalg.solve_triangular(a, b, trans=2), [general, general]),
+        "tridiagonal_solve": (
+            lax.linalg.tridiagonal_solve,
+            [
+                random_matrix(random, (2, 9)),
+                random_matrix(random, (2, 9)) + 3,
+                random_matrix(random, (2, 9)),
+                random_matrix(random, (2, 9, 3)),
+            ],
+        ),
+        "gp_regression": (gaussian_process, [x, np.sin(x), x + np.float32(0.1)]),
+    }
+
+
+UNIQUE = unique(np.random.default_rng(73))
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -68,8 +81,8 @@ def test_rule75_results_that_are_unique_are_xlas(name, platform):
 
 
 @pytest.mark.parametrize("n", [1, 2, 17, 65, 256])
-def test_rule75_lu_pivots_as_lapack(n):
-    a = random_matrix((n, n))
+def test_rule75_lu_pivots_as_lapack(n, random):
+    a = random_matrix(random, (n, n))
     factors, pivots = run(jax.scipy.linalg.lu_factor, a)
     wanted, wanted_pivots = run_xla(lower(jax.scipy.linalg.lu_factor, a), [a])
     np.testing.assert_array_equal(pivots, wanted_pivots)
@@ -78,8 +91,8 @@ def test_rule75_lu_pivots_as_lapack(n):
 
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5), (2, 40, 33)], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "complex64"])
-def test_rule75_lu_of_rectangles(shape, dtype):
-    a = random_matrix(shape, dtype)
+def test_rule75_lu_of_rectangles(shape, dtype, random):
+    a = random_matrix(random, shape, dtype)
     factors, _, permutation = run(lax.linalg.lu, a)
     k = min(shape[-2:])
     left = np.tril(wide(factors)[..., :, :k], -1) + np.eye(shape[-2], k)
@@ -97,9 +110,9 @@ def test_rule75_singular_matrices_have_determinant_zero():
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("mode", ["reduced", "complete"])
 @pytest.mark.parametrize("shape", [(7, 4), (2, 4, 7), (66, 66)], ids=str)
-def test_rule75_qr_is_lapacks(shape, mode, platform):
+def test_rule75_qr_is_lapacks(shape, mode, platform, random):
     """LAPACK's signs make the factorisation unique."""
-    a = random_matrix(shape)
+    a = random_matrix(random, shape)
     q, r = run(lambda x: tuple(jnp.linalg.qr(x, mode=mode)), a, platform=platform)
     assert_orthonormal_columns(q)
     assert_close(q @ r, a, 100)
@@ -109,8 +122,8 @@ def test_rule75_qr_is_lapacks(shape, mode, platform):
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "float64", "complex128"])
-def test_rule75_qr_of_other_types(dtype):
-    a = random_matrix((6, 4), dtype)
+def test_rule75_qr_of_other_types(dtype, random):
+    a = random_matrix(random, (6, 4), dtype)
     packed, taus = run_call("Qr", [a], [(a.shape, dtype), ((4,), dtype)])
     (q,) = run_call("ProductOfElementaryHouseholderReflectors", [packed, taus], [(a.shape, dtype)])
     assert q.dtype == a.dtype
@@ -121,8 +134,8 @@ def test_rule75_qr_of_other_types(dtype):
 @pytest.mark.parametrize("dtype", ["float32", "complex64"])
 @pytest.mark.parametrize("place", [(2, 1), (4, 4), (1, 3)])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_rule75_qr_of_a_matrix_that_is_not_finite_has_nan_where_lapack_has(value, place, dtype):
-    a = random_matrix((5, 5), dtype)
+def test_rule75_qr_of_a_matrix_that_is_not_finite_has_nan_where_lapack_has(value, place, dtype, random):
+    a = random_matrix(random, (5, 5), dtype)
     a[place] = value
 
     def raw(x):
@@ -132,8 +145,8 @@ def test_rule75_qr_of_a_matrix_that_is_not_finite_has_nan_where_lapack_has(value
         np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
 
 
-def test_rule75_qr_with_pivoting():
-    a = random_matrix((6, 5))
+def test_rule75_qr_with_pivoting(random):
+    a = random_matrix(random, (6, 5))
     q, r, order = run(lambda x: tuple(lax.linalg.qr(x, pivoting=True, full_matrices=False)), a)
     assert_close(q @ r, a[:, order], 50)
     lengths = np.abs(np.diag(r))
@@ -143,8 +156,8 @@ def test_rule75_qr_with_pivoting():
 @pytest.mark.parametrize("transpose", [False, True])
 @pytest.mark.parametrize("left", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "complex64"])
-def test_rule75_products_with_the_q_of_qr_are_xlas(dtype, left, transpose):
-    a, c = random_matrix((2, 5, 3), dtype), random_matrix((2, 5, 7) if left else (2, 7, 5), dtype)
+def test_rule75_products_with_the_q_of_qr_are_xlas(dtype, left, transpose, random):
+    a, c = random_matrix(random, (2, 5, 3), dtype), random_matrix(random, (2, 5, 7) if left else (2, 7, 5), dtype)
 
     def multiply(a, c):
         h, taus = jnp.linalg.qr(a, mode="raw")
@@ -155,8 +168,8 @@ def test_rule75_products_with_the_q_of_qr_are_xlas(dtype, left, transpose):
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize(("n", "dtype"), [(1, "float32"), (17, "complex64"), (65, "float32"), (256, "float32")])
-def test_rule75_eigh(n, dtype, platform):
-    a = random_matrix((n, n), dtype)
+def test_rule75_eigh(n, dtype, platform, random):
+    a = random_matrix(random, (n, n), dtype)
     a = a + adjoint(a)
     if platform == "tpu" and n > 17:
         pytest.skip("the same kernel by another name")
@@ -170,8 +183,8 @@ def test_rule75_eigh(n, dtype, platform):
 
 
 @pytest.mark.parametrize("uplo", ["L", "U"])
-def test_rule75_eigh_reads_one_triangle(uplo):
-    a = random_matrix((5, 5))
+def test_rule75_eigh_reads_one_triangle(uplo, random):
+    a = random_matrix(random, (5, 5))
     half = np.tril(a) if uplo == "L" else np.triu(a)
     symmetric = half + half.T - np.diag(np.diag(a))
 
@@ -198,8 +211,8 @@ def test_rule75_repeated_eigenvalues_and_zeros():
     ],
     ids=str,
 )  # fmt: skip
-def test_rule75_svd(shape, full, dtype):
-    a = random_matrix(shape, dtype)
+def test_rule75_svd(shape, full, dtype, random):
+    a = random_matrix(random, shape, dtype)
     u, s, vt = run(lambda x: tuple(jnp.linalg.svd(x, full_matrices=full)), a)
     k = min(shape[-2:])
     assert_close(s, np.linalg.svd(wide(a), compute_uv=False), 20 * k**0.5)
@@ -210,8 +223,8 @@ def test_rule75_svd(shape, full, dtype):
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
-def test_rule75_svd_of_deficient_matrices_of_any_scale(scale):
-    a = random_matrix((3, 6, 4)) * np.float32(scale)
+def test_rule75_svd_of_deficient_matrices_of_any_scale(scale, random):
+    a = random_matrix(random, (3, 6, 4)) * np.float32(scale)
     a[0] = 0
     a[1, :, 3] = a[1, :, 0]
     u, s, vt = run(lambda x: tuple(jnp.linalg.svd(x)), a)
@@ -220,15 +233,15 @@ def test_rule75_svd_of_deficient_matrices_of_any_scale(scale):
     assert_orthonormal_columns(adjoint(vt))
 
 
-def test_rule75_svd_by_qr_iterations():
-    a = random_matrix((5, 3))
+def test_rule75_svd_by_qr_iterations(random):
+    a = random_matrix(random, (5, 3))
     u, s, vt = run(lambda x: tuple(lax.linalg.svd(x, algorithm=lax.linalg.SvdAlgorithm.QR, full_matrices=False)), a)
     assert_orthonormal_columns(u)
     assert_close((u * s) @ vt, a, 50)
 
 
-def test_rule75_singular_values_alone():
-    a = random_matrix((2, 4, 7))
+def test_rule75_singular_values_alone(random):
+    a = random_matrix(random, (2, 4, 7))
     (s,) = run(lambda x: jnp.linalg.svd(x, compute_uv=False), a)
     assert_close(s, np.linalg.svd(wide(a), compute_uv=False), 30)
 
@@ -236,27 +249,27 @@ def test_rule75_singular_values_alone():
 @pytest.mark.parametrize(
     "function", [jnp.linalg.eigvalsh, lambda x: jnp.linalg.svd(x, compute_uv=False)], ids=["eigvalsh", "svd"]
 )
-def test_rule75_nan_in_one_matrix_stays_there(function):
-    a = positive_definite((2, 4, 4))
+def test_rule75_nan_in_one_matrix_stays_there(function, random):
+    a = positive_definite(random, (2, 4, 4))
     a[1, 2, 2] = np.nan
     (got,) = run(function, a)
     (wanted,) = run_xla(lower(function, a), [a])
     compare([got], [wanted], rtol=1e-4)
 
 
-def test_rule75_gradients_through_a_cholesky_factor():
+def test_rule75_gradients_through_a_cholesky_factor(random):
     def loss(a):
         return jnp.sum(jnp.log(jnp.diagonal(jnp.linalg.cholesky(a))))
 
-    a = positive_definite((5, 5))
+    a = positive_definite(random, (5, 5))
     compare(run(jax.grad(loss), a), run_xla(lower(jax.grad(loss), a), [a]), rtol=1e-4)
 
 
 # what TensorFlow lowers to, without TensorFlow
 
 
-def test_portable_lu_counts_from_zero():
-    a = random_matrix((2, 4, 4))
+def test_portable_lu_counts_from_zero(random):
+    a = random_matrix(random, (2, 4, 4))
     results = [(a.shape, "float32"), ((2, 4), "int32"), ((2, 4), "int32")]
     _, pivots, permutation = run_call("LuDecomposition", [a], results)
     order = np.arange(4)
@@ -266,16 +279,16 @@ def test_portable_lu_counts_from_zero():
 
 
 @pytest.mark.parametrize("config", [b"1,1,6,0.000001", b"0,1,100,1e-6"])
-def test_portable_eigh_reads_the_triangle_it_names(config):
-    a = random_matrix((4, 4))
+def test_portable_eigh_reads_the_triangle_it_names(config, random):
+    a = random_matrix(random, (4, 4))
     lower_half = config.startswith(b"1")
     half = np.tril(a, -1) if lower_half else np.triu(a, 1)
     _, values = run_call("Eigh", [a], [((4, 4), "float32"), ((4,), "float32")], config)
     assert_close(values, np.linalg.eigvalsh(wide(half + half.T + np.diag(np.diag(a)))), 50)
 
 
-def test_portable_qr_and_product_of_reflectors():
-    a = random_matrix((2, 5, 3))
+def test_portable_qr_and_product_of_reflectors(random):
+    a = random_matrix(random, (2, 5, 3))
     packed, taus = run_call("Qr", [a], [(a.shape, "float32"), ((2, 3), "float32")])
     (q,) = run_call("ProductOfElementaryHouseholderReflectors", [packed, taus], [(a.shape, "float32")])
     assert_orthonormal_columns(q)
@@ -285,8 +298,8 @@ def test_portable_qr_and_product_of_reflectors():
 # names and operands of jaxlib before 0.4.34; results behind those that matter are workspace
 
 
-def test_old_names_of_cholesky_and_triangular_solve():
-    a, b = positive_definite((4, 4)), random_matrix((4, 2))
+def test_old_names_of_cholesky_and_triangular_solve(random):
+    a, b = positive_definite(random, (4, 4)), random_matrix(random, (4, 2))
     factor, info = run_call("lapack_spotrf", [1, 1, 4, a], [((4, 4), "float32"), ((), "int32")])
     assert_close(np.tril(factor), np.linalg.cholesky(wide(a)), 20)
     assert info == 0
@@ -295,8 +308,8 @@ def test_old_names_of_cholesky_and_triangular_solve():
     assert_close(x, 2 * np.linalg.solve(np.tril(wide(factor)).T, wide(b)), 50)
 
 
-def test_old_names_of_factorizations():
-    a = random_matrix((5, 3))
+def test_old_names_of_factorizations(random):
+    a = random_matrix(random, (5, 3))
     packed, taus, info, _ = run_call(
         "lapack_sgeqrf", [1, 5, 3, 96, a],
         [((5, 3), "float32"), ((3,), "float32"), ((), "int32"), ((96,), "float32")],

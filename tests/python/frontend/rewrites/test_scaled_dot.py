@@ -15,7 +15,6 @@ from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.ir.shape import array_shape, element_type_of
 from tvm_hlo_frontend.rewrites.expansions.scaled_dot import common_type
 
-RANDOM = np.random.default_rng(0)
 MATRIX = DotDimensionNumbers((1,), (0,))
 BATCHED = DotDimensionNumbers((2,), (1,), (0,), (0,))
 
@@ -24,12 +23,12 @@ def dtype_of(name):
     return np.dtype(getattr(ml_dtypes, name, name))
 
 
-def normal(dtype, *shape):
-    return RANDOM.standard_normal(shape).astype(dtype_of(dtype))
+def normal(random, dtype, *shape):
+    return random.standard_normal(shape).astype(dtype_of(dtype))
 
 
-def scales(dtype, *shape):
-    return np.exp2(RANDOM.integers(-3, 4, shape)).astype(dtype_of(dtype))
+def scales(random, dtype, *shape):
+    return np.exp2(random.integers(-3, 4, shape)).astype(dtype_of(dtype))
 
 
 def module_of(arguments, numbers, result, shape):
@@ -73,41 +72,46 @@ SHAPES = {
 
 
 @pytest.mark.parametrize(("operand", "scale", "result"), TYPES, ids=lambda name: name)
-def test_rule_91_element_types(operand, scale, result):
-    arguments = [normal(operand, 6, 64), normal(operand, 64, 5), scales(scale, 6, 2), scales(scale, 4, 5)]
+def test_rule_91_element_types(operand, scale, result, random):
+    arguments = [
+        normal(random, operand, 6, 64),
+        normal(random, operand, 64, 5),
+        scales(random, scale, 6, 2),
+        scales(random, scale, 4, 5),
+    ]
     wanted = by_jax(arguments, MATRIX, dtype_of(result))
     got = run_tvm(module_of(arguments, MATRIX, element_type_of(wanted.dtype), wanted.shape), arguments)
     compare(got, [wanted], rtol=2.0**-8 if result == "bfloat16" else 1e-6)
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_rule_91_dimensions(name):
+def test_rule_91_dimensions(name, random):
     lhs, rhs, lhs_scale, rhs_scale, numbers = SHAPES[name]
     arguments = [
-        normal("float8_e4m3fn", *lhs), normal("float8_e4m3fn", *rhs),
-        scales("float8_e8m0fnu", *lhs_scale), scales("float8_e8m0fnu", *rhs_scale),
+        normal(random, "float8_e4m3fn", *lhs), normal(random, "float8_e4m3fn", *rhs),
+        scales(random, "float8_e8m0fnu", *lhs_scale), scales(random, "float8_e8m0fnu", *rhs_scale),
     ]  # fmt: skip
     wanted = by_jax(arguments, numbers, np.dtype("float32"))
     compare(run_tvm(module_of(arguments, numbers, "f32", wanted.shape), arguments), [wanted], rtol=1e-6)
 
 
-def test_rule_91_blocks_of_rows_and_columns():
+def test_rule_91_blocks_of_rows_and_columns(random):
     """XLA's rewriter takes blocks in any dimension; JAX's function only in those that are summed."""
-    lhs, rhs = normal("float32", 6, 8), normal("float32", 8, 4)
-    left, right = scales("float32", 3, 2), scales("float32", 8, 2)
+    lhs, rhs = normal(random, "float32", 6, 8), normal(random, "float32", 8, 4)
+    left, right = scales(random, "float32", 3, 2), scales(random, "float32", 8, 2)
     got = run_tvm(module_of([lhs, rhs, left, right], MATRIX, "f32", (6, 4)), [lhs, rhs, left, right])
     spread = np.repeat(np.repeat(left, 2, 0), 4, 1), np.repeat(right, 2, 1)
     compare(got, [(lhs * spread[0]) @ (rhs * spread[1])], rtol=1e-6)
 
 
 @pytest.mark.parametrize("value", [1, 2])
-def test_rule_91_scalar_scales(value):
+def test_rule_91_scalar_scales(value, random):
     """A scalar stands for no scale in XLA, which leaves it out of account: right only if it is 1."""
     builder = ComputationBuilder("main")
     lhs, rhs = (builder.parameter(number, array_shape("f32", (4, 4))) for number in (0, 1))
     one = builder.constant(value, "f32")
     hlo = module("m", builder.build(builder.add("scaled-dot", [lhs, rhs, one, one], None, DotAttributes(MATRIX))))
-    x, y = normal("float32", 4, 4), normal("float32", 4, 4)
+    x, y = normal(random, "float32", 4, 4), normal(random, "float32", 4, 4)
     if value == 1:
         compare(run_tvm(hlo, [x, y]), [x @ y], rtol=1e-6)
         return

@@ -20,8 +20,6 @@ from tvm_hlo_frontend.rewrites.emit import Emitter
 from tvm_hlo_frontend.rewrites.expansion import expand
 from tvm_hlo_frontend.rewrites.expansions import scan as rewrites
 
-RANDOM = np.random.default_rng(0)
-
 
 def slice_of(shape: Shape, axis: int) -> Shape:
     return array_shape(shape.element_type, (*shape.sizes[:axis], *shape.sizes[axis + 1 :]))
@@ -109,19 +107,19 @@ CASES = {
 }  # fmt: skip
 
 
-def arguments(hlo):
+def arguments(random, hlo):
     def one(shape):
-        values = 3 * RANDOM.standard_normal(shape.sizes)
-        values = values + 1j * RANDOM.standard_normal(shape.sizes) if shape.kind == "complex" else values
+        values = 3 * random.standard_normal(shape.sizes)
+        values = values + 1j * random.standard_normal(shape.sizes) if shape.kind == "complex" else values
         return np.asarray(values).astype(shape.numpy_dtype)
 
     return [one(parameter.shape) for parameter in hlo.entry.parameters]
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_rule_91_scans(name):
+def test_rule_91_scans(name, random):
     hlo, _ = CASES[name]
-    check(hlo, arguments(verify(hlo)), rtol=1e-5 if name == "complex" else None)
+    check(hlo, arguments(random, verify(hlo)), rtol=1e-5 if name == "complex" else None)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -133,12 +131,12 @@ def test_which_scans_are_one_kernel(name):
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if not CASES[name][1]])
-def test_loops_on_xla(name):
+def test_loops_on_xla(name, random):
     """The loop that a scan becomes, run by XLA."""
     hlo, _ = CASES[name]
     loop = expand(expand(hlo, CARRIED, rewrites.EXPANSIONS), CARRIED, rewrites.LOOPS)
     assert not any(instruction.opcode == "scan" for instruction in verify(loop).instructions)
-    given = arguments(hlo)
+    given = arguments(random, hlo)
     compare(run_xla(loop, given), run_xla(hlo, given), ulps=0)
 
 
@@ -152,9 +150,9 @@ def test_rules_47_and_91_no_step_at_all(step):
     np.testing.assert_array_equal(last_carry, np.full(carry.sizes, 7, "float32"))
 
 
-def test_a_million_steps():
+def test_a_million_steps(random):
     hlo = scan([array_shape("s32", (1_000_000,))], [array_shape("s32")], running("add"))
-    check(hlo, [RANDOM.integers(-9, 9, 1_000_000).astype("int32"), np.int32(1)])
+    check(hlo, [random.integers(-9, 9, 1_000_000).astype("int32"), np.int32(1)])
 
 
 @pytest.mark.parametrize("target", ["c", "llvm -mtriple=aarch64-linux-gnu"])
