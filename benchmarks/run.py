@@ -100,12 +100,9 @@ def against_xla(case: Case) -> Row:
 
 def from_several_threads(pool: int) -> list[Row]:
     """Milliseconds per call from several threads, and from one; `pool` is the size of TVM's thread pool."""
-    environment = {**os.environ, "TVM_NUM_THREADS": str(pool)}
-    command = [sys.executable, str(HERE / "threads.py")]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return [
         Row(f"{name}, called from {count} threads, {pool} of TVM's each", "called from 1 thread", ms, times["1"])
-        for name, times in json.loads(done.stdout.splitlines()[-1]).items()
+        for name, times in printed_by("threads.py", TVM_NUM_THREADS=str(pool)).items()
         for count, ms in times.items()
         if count != "1"
     ]
@@ -113,10 +110,15 @@ def from_several_threads(pool: int) -> list[Row]:
 
 def against_earlier() -> list[Row]:
     """Import and conversion, in processes of their own, in turns with those of a commit."""
-    command = [sys.executable, str(HERE / "earlier.py"), BEFORE_FLOORS]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = printed_by("earlier.py", BEFORE_FLOORS)
     return [Row(name, f"commit {BEFORE_FLOORS}", *times) for name, times in found.items()]
+
+
+def printed_by(program: str, *arguments: str, **environment: str) -> dict[str, Any]:
+    """The JSON that a program of this folder ends with, in a process of its own."""
+    command = [sys.executable, str(HERE / program), *arguments]
+    done = subprocess.run(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def against_itself(case: Case, switch: Callable[[], Any]) -> Row:

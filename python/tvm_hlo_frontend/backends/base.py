@@ -20,13 +20,10 @@ RunFlat = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled module: which executor runs it, what TVM made of it, how to run that, and whether a call may use TVM's
-    thread pool."""
+    """A compiled module: which executor runs it, and what TVM made of it."""
 
     executor: str
     library: Any
-    run_flat: RunFlat
-    parallel: bool
 
 
 @dataclass(frozen=True)
@@ -40,8 +37,8 @@ class Backend:
     compile_module : callable
         ``compile_module(mod, params, target, signature)`` gives a `Compiled`.
     run_library : callable
-        ``run_library(library, executor, signature, parallel)`` says how to run a library that was exported and loaded
-        again; `parallel` as of `Compiled`.
+        ``run_library(library, executor, signature, parallel)`` says how to run a library, as it was compiled or as it
+        was exported and loaded again; `parallel` as of `executors.pooled`.
     placed_run : callable
         ``placed_run(library, executor, signature, arrays)`` gives a call that runs a library on arrays, as main takes
         them, that are in place already.

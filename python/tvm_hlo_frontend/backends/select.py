@@ -108,7 +108,7 @@ def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Sig
 
 
 def run_library(library: Any, executor: str, signature: Signature, parallel: bool) -> RunFlat:
-    """How to run a library that was exported and loaded again."""
+    """How to run a library, as it was compiled or exported and loaded again."""
     return backend().run_library(library, executor, signature, parallel)
 
 

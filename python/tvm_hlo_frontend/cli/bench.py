@@ -73,14 +73,15 @@ def bench(
 
 def use_threads(count: int | None) -> int:
     """Give TVM and XLA `count` threads each, before either has started: XLA counts the processors it may use."""
-    fixed = not hasattr(os, "sched_getaffinity")
-    available = list(range(os.cpu_count() or 1)) if fixed else sorted(os.sched_getaffinity(0))
+    from ..backends.executors import processors
+
+    available = processors()
     if count is None:
         count = int(os.environ.get("TVM_NUM_THREADS", len(available)))
     if count > len(available):
         raise Unusable(f"--threads {count}: this process may use {len(available)} processors")
     if count < len(available):
-        if fixed:
+        if not hasattr(os, "sched_setaffinity"):
             raise Unusable("--threads: this system cannot give a process fewer processors")
         os.sched_setaffinity(0, available[:count])
     os.environ["TVM_NUM_THREADS"] = str(count)

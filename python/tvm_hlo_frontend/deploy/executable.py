@@ -16,8 +16,9 @@ import numpy as np
 
 from ..backends.base import RunFlat
 from ..backends.executors import processors
-from ..backends.select import compile_module, mod_and_params, parameter_names
+from ..backends.select import compile_module, mod_and_params, parameter_names, run_library
 from ..backends.signature import Parameter, Signature, signature_of
+from ..backends.thread_pool import uses_thread_pool
 from ..convert.report import host_note, report_of
 from ..errors import SignatureError
 from ..hlo.ir.shape import BY_NAME
@@ -131,8 +132,9 @@ def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None)
 
     with _compiling:
         made = with_deep_stack(lambda: compile_module(mod, values, target, signature))
-    host_functions = report_of(mod).host_functions
-    return Executable(signature, made.executor, made.library, made.run_flat, host_functions, made.parallel)
+    parallel = uses_thread_pool(made.library)
+    run_flat = run_library(made.library, made.executor, signature, parallel)
+    return Executable(signature, made.executor, made.library, run_flat, report_of(mod).host_functions, parallel)
 
 
 def use_all_cores() -> None:

@@ -16,7 +16,6 @@ from ..base import Compiled, RunFlat
 from ..executors import pooled
 from ..results import flat_results
 from ..signature import Signature
-from ..thread_pool import uses_thread_pool
 
 CONFIG = {
     "relax.FuseOps.max_depth": 64,
@@ -32,8 +31,7 @@ def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Sig
         mod = relax.transform.BindParams("main", dict(params))(mod)
     with tvm.transform.PassContext(opt_level=3, config=CONFIG):
         library = tvm.compile(mod, target=target, relax_pipeline=scheduling_pipeline(target))
-    parallel = uses_thread_pool(library)
-    return Compiled("relax", library, run_library(library, "relax", signature, parallel), parallel)
+    return Compiled("relax", library)
 
 
 def scheduling_pipeline(target: Any) -> Any:

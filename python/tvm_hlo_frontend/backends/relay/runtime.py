@@ -20,7 +20,6 @@ from ..base import Compiled, RunFlat
 from ..executors import pooled
 from ..results import flat_results
 from ..signature import Signature
-from ..thread_pool import uses_thread_pool
 from .weights import fold_weights
 
 FUSE_MAX_DEPTH = 64
@@ -32,7 +31,7 @@ def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Sig
     """Compile for the executor that the module needs."""
     if needs_vm(mod) or not is_static(signature):
         return compile_vm(mod, params, target)
-    return compile_graph(mod, params, target, signature)
+    return compile_graph(mod, params, target)
 
 
 def needs_vm(mod: Any) -> bool:
@@ -61,21 +60,19 @@ def pass_context() -> Any:
     return tvm.transform.PassContext(opt_level=3, disabled_pass=["SimplifyExpr"], config=config)
 
 
-def compile_graph(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
+def compile_graph(mod: Any, params: dict[str, Any], target: Any) -> Compiled:
     """Compile for the graph executor."""
     folded = fold_weights(mod, params, target)
     with pass_context():
         library = relay.build(folded, target=target, params=params if folded is mod else None)
-    parallel = uses_thread_pool(library)
-    return Compiled("graph", library, run_on_graph_executor(library, signature, parallel), parallel)
+    return Compiled("graph", library)
 
 
 def compile_vm(mod: Any, params: dict[str, Any], target: Any) -> Compiled:
     """Compile for Relay's virtual machine."""
     with pass_context():
         library = relay.vm.compile(mod, target=target, params=params)
-    parallel = uses_thread_pool(library)
-    return Compiled("vm", library, run_on_virtual_machine(library, parallel), parallel)
+    return Compiled("vm", library)
 
 
 def run_on_graph_executor(library: Any, signature: Signature, parallel: bool) -> RunFlat:
@@ -170,7 +167,7 @@ def placed_run(library: Any, executor: str, signature: Signature, arrays: list[n
 
 
 def run_library(library: Any, executor: str, signature: Signature, parallel: bool) -> RunFlat:
-    """`run_flat` for a library that was exported and loaded again."""
+    """`run_flat` of an Executable, for what was compiled or a library that was exported from it."""
     if executor == "vm":
         return run_on_virtual_machine(library, parallel)
     return run_on_graph_executor(library, signature, parallel)
