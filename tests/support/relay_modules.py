@@ -125,7 +125,7 @@ def loop() -> Converted:
     from jax import lax
 
     def model(n: Any, x: Any) -> Any:
-        return lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, jnp.tanh(s[1] @ s[1])), (jnp.int32(0), x))
+        return lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, lax.sort(s[1] @ s[1])), (jnp.int32(0), x))
 
     return converted(model, np.int32(3), numbers(3, 3))
 

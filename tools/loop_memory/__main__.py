@@ -34,12 +34,17 @@ def resident_mb() -> float:
 def asked(x: jax.Array, trips: Any) -> jax.Array:
     """A loop that ends when its condition says so."""
     state = (x, jnp.int32(0))
-    return lax.while_loop(lambda s: s[1] < trips, lambda s: (jnp.roll(s[0], 1) * 0.999 + s[1] % 3, s[1] + 1), state)[0]
+    return lax.while_loop(lambda s: s[1] < trips, lambda s: (trip(s[0], s[1]), s[1] + 1), state)[0]
 
 
 def counted(x: jax.Array, trips: int) -> jax.Array:
     """A loop whose trips are known."""
-    return lax.fori_loop(0, trips, lambda i, state: jnp.roll(state, 1) * 0.999 + i % 3, x)
+    return lax.fori_loop(0, trips, lambda i, state: trip(state, i), x)
+
+
+def trip(x: jax.Array, number: Any) -> jax.Array:
+    """What no kernel of a whole loop does."""
+    return jnp.roll(lax.sort(x), 1) * 0.999 + number % 3
 
 
 def compiled(kind: str, function: Callable[..., Any], *args: np.ndarray) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..analysis.array_program import ArrayNode, ArrayProgram
 from ..errors import UnsupportedHloError
 from ..hlo.ir.shape import Dimension, Shape
 from ..kernels.spec import KernelSpec
@@ -93,6 +94,10 @@ class Dialect(Protocol):
 
     def carries(self, element_type: str) -> bool:
         """Whether tensors of this element type exist in the language."""
+        ...
+
+    def computes(self, node: ArrayNode, program: ArrayProgram) -> bool:
+        """Whether the kernel of a whole loop has statements for a node of its program."""
         ...
 
     # leaves

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.array_program import ArrayNode, ArrayProgram
 from ..hlo.ir.attributes import Window, WindowDimension
 from ..hlo.ir.shape import Dimension, Shape, element_type_of
+from ..kernels.arrays.definitions import computes
 from ..kernels.dtypes import TVM_DTYPES
 from ..kernels.library import definition
 from ..kernels.spec import KernelSpec
@@ -39,6 +41,9 @@ class BaseDialect(ABC):
 
     def carries(self, element_type: str) -> bool:
         return element_type in TVM_DTYPES
+
+    def computes(self, node: ArrayNode, program: ArrayProgram) -> bool:
+        return computes(node, program)
 
     # leaves
     def constant(self, array: np.ndarray) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, cast
 
 import numpy as np
 
+from ..analysis.array_loops import Computes, any_node
 from ..analysis.scalar_expression import ScalarExpression, elementwise_expression
 from ..backends.base import Dialect
 from ..backends.values import Tensor, Token, Value, broadcast_dimensions, flatten
@@ -39,6 +40,8 @@ class ConversionContext:
         ``walk(ctx, computation, arguments)`` converts a computation: the driver's.
     freeze_params : bool
         Keep large constants inline.
+    computes : callable
+        As of `rewrites.Capabilities`.
     params : dict of str to numpy.ndarray
         Large constants that became parameters of main, by name.
     param_tensors : dict of str to Tensor
@@ -58,6 +61,7 @@ class ConversionContext:
     converters: Mapping[str, Converter]
     walk: Callable[[ConversionContext, HloComputation, Sequence[Value]], Value]
     freeze_params: bool = False
+    computes: Computes = any_node
     params: dict[str, np.ndarray] = field(default_factory=dict)
     param_tensors: dict[str, Tensor] = field(default_factory=dict)
     inputs: dict[str, Tensor] = field(default_factory=dict)

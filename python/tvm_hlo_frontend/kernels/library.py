@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..errors import RegistryError
 from .contraction import convolution, dot, ragged_dot
-from .control import statements, while_loop
+from .control import loop, statements, while_loop
 from .elementwise import integer_power
 from .elementwise import map as map_kernel
 from .indexing import gather, movement, scatter, sort
@@ -39,6 +39,7 @@ TABLE = KernelTable.of(
     scan.table,
     scatter.table,
     sort.table,
+    loop.table,
     statements.table,
     while_loop.table,
     window.table,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..analysis.array_loops import Computes, any_node
 from ..hlo.ir.shape import ELEMENT_TYPES
 
 
@@ -18,14 +19,22 @@ class Capabilities:
         Seed of stateful random numbers; None if there shall be none.
     targets : frozenset of str
         Targets of custom-calls that have a converter, so that no rewrite may replace them.
+    computes : callable
+        ``computes(node, program)``: whether the kernel of a whole loop has statements for a node of its program.
     """
 
     element_types: frozenset[str]
     rng_seed: int | None = None
     targets: frozenset[str] = frozenset()
+    computes: Computes = any_node
 
     @staticmethod
-    def of(dialect: Any, rng_seed: int | None = None, targets: frozenset[str] = frozenset()) -> Capabilities:
+    def of(
+        dialect: Any,
+        rng_seed: int | None = None,
+        targets: frozenset[str] = frozenset(),
+        computes: Computes = any_node,
+    ) -> Capabilities:
         """Ask a dialect."""
         carried = frozenset(row.name for row in ELEMENT_TYPES if dialect.carries(row.name))
-        return Capabilities(carried, rng_seed, targets)
+        return Capabilities(carried, rng_seed, targets, computes)

@@ -8,8 +8,10 @@ from typing import Any, Union
 
 import numpy as np
 
+from ..analysis.array_loops import Computes, match_array_loop
 from ..analysis.known_integers import ARITHMETIC, DIRECTIONS
 from ..analysis.loops import match_elementwise_loop
+from ..analysis.trips import known_trips
 from ..hlo.ir.attributes import CompareAttributes, ConstantAttributes, ParameterAttributes, TupleIndexAttributes
 from ..hlo.ir.builder import RewriteBuilder, transform
 from ..hlo.ir.module import HloComputation, HloInstruction, HloModule
@@ -21,6 +23,8 @@ from .capabilities import Capabilities
 MAX_INSTRUCTIONS = 2500
 # beyond, what a trip costs on the virtual machine is a small part
 MAX_BODY_INSTRUCTIONS = 200
+# so many at most pay for kernels of their own, which run in parallel, where one could run all
+FEW_TRIPS = 8
 # bodies of nothing else, such as the rounds of random number generators, fuse into kernels that compile long
 LIGHT = ELEMENTWISE | frozenset(
     "parameter constant tuple get-tuple-element broadcast reshape slice dynamic-slice concatenate iota copy".split()
@@ -39,14 +43,15 @@ _FOLDED: dict[str, Callable[..., Any]] = {
 
 @dataclass
 class Budget:
-    """Instructions that may still be made."""
+    """Instructions that may still be made, and what kernels of whole loops compute."""
 
     left: int
+    computes: Computes
 
 
 def unroll_loops(module: HloModule, capabilities: Capabilities) -> HloModule:
     """`module` without the short counted loops that no single kernel can run."""
-    budget = Budget(MAX_INSTRUCTIONS)
+    budget = Budget(MAX_INSTRUCTIONS, capabilities.computes)
 
     def unroll(
         builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
@@ -67,7 +72,7 @@ def unrolled(builder: RewriteBuilder, loop: HloInstruction, state: Value, budget
     body, condition = (builder.rewritten(called) for called in loop.called_computations)
     if len(body.instructions) > MAX_BODY_INSTRUCTIONS or match_elementwise_loop(loop) is not None:
         return None
-    if all(instruction.opcode in LIGHT for instruction in body.instructions):
+    if all(instruction.opcode in LIGHT for instruction in body.instructions) or _is_one_kernel(loop, budget.computes):
         return None
     before = budget.left
     while budget.left >= 0:
@@ -79,6 +84,12 @@ def unrolled(builder: RewriteBuilder, loop: HloInstruction, state: Value, budget
         state = inlined(builder, body, state, budget)
     budget.left = before
     return None
+
+
+def _is_one_kernel(loop: HloInstruction, computes: Computes) -> bool:
+    """Whether one kernel can run all of its trips, which are too many to pay for kernels of their own."""
+    trips = known_trips(loop)
+    return (trips is None or trips > FEW_TRIPS) and match_array_loop(loop, computes) is not None
 
 
 def inlined(builder: RewriteBuilder, computation: HloComputation, argument: Value, budget: Budget) -> Value:

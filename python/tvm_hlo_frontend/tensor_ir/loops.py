@@ -12,16 +12,28 @@ from tvm import te
 from .compat import LEAVES, call_intrinsic, dtype_of, statement_builder, tir
 from .primitives import STORED_VALUE
 
+# elements of a workspace that lie on the stack
+SMALL_WORK = 64
 # fewer scalar operations than this are not worth a thread
 PARALLEL_WORK = 16_384
 
 
 class Loops:
-    """Builds one statement."""
+    """Builds one statement.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    workspace : sequence of (int, str), optional
+        Sizes and dtypes of all that `workspace` will be asked for, in order.
+    """
+
+    def __init__(self, workspace: Sequence[tuple[int, str]] | None = None) -> None:
         self._builder = statement_builder()
         self._numbers = itertools.count()
+        self.requests: list[tuple[int, str]] = []
+        self._given = None
+        if workspace is not None:
+            self._given = iter([self.scratch(size, dtype, "work", small=SMALL_WORK) for size, dtype in workspace])
 
     def array(self, buffer: Any) -> Any:
         """`buffer`, readable and writable by subscripts."""
@@ -49,10 +61,15 @@ class Loops:
         """Context manager: else of the last `when`."""
         return self._builder.else_scope()
 
-    def scratch(self, size: int, dtype: str, name: str = "scratch") -> Any:
+    def workspace(self, size: int, dtype: str) -> Any:
+        """Memory of one thread that is allocated before everything else, see `extern_with_workspace`."""
+        self.requests.append((size, dtype))
+        return self.scratch(size, dtype) if self._given is None else next(self._given)
+
+    def scratch(self, size: int, dtype: str, name: str = "scratch", small: int = 4096) -> Any:
         """Memory of one thread for `size` elements, on the stack where it is small."""
         # small constant allocations are on the stack whatever the scope, large ones must come from the workspace
-        scope = "local" if size <= 4096 else "global"
+        scope = "local" if size <= small else "global"
         return self._builder.allocate(dtype, (size,), name=self._name(name), scope=scope)
 
     def values(self, expressions: Sequence[Any], name: str = "value") -> list[Any]:
@@ -97,6 +114,27 @@ def extern(inputs: Sequence[Any], results: Sequence[tuple[tuple, str]], generate
         generate(loops, [loops.array(b) for b in ins], [loops.array(b) for b in outs])
         return loops.finish()
 
+    return _extern(inputs, results, body, name)
+
+
+def extern_with_workspace(
+    inputs: Sequence[Any], results: Sequence[tuple[tuple, str]], generate: Any, name: str
+) -> list[Any]:
+    """`extern` of statements that need memory for longer than where they ask for it: `Loops.workspace` gives memory of
+    the whole kernel. `generate` is called twice, to find out how much there is to allocate in front."""
+
+    def body(ins: Sequence[Any], outs: Sequence[Any]) -> Any:
+        requests: list[tuple[int, str]] | None = None
+        for _ in range(2):
+            loops = Loops(requests)
+            generate(loops, [loops.array(b) for b in ins], [loops.array(b) for b in outs])
+            requests = loops.requests
+        return loops.finish()
+
+    return _extern(inputs, results, body, name)
+
+
+def _extern(inputs: Sequence[Any], results: Sequence[tuple[tuple, str]], body: Any, name: str) -> list[Any]:
     shapes = [tuple(dimensions) for dimensions, _ in results]
     made = te.extern(shapes, list(inputs), body, name=name, dtype=[dtype for _, dtype in results])
     return list(made) if isinstance(made, (list, tuple)) or len(results) > 1 else [made]

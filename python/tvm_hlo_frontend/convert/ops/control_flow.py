@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...analysis.array_loops import ArrayLoop, match_array_loop
 from ...analysis.loops import ElementwiseLoop, match_elementwise_loop
 from ...analysis.scans import match_elementwise_scan
 from ...analysis.trips import known_trips
@@ -30,6 +31,10 @@ def convert_while(ctx: ConversionContext, instruction: HloInstruction, state: Va
     def run(computation: HloComputation, tensors: Sequence[Tensor]) -> list[Tensor]:
         return ctx.convert_closed(computation, [unflatten(shape, list(tensors))])
 
+    whole = match_array_loop(instruction, ctx.computes)
+    if whole is not None:
+        return unflatten(shape, array_loop(ctx, whole, flatten(state)))
+
     results = ctx.dialect.while_loop(
         instruction.name,
         flatten(state),
@@ -46,6 +51,26 @@ def elementwise_loop(ctx: ConversionContext, loop: ElementwiseLoop, state: list[
     flat = [ctx.dialect.reshape(tensor, [tensor.shape.element_count]) for tensor in state]
     results = ctx.dialect.kernel(spec, flat, [tensor.shape for tensor in flat])
     return [ctx.dialect.reshape(result, tensor.dimensions) for result, tensor in zip(results, state)]
+
+
+def array_loop(ctx: ConversionContext, loop: ArrayLoop, state: list[Tensor]) -> list[Tensor]:
+    """The whole loop as one kernel, with its state in place; what the body does not change is not a result of it."""
+    inputs = [*state, *(ctx.constant(array) for array in loop.captured)]
+    parameters = {
+        "condition": loop.condition.to_json(),
+        "body": loop.body.to_json(),
+        "dimensions": [list(tensor.shape.sizes) for tensor in inputs],
+        "types": [tensor.element_type for tensor in inputs],
+    }
+    flat = [ctx.dialect.reshape(tensor, [tensor.shape.element_count]) for tensor in inputs]
+    changed = loop.body.changed_leaves
+    if not changed:
+        return state
+    results = ctx.dialect.kernel(KernelSpec("loop", parameters), flat, [flat[leaf].shape for leaf in changed])
+    final = list(state)
+    for leaf, result in zip(changed, results):
+        final[leaf] = ctx.dialect.reshape(result, state[leaf].dimensions)
+    return final
 
 
 @table.converter("conditional", how="native")

@@ -17,6 +17,7 @@ from tests.support.emitted import calls_of
 from tvm_hlo_frontend import build, from_jax
 from tvm_hlo_frontend.backends import loops
 from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.convert.ops import control_flow
 from tvm_hlo_frontend.rewrites import unroll_loops
 
 X = np.linspace(-2, 2, 6, dtype="float32").reshape(2, 3)
@@ -86,9 +87,16 @@ def test_loops(name):
     check(hlo_of(function, *args), args)
 
 
-@pytest.fixture
-def loops_stay_loops(monkeypatch):
+def not_one_kernel(monkeypatch):
+    monkeypatch.setattr(control_flow, "match_array_loop", lambda *_: None)
+    monkeypatch.setattr(unroll_loops, "match_array_loop", lambda *_: None)
+
+
+@pytest.fixture(params=["one kernel", "trip by trip"])
+def loops_stay_loops(monkeypatch, request):
     monkeypatch.setattr(unroll_loops, "MAX_INSTRUCTIONS", -1)
+    if request.param == "trip by trip":
+        not_one_kernel(monkeypatch)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -146,7 +154,7 @@ def test_rule_77_values_that_branches_within_branches_use_live_on(index, plain):
     check(hlo_of(function, np.int32(index), X), [np.int32(index), X], plain=plain)
 
 
-def test_100000_iterations_do_not_exhaust_a_stack():
+def test_100000_iterations_do_not_exhaust_a_stack(loops_stay_loops):
     def loop(x):
         return lax.while_loop(
             lambda s: s[0] < 100_000, lambda s: (s[0] + 1, jnp.flip(s[1]) + jnp.float32(1)), (jnp.int32(0), x)
@@ -190,10 +198,13 @@ def counter_that_wraps(x, n):
 LOOPS = [rolled, loop_in_a_loop, conditional_in_a_loop, loop_in_a_conditional, many_tensors, counter_that_wraps]
 
 
-@pytest.mark.parametrize("levels", [1, loops.LEVELS])
+@pytest.mark.parametrize("levels", [None, 1, loops.LEVELS])
 def test_rule_78_loops_run_as_often_as_their_conditions_say(levels, monkeypatch):
-    """With one level the function for what is beyond the highest level is reached after 21 trips."""
-    monkeypatch.setattr(loops, "LEVELS", levels)
+    """With one level the function for what is beyond the highest level is reached after 21 trips; with None each loop
+    is a kernel."""
+    if levels is not None:
+        not_one_kernel(monkeypatch)
+        monkeypatch.setattr(loops, "LEVELS", levels)
 
     def function(x, n):
         return [loop(x, n) for loop in LOOPS]
@@ -226,11 +237,12 @@ def test_elementwise_loops_are_one_kernel(name):
     assert "while_loop" in kernels_of(hlo_of(function, *args))
 
 
-def test_a_loop_with_a_reverse_is_not_taken_for_an_elementwise_one(loops_stay_loops):
+def test_a_loop_with_a_reverse_is_not_taken_for_an_elementwise_one(monkeypatch):
     def loop(x):
         return lax.fori_loop(0, 3, lambda i, s: jnp.flip(s, 1), x)
 
-    assert "while_loop" not in kernels_of(hlo_of(loop, X))
+    monkeypatch.setattr(unroll_loops, "MAX_INSTRUCTIONS", -1)
+    assert kernels_of(hlo_of(loop, X)) == ["loop"]
     check(hlo_of(loop, X), [X])
 
 

@@ -11,6 +11,10 @@ HEAD = "HloModule m\n"
 STEP = (
     "s { t = f32[4,4] parameter(0) ROOT d = f32[4,4] dot(t, t), lhs_contracting_dims={1}, rhs_contracting_dims={0} }\n"
 )
+SORTED = (
+    "g { a = f32[] parameter(0) b = f32[] parameter(1) ROOT l = pred[] compare(a, b), direction=LT }\n"
+    "s { t = f32[4,4] parameter(0) ROOT d = f32[4,4] sort(t), dimensions={0}, to_apply=g }\n"
+)
 AGAIN = (
     "c { t = f32[4,4] parameter(0) s = f32[1,1] slice(t), slice={[0:1], [0:1]} r = f32[] reshape(s) "
     "one = f32[] constant(1) ROOT p = pred[] compare(r, one), direction=LT }\n"
@@ -41,8 +45,12 @@ CASES = {
         {"copy": ("identity", "identity")},
     ),
     "a loop is counted apart from what is in it": (
+        SORTED + AGAIN + "ENTRY e { x = f32[4,4] parameter(0) ROOT r = f32[4,4] while(x), condition=c, body=s }",
+        {"while": ("native", "native"), "sort": ("kernel", "kernel")},
+    ),
+    "a loop that is one kernel": (
         STEP + AGAIN + "ENTRY e { x = f32[4,4] parameter(0) ROOT r = f32[4,4] while(x), condition=c, body=s }",
-        {"while": ("native", "native"), "dot": ("kernel", "kernel")},
+        {"while": ("kernel", "kernel")},
     ),
 }
 

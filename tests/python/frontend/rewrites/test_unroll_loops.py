@@ -14,31 +14,36 @@ from tests.support.rewritten import CARRIED
 from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.verifier import verify
 from tvm_hlo_frontend.rewrites.inline_calls import inline_calls
-from tvm_hlo_frontend.rewrites.unroll_loops import MAX_INSTRUCTIONS, unroll_loops
+from tvm_hlo_frontend.rewrites.unroll_loops import FEW_TRIPS, MAX_INSTRUCTIONS, unroll_loops
 
 X = np.linspace(-1, 1, 12, dtype="float32").reshape(4, 3)
 
 
+def mixed(x):
+    """What no kernel of a whole loop does."""
+    return jnp.flip(lax.sort(x))
+
+
 def scan(x):
-    return lax.scan(lambda carry, row: (jnp.flip(carry) + row, carry), jnp.zeros(3, "float32"), x)
+    return lax.scan(lambda carry, row: (mixed(carry) + row, carry), jnp.zeros(3, "float32"), x)
 
 
 def downwards_in_a_tuple(x):
-    body = lambda s: ((s[0][0] - 2, jnp.flip(s[0][1], 0)), s[1] + s[0][1] @ s[0][1].T)  # noqa: E731
+    body = lambda s: ((s[0][0] - 2, mixed(s[0][1])), s[1] + s[0][1] @ s[0][1].T)  # noqa: E731
     return lax.while_loop(lambda s: ~(s[0][0] <= 0), body, ((jnp.int32(7), x), x @ x.T))
 
 
 def nested(x):
-    return lax.fori_loop(0, 3, lambda i, s: lax.fori_loop(i, 4, lambda j, t: jnp.flip(t) + i * j, s), x)
+    return lax.fori_loop(0, 3, lambda i, s: lax.fori_loop(i, 4, lambda j, t: mixed(t) + i * j, s), x)
 
 
 def wrapping_counter(x):
     going = lambda s: s[0] > 100  # noqa: E731
-    return lax.while_loop(going, lambda s: (s[0] + jnp.int8(9), jnp.flip(s[1])), (jnp.int8(120), x))
+    return lax.while_loop(going, lambda s: (s[0] + jnp.int8(9), mixed(s[1])), (jnp.int8(120), x))
 
 
 def unsigned(x):
-    return lax.while_loop(lambda s: s[0] != 3, lambda s: (s[0] - jnp.uint8(100), jnp.flip(s[1])), (jnp.uint8(47), x))
+    return lax.while_loop(lambda s: s[0] != 3, lambda s: (s[0] - jnp.uint8(100), mixed(s[1])), (jnp.uint8(47), x))
 
 
 def no_trips(x):
@@ -47,16 +52,24 @@ def no_trips(x):
 
 def chosen_step(x):
     going = lambda s: jnp.logical_and(s[0] < 9, s[1] < 40)  # noqa: E731
-    body = lambda s: (s[0] + 1, jnp.where(s[0] > 3, s[1] * 2, s[1] + 3), jnp.flip(s[2]) + s[1])  # noqa: E731
+    body = lambda s: (s[0] + 1, jnp.where(s[0] > 3, s[1] * 2, s[1] + 3), mixed(s[2]) + s[1])  # noqa: E731
     return lax.while_loop(going, body, (jnp.int32(0), jnp.int32(1), x))
 
 
 def until_small(x):
-    return lax.while_loop(lambda s: jnp.sum(s) > 1, lambda s: jnp.flip(s) * 0.5, jnp.abs(x))
+    return lax.while_loop(lambda s: jnp.sum(s) > 1, lambda s: mixed(s) * 0.5, jnp.abs(x))
 
 
 def many_trips(x):
-    return lax.fori_loop(0, MAX_INSTRUCTIONS, lambda i, s: jnp.flip(s) + i, x)
+    return lax.fori_loop(0, MAX_INSTRUCTIONS, lambda i, s: mixed(s) + i, x)
+
+
+def one_kernel(x):
+    return lax.fori_loop(0, FEW_TRIPS + 1, lambda i, s: jnp.flip(s) @ (s.T @ s) * 0.1, x)
+
+
+def few_trips_of_one_kernel(x):
+    return lax.fori_loop(0, FEW_TRIPS, lambda i, s: jnp.flip(s) @ (s.T @ s) * 0.1, x)
 
 
 def element_by_element(x):
@@ -81,7 +94,16 @@ def loops_of(module):
     return [instruction for instruction in module.instructions if instruction.opcode == "while"]
 
 
-UNROLLED = [scan, downwards_in_a_tuple, nested, wrapping_counter, unsigned, no_trips, chosen_step]
+UNROLLED = [
+    scan,
+    downwards_in_a_tuple,
+    nested,
+    wrapping_counter,
+    unsigned,
+    no_trips,
+    chosen_step,
+    few_trips_of_one_kernel,
+]
 
 
 @pytest.mark.parametrize("function", UNROLLED, ids=lambda function: function.__name__)
@@ -93,7 +115,9 @@ def test_rule_78_trips_give_what_the_loop_gives(function):
 
 
 @pytest.mark.parametrize(
-    "function", [until_small, many_trips, element_by_element, rounds_of_bits], ids=lambda function: function.__name__
+    "function",
+    [until_small, many_trips, element_by_element, rounds_of_bits, one_kernel],
+    ids=lambda function: function.__name__,
 )
 def test_other_loops_stay(function):
     before = inlined(function)

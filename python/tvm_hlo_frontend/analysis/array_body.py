@@ -1,0 +1,259 @@
+"""The array program of a computation: what one kernel computes in place of many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+import numpy as np
+
+from ..hlo.ir.attributes import (
+    ConstantAttributes,
+    DimensionsAttributes,
+    DotAttributes,
+    GatherAttributes,
+    PadAttributes,
+    ParameterAttributes,
+    ScatterAttributes,
+    SliceAttributes,
+    TupleIndexAttributes,
+)
+from ..hlo.ir.module import HloComputation, HloInstruction
+from ..hlo.ir.shape import Shape
+from ..hlo.opcodes import ELEMENTWISE
+from .array_program import ArrayNode, ArrayProgram
+from .scalar_body import constant_node, node_attributes, scalar_body
+
+# nodes of one program with those inside it; beyond, compiling takes too long
+MAX_NODES = 2000
+MAX_ELEMENTS = 2**31 - 1
+IDENTITIES = frozenset({"copy", "opt-barrier", "add-dependency"})
+INLINED = frozenset({"call", "fusion"})
+
+# a node's index, or a tuple of them for an HLO tuple
+ArrayValue = Union[int, "tuple[ArrayValue, ...]"]
+
+
+class _NotAnArrayProgram(Exception):
+    """Something that no array program says."""
+
+
+@dataclass
+class _Builder:
+    """Nodes of one program, equal ones shared; arrays of constants are those of the whole kernel."""
+
+    captured: list[np.ndarray]
+    numbers: dict[ArrayNode, int] = field(default_factory=dict)
+
+    def add(self, node: ArrayNode) -> int:
+        if len(self.numbers) > MAX_NODES or math.prod(node.dimensions) > MAX_ELEMENTS:
+            raise _NotAnArrayProgram
+        return self.numbers.setdefault(node, len(self.numbers))
+
+
+def array_programs(computations: Sequence[HloComputation]) -> tuple[list[ArrayProgram], list[np.ndarray]] | None:
+    """Array programs of computations, and the constant arrays that they read; None where there is none.
+
+    Calls and fusions are inlined, tuples resolved, equal nodes shared and dead ones dropped. Parameters are the leaves
+    of the computation's parameters, in order.
+    """
+    captured: list[np.ndarray] = []
+    try:
+        return [_program(computation, captured) for computation in computations], captured
+    except _NotAnArrayProgram:
+        return None
+
+
+def _program(computation: HloComputation, captured: list[np.ndarray]) -> ArrayProgram:
+    builder = _Builder(captured)
+    leaves = [leaf for parameter in computation.parameters for leaf in parameter.shape.leaves()]
+    numbers = [builder.add(_node("parameter", leaf, (), (number,))) for number, leaf in enumerate(leaves)]
+    arguments, first = [], 0
+    for parameter in computation.parameters:
+        count = len(parameter.shape.leaves())
+        arguments.append(_structured(parameter.shape, numbers[first : first + count]))
+        first += count
+    root = _inline(builder, computation, arguments)
+    return _live(ArrayProgram(tuple(builder.numbers), tuple(_flat(root))), len(leaves))
+
+
+def _inline(builder: _Builder, computation: HloComputation, arguments: Sequence[ArrayValue]) -> ArrayValue:
+    values: dict[HloInstruction, ArrayValue] = {}
+    for instruction in computation.instructions:
+        operands = [values[operand] for operand in instruction.operands]
+        if isinstance(instruction.attributes, ParameterAttributes):
+            values[instruction] = arguments[instruction.attributes.number]
+        elif instruction.opcode in INLINED:
+            values[instruction] = _inline(builder, instruction.called_computations[0], operands)
+        else:
+            values[instruction] = _value(builder, instruction, operands)
+    return values[computation.root]
+
+
+def _value(builder: _Builder, instruction: HloInstruction, operands: list[ArrayValue]) -> ArrayValue:
+    attributes, opcode = instruction.attributes, instruction.opcode
+    if opcode == "tuple":
+        return tuple(operands)
+    if isinstance(attributes, TupleIndexAttributes):
+        part = operands[0]
+        assert isinstance(part, tuple)
+        return part[attributes.index]
+    if opcode in IDENTITIES:
+        return operands[0]
+    if isinstance(attributes, ConstantAttributes):
+        return _constant(builder, instruction, attributes.literal)
+    if opcode in ("while", "conditional"):
+        return _control(builder, instruction, operands)
+    flat = tuple(number for operand in operands for number in _flat(operand))
+    if opcode in ELEMENTWISE or (opcode == "bitcast-convert" and _keeps_width(instruction)):
+        return builder.add(_node(opcode, instruction.shape, flat, node_attributes(instruction)))
+    if opcode not in _NUMBERS:
+        raise _NotAnArrayProgram
+    if opcode.startswith("dynamic-") and instruction.operands[-1].shape.rank:
+        raise _NotAnArrayProgram  # old modules have the starts in a vector
+    body = None
+    if opcode in ("reduce", "scatter"):
+        body = scalar_body(instruction.called_computations[0])
+        if body is None or len(operands) != (2 if opcode == "reduce" else 3):
+            raise _NotAnArrayProgram
+    return builder.add(_node(opcode, instruction.shape, flat, _NUMBERS[opcode](instruction), body=body))
+
+
+def _control(builder: _Builder, instruction: HloInstruction, operands: list[ArrayValue]) -> ArrayValue:
+    """A loop or a choice: a node of all its results, and one for each."""
+    called = instruction.called_computations
+    if instruction.opcode == "while":
+        called = (called[1], called[0])  # HLO has the body first
+    programs = tuple(_program(computation, builder.captured) for computation in called)
+    flat = tuple(number for operand in operands for number in _flat(operand))
+    whole = builder.add(ArrayNode(instruction.opcode, "", (), flat, (), programs))
+    leaves = instruction.shape.leaves()
+    parts = [builder.add(_node("part", leaf, (whole,), (number,))) for number, leaf in enumerate(leaves)]
+    return _structured(instruction.shape, parts)
+
+
+def _constant(builder: _Builder, instruction: HloInstruction, literal: Any) -> int:
+    shape = instruction.shape
+    if isinstance(literal, tuple) or not shape.is_array:
+        raise _NotAnArrayProgram
+    array = np.asarray(literal)
+    flat = array.reshape(-1)
+    if flat.size and flat.tobytes() == flat[:1].tobytes() * flat.size:
+        (bits,) = constant_node(flat[0], shape.element_type).attributes
+        scalar = builder.add(ArrayNode("scalar", shape.element_type, (), (), (bits,)))
+        return builder.add(_node("broadcast", shape, (scalar,), ())) if shape.rank else scalar
+    builder.captured.append(array)
+    return builder.add(_node("captured", shape, (), (len(builder.captured) - 1,)))
+
+
+def _node(opcode: str, shape: Shape, operands: tuple[int, ...], attributes: tuple[Any, ...], **rest: Any) -> ArrayNode:
+    if not shape.is_array or not shape.is_static or 0 in shape.sizes:
+        raise _NotAnArrayProgram
+    return ArrayNode(opcode, shape.element_type, shape.sizes, operands, attributes, **rest)
+
+
+def _structured(shape: Shape, numbers: Sequence[int]) -> ArrayValue:
+    left = iter(numbers)
+
+    def build(part: Shape) -> ArrayValue:
+        return tuple(build(inner) for inner in part.tuple_shapes) if part.is_tuple else next(left)
+
+    return build(shape)
+
+
+def _flat(value: ArrayValue) -> list[int]:
+    return [number for part in value for number in _flat(part)] if isinstance(value, tuple) else [value]
+
+
+def _live(program: ArrayProgram, parameters: int) -> ArrayProgram:
+    """The program without what no result needs; parameters stay."""
+    needed = set(range(parameters)) | set(program.results)
+    for index in reversed(range(len(program.nodes))):
+        if index in needed:
+            needed.update(program.nodes[index].operands)
+    kept = sorted(needed)
+    place = {old: new for new, old in enumerate(kept)}
+    nodes = []
+    for old in kept:
+        node = program.nodes[old]
+        operands = tuple(place[operand] for operand in node.operands)
+        nodes.append(
+            ArrayNode(
+                node.opcode, node.element_type, node.dimensions, operands, node.attributes, node.programs, node.body
+            )
+        )
+    return ArrayProgram(tuple(nodes), tuple(place[result] for result in program.results))
+
+
+def _keeps_width(instruction: HloInstruction) -> bool:
+    return instruction.shape.bits == instruction.operands[0].shape.bits
+
+
+def _no_numbers(instruction: HloInstruction) -> tuple[Any, ...]:
+    return ()
+
+
+def _dimensions(instruction: HloInstruction) -> tuple[Any, ...]:
+    return tuple(instruction.attributes_as(DimensionsAttributes).dimensions)
+
+
+def _slice(instruction: HloInstruction) -> tuple[Any, ...]:
+    attributes = instruction.attributes_as(SliceAttributes)
+    return attributes.starts, attributes.strides
+
+
+def _pad(instruction: HloInstruction) -> tuple[Any, ...]:
+    attributes = instruction.attributes_as(PadAttributes)
+    return attributes.low, attributes.interior
+
+
+def _dot(instruction: HloInstruction) -> tuple[Any, ...]:
+    numbers = instruction.attributes_as(DotAttributes).dimension_numbers
+    contracting = tuple(zip(numbers.lhs_contracting, numbers.rhs_contracting))
+    return contracting, tuple(zip(numbers.lhs_batch, numbers.rhs_batch))
+
+
+def _gather(instruction: HloInstruction) -> tuple[Any, ...]:
+    numbers = instruction.attributes_as(GatherAttributes)
+    return (
+        numbers.offset_dims,
+        numbers.collapsed_slice_dims,
+        numbers.start_index_map,
+        numbers.index_vector_dim,
+        numbers.slice_sizes,
+        numbers.operand_batching_dims,
+        numbers.start_indices_batching_dims,
+    )
+
+
+def _scatter(instruction: HloInstruction) -> tuple[Any, ...]:
+    numbers = instruction.attributes_as(ScatterAttributes)
+    return (
+        numbers.update_window_dims,
+        numbers.inserted_window_dims,
+        numbers.scatter_dims_to_operand_dims,
+        numbers.index_vector_dim,
+        numbers.input_batching_dims,
+        numbers.scatter_indices_batching_dims,
+    )
+
+
+# attributes of a node by opcode
+_NUMBERS: dict[str, Callable[[HloInstruction], tuple[Any, ...]]] = {
+    "broadcast": _dimensions,
+    "concatenate": _dimensions,
+    "dot": _dot,
+    "dynamic-slice": _no_numbers,
+    "dynamic-update-slice": _no_numbers,
+    "gather": _gather,
+    "iota": _dimensions,
+    "pad": _pad,
+    "reduce": _dimensions,
+    "reshape": _no_numbers,
+    "reverse": _dimensions,
+    "scatter": _scatter,
+    "slice": _slice,
+    "transpose": _dimensions,
+}

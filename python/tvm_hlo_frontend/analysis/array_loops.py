@@ -1,0 +1,89 @@
+"""Loops that one kernel runs from beginning to end: everything but what is large or has kernels of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..hlo.ir.module import HloInstruction
+from .array_body import array_programs
+from .array_program import ArrayNode, ArrayProgram, all_nodes
+
+# operations of a trip on one thread; beyond, kernels of its own that run in parallel pay
+MAX_WORK = 1 << 22
+# bytes of all that the nodes of a trip may have to store
+MAX_STORED = 1 << 28
+
+
+@dataclass(frozen=True)
+class ArrayLoop:
+    """A while loop as array programs on the leaves of its state, and the constant arrays that they read."""
+
+    condition: ArrayProgram
+    body: ArrayProgram
+    captured: tuple[np.ndarray, ...]
+
+
+Computes = Callable[[ArrayNode, ArrayProgram], bool]
+
+
+def any_node(node: ArrayNode, program: ArrayProgram) -> bool:
+    """Whatever a node of a program is."""
+    return True
+
+
+def but_for(computes: Computes, opcodes: Collection[str]) -> Computes:
+    """`computes` of all but some opcodes, which mean something else in one conversion."""
+    return lambda node, program: node.opcode not in opcodes and computes(node, program)
+
+
+def match_array_loop(instruction: HloInstruction, computes: Computes) -> ArrayLoop | None:
+    """The array programs of a `while`; None if a part of it has none, or its trips are worth kernels of their own.
+
+    Parameters
+    ----------
+    instruction : HloInstruction
+    computes : callable
+        ``computes(node, program)``: whether kernels define a node of the program.
+    """
+    body, condition = instruction.called_computations
+    matched = array_programs([condition, body])
+    if matched is None:
+        return None
+    programs, captured = matched
+    for program in programs:
+        if not _is_defined(program, computes) or work(program) > MAX_WORK or _stored(program) > MAX_STORED:
+            return None
+    return ArrayLoop(programs[0], programs[1], tuple(captured))
+
+
+def _is_defined(program: ArrayProgram, computes: Computes) -> bool:
+    inner = [part for node in program.nodes for part in node.programs]
+    return all(computes(node, program) for node in program.nodes) and all(_is_defined(part, computes) for part in inner)
+
+
+def work(program: ArrayProgram) -> int:
+    """Operations of one run, of loops within it those of a trip."""
+    total = 0
+    for node in program.nodes:
+        size = math.prod(node.dimensions)
+        if node.opcode == "dot":
+            contracting, _ = node.attributes
+            lhs = program.nodes[node.operands[0]].dimensions
+            size *= math.prod(lhs[axis] for axis, _ in contracting)
+        elif node.opcode == "reduce":
+            size = math.prod(program.nodes[node.operands[0]].dimensions)
+        elif node.opcode in ("dynamic-update-slice", "scatter"):
+            size = math.prod(program.nodes[node.operands[1 if node.opcode != "scatter" else 2]].dimensions)
+        elif node.opcode in ("parameter", "part", "captured", "reshape", "slice", "dynamic-slice", "broadcast"):
+            size = 0
+        total += size + sum(work(part) for part in node.programs)
+    return total
+
+
+def _stored(program: ArrayProgram) -> int:
+    views = ("parameter", "part", "captured", "reshape", "broadcast", "transpose", "slice", "iota")
+    return sum(8 * math.prod(node.dimensions) for node in all_nodes(program) if node.opcode not in views)

@@ -1,0 +1,1 @@
+"""Array programs as statements: what a kernel of a whole loop is written with."""

@@ -1,0 +1,38 @@
+"""Which nodes of array programs have statements."""
+
+from __future__ import annotations
+
+from ...analysis.array_program import ArrayNode, ArrayProgram
+from ...analysis.scalar_expression import ScalarExpression
+from ...hlo.opcodes import ELEMENTWISE
+from ..dtypes import TVM_DTYPES
+from ..elementwise.scalar.evaluate import supports
+
+# sums of them have other types to be formed in
+_NARROW_SUMS = frozenset({"f16", "pred"})
+
+
+def computes(node: ArrayNode, program: ArrayProgram) -> bool:
+    """Whether `kernels.arrays` computes a node of a program as XLA does."""
+    if node.element_type and node.element_type not in TVM_DTYPES:
+        return False
+    kinds = [program.nodes[operand].element_type for operand in node.operands]
+    if node.opcode in ELEMENTWISE or node.opcode == "bitcast-convert":
+        return all(kind in TVM_DTYPES for kind in kinds) and supports(node.opcode, kinds[-1])
+    if node.opcode == "dot":
+        return node.element_type not in _NARROW_SUMS and kinds == [node.element_type] * 2
+    if node.opcode in ("reduce", "scatter"):
+        assert node.body is not None
+        alike = {kinds[0], kinds[-1], *node.body.result_types} == {node.element_type}
+        return node.element_type != "f16" and alike and _is_supported(node.body)
+    return True
+
+
+def _is_supported(body: ScalarExpression) -> bool:
+    for node in body.nodes:
+        if node.element_type not in TVM_DTYPES:
+            return False
+        inner = node.opcode not in ("parameter", "constant")
+        if inner and not supports(node.opcode, body.nodes[node.operands[-1]].element_type):
+            return False
+    return True

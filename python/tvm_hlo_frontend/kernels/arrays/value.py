@@ -1,0 +1,168 @@
+"""Values of an array program: where their elements are, or how they are computed."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...tensor_ir.compat import dtype_of, tir
+from ...tensor_ir.loops import Loops
+from ..dtypes import TVM_DTYPES
+
+Index = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Elements in row-major order; truth values may be stored as bytes."""
+
+    array: Any
+    number: int
+
+    def load(self, place: Any, element_type: str) -> Any:
+        """The element at `place`."""
+        value = self.array[place]
+        if element_type == "pred" and dtype_of(value) != "bool":
+            return tir.NE(value, tir.const(0, "int8"))
+        return value
+
+    def store(self, place: Any, value: Any) -> None:
+        """Set the element at `place`."""
+        self.array[place] = value if dtype_of(value) == self.array.dtype else value.astype(self.array.dtype)
+
+
+@dataclass(frozen=True)
+class Value:
+    """An array.
+
+    Attributes
+    ----------
+    element_type : str
+    dimensions : tuple of int
+    at : callable
+        ``at(index)``: the element at an index, one number per dimension.
+    flat : callable or None
+        ``flat(place)``: the element at a place in row-major order, where that is as cheap.
+    reads : frozenset of int
+        Numbers of the memories that an element is computed from, at the time of asking.
+    moved : frozenset of int
+        Those of them that are read at another place than the element's own.
+    cost : int
+        Operations per element; 0 if it is only loaded.
+    memory : Memory or None
+        What it is the whole content of, if nobody else may change that.
+    """
+
+    element_type: str
+    dimensions: tuple[int, ...]
+    at: Callable[[Index], Any]
+    flat: Callable[[Any], Any] | None = None
+    reads: frozenset[int] = frozenset()
+    moved: frozenset[int] = frozenset()
+    cost: int = 0
+    memory: Memory | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.dimensions)
+
+    def scalar(self) -> Any:
+        """The element of an array of no dimensions."""
+        return self.at(())
+
+
+class Storage:
+    """Makes memory and fills it, with the statements of one kernel."""
+
+    def __init__(self, loops: Loops) -> None:
+        self.loops = loops
+        self._numbers = itertools.count()
+
+    def memory(self, array: Any) -> Memory:
+        """`array` under a number of its own."""
+        return Memory(array, next(self._numbers))
+
+    def new(self, size: int, element_type: str) -> Memory:
+        """Memory of the whole kernel."""
+        dtype = TVM_DTYPES[element_type]
+        return self.memory(self.loops.workspace(size, "int8" if dtype == "bool" else dtype))
+
+    def whole(self, memory: Memory, element_type: str, dimensions: tuple[int, ...], owned: bool = True) -> Value:
+        """All of a memory; if it is `owned` the program may change it."""
+
+        def flat(place: Any) -> Any:
+            return memory.load(place, element_type)
+
+        reads = frozenset({memory.number})
+        return Value(
+            element_type,
+            dimensions,
+            lambda index: flat(ravel(index, dimensions)),
+            flat,
+            reads,
+            memory=memory if owned else None,
+        )
+
+    def scalar(self, element_type: str, expression: Any) -> Value:
+        """A number, computed now."""
+        now = self.loops.in_memory(expression)
+        return Value(element_type, (), lambda _: now, lambda _: now)
+
+    def stored(self, value: Value) -> Value:
+        """The value, computed now and in memory of its own."""
+        if not value.dimensions:
+            return self.scalar(value.element_type, value.scalar())
+        memory = self.new(value.size, value.element_type)
+        self.fill(memory, value)
+        return self.whole(memory, value.element_type, value.dimensions)
+
+    def loaded(self, value: Value) -> Value:
+        """The value such that an element costs no more than a load."""
+        return self.stored(value) if value.cost else value
+
+    def fill(self, memory: Memory, value: Value) -> None:
+        """Store all elements."""
+        if value.flat is not None:
+            if value.size == 1:
+                memory.store(0, value.flat(0))
+                return
+            with self.loops.loop(value.size, "place") as place:
+                memory.store(place, value.flat(place))
+            return
+        for index in self.indices(value.dimensions):
+            memory.store(ravel(index, value.dimensions), value.at(index))
+
+    def indices(self, dimensions: Sequence[int]) -> Iterator[list[Any]]:
+        """One index for all statements in the body of a `for`: loops over the dimensions."""
+        with ExitStack() as stack:
+            yield [
+                stack.enter_context(self.loops.loop(size, "index")) if size > 1 else tir.const(0, "int32")
+                for size in dimensions
+            ]
+
+
+def without_memory(value: Value) -> Value:
+    """The value for a program that may not change its memory."""
+    return replace(value, memory=None)
+
+
+def ravel(index: Index, dimensions: Sequence[int]) -> Any:
+    """Place of an index in row-major order."""
+    place: Any = 0
+    for position, size in zip(index, dimensions):
+        place = place * size + position
+    return place
+
+
+def unravel(place: Any, dimensions: Sequence[int]) -> list[Any]:
+    """Index of a place in row-major order."""
+    index: list[Any] = []
+    for size in reversed(dimensions):
+        index.append(tir.indexmod(place, size) if size > 1 else tir.const(0, "int32"))
+        place = tir.indexdiv(place, size) if size > 1 else place
+    return index[::-1]
