@@ -12,8 +12,6 @@ from tvm import te
 from .compat import LEAVES, call_intrinsic, dtype_of, statement_builder, tir
 from .primitives import STORED_VALUE
 
-# elements of a workspace that lie on the stack
-SMALL_WORK = 64
 # fewer scalar operations than this are not worth a thread
 PARALLEL_WORK = 16_384
 
@@ -33,7 +31,7 @@ class Loops:
         self.requests: list[tuple[int, str]] = []
         self._given = None
         if workspace is not None:
-            self._given = iter([self.scratch(size, dtype, "work", small=SMALL_WORK) for size, dtype in workspace])
+            self._given = iter([self.scratch(size, dtype, "work") for size, dtype in workspace])
 
     def array(self, buffer: Any) -> Any:
         """`buffer`, readable and writable by subscripts."""
@@ -66,11 +64,10 @@ class Loops:
         self.requests.append((size, dtype))
         return self.scratch(size, dtype) if self._given is None else next(self._given)
 
-    def scratch(self, size: int, dtype: str, name: str = "scratch", small: int = 4096) -> Any:
-        """Memory of one thread for `size` elements, on the stack where it is small."""
-        # small constant allocations are on the stack whatever the scope, large ones must come from the workspace
-        scope = "local" if size <= small else "global"
-        return self._builder.allocate(dtype, (size,), name=self._name(name), scope=scope)
+    def scratch(self, size: int, dtype: str, name: str = "scratch") -> Any:
+        """Memory of one thread for `size` elements, on the stack if it is less than 1,024 bytes."""
+        # TVM takes the memory of all other scopes from its workspace, with a call each
+        return self._builder.allocate(dtype, (size,), name=self._name(name), scope="global")
 
     def values(self, expressions: Sequence[Any], name: str = "value") -> list[Any]:
         """The values of `expressions` now, whatever is stored afterwards."""
