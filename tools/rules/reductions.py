@@ -29,13 +29,13 @@ RULES = (
             reduction("rule_64-init-sum-is-applied-once"),
         ),
         Break(
-            "_Fold._step",
+            "Fold._step",
             "[*(array[position] for array in accumulators), *elements]",
             "[*elements, *(array[position] for array in accumulators)]",
             reduction("rule_64-not-commutative-rows"),
         ),
         Break(
-            "_Fold.rows",
+            "Fold.rows",
             "                accumulator[0] = init\n",
             "                accumulator[0] = tir.const(0, dtype_of(accumulator))\n",
             reduction("rule_64-not-commutative-rows"),

@@ -116,22 +116,30 @@ def _value(builder: _Builder, instruction: HloInstruction, operands: list[ArrayV
     body = None
     if opcode in ("reduce", "scatter"):
         body = scalar_body(instruction.called_computations[0])
-        if body is None or len(operands) != (2 if opcode == "reduce" else 3):
+        if body is None or (opcode == "scatter" and len(operands) != 3):
             raise _NotAnArrayProgram
+    if instruction.shape.is_tuple:
+        return _several(
+            builder, instruction.shape, ArrayNode(opcode, "", (), flat, _NUMBERS[opcode](instruction), (), body)
+        )
     return builder.add(_node(opcode, instruction.shape, flat, _NUMBERS[opcode](instruction), body=body))
 
 
 def _control(builder: _Builder, instruction: HloInstruction, operands: list[ArrayValue]) -> ArrayValue:
-    """A loop or a choice: a node of all its results, and one for each."""
+    """A loop or a choice."""
     called = instruction.called_computations
     if instruction.opcode == "while":
         called = (called[1], called[0])  # HLO has the body first
     programs = tuple(_program(computation, builder.captured) for computation in called)
     flat = tuple(number for operand in operands for number in _flat(operand))
-    whole = builder.add(ArrayNode(instruction.opcode, "", (), flat, (), programs))
-    leaves = instruction.shape.leaves()
-    parts = [builder.add(_node("part", leaf, (whole,), (number,))) for number, leaf in enumerate(leaves)]
-    return _structured(instruction.shape, parts)
+    return _several(builder, instruction.shape, ArrayNode(instruction.opcode, "", (), flat, (), programs))
+
+
+def _several(builder: _Builder, shape: Shape, node: ArrayNode) -> ArrayValue:
+    """A node of several results, and one for each."""
+    whole = builder.add(node)
+    parts = [builder.add(_node("part", leaf, (whole,), (number,))) for number, leaf in enumerate(shape.leaves())]
+    return _structured(shape, parts)
 
 
 def _constant(builder: _Builder, instruction: HloInstruction, literal: Any) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..hlo.ir.module import HloInstruction
 from .array_body import array_programs
-from .array_program import ArrayNode, ArrayProgram, all_nodes
+from .array_program import ArrayNode, ArrayProgram
 
 # operations of a trip on one thread; beyond, kernels of its own that run in parallel pay
 MAX_WORK = 1 << 22
@@ -85,5 +85,11 @@ def work(program: ArrayProgram) -> int:
 
 
 def _stored(program: ArrayProgram) -> int:
-    views = ("parameter", "part", "captured", "reshape", "broadcast", "transpose", "slice", "iota")
-    return sum(8 * math.prod(node.dimensions) for node in all_nodes(program) if node.opcode not in views)
+    views = ("parameter", "captured", "reshape", "broadcast", "transpose", "slice", "iota")
+    total = 0
+    for node in program.nodes:
+        in_place = node.opcode == "part" and program.nodes[node.operands[0]].opcode == "while"
+        if node.opcode not in views and not in_place:
+            total += 8 * math.prod(node.dimensions)
+        total += sum(_stored(part) for part in node.programs)
+    return total

@@ -18,10 +18,10 @@ class ArrayNode:
     Attributes
     ----------
     opcode : str
-        An HLO opcode; or ``"captured"``: an array that the whole kernel gets, ``"part"``: a result of a loop or a
-        conditional, ``"scalar"``: a constant.
+        An HLO opcode; or ``"captured"``: an array that the whole kernel gets, ``"part"``: one of several results,
+        ``"scalar"``: a constant.
     element_type : str
-        Of the result; empty for what has several (``while``, ``conditional``).
+        Of the result; empty for what has several (``while``, ``conditional``, ``reduce`` of several operands).
     dimensions : tuple of int
         Of the result.
     operands : tuple of int

@@ -21,11 +21,22 @@ def computes(node: ArrayNode, program: ArrayProgram) -> bool:
         return all(kind in TVM_DTYPES for kind in kinds) and supports(node.opcode, kinds[-1])
     if node.opcode == "dot":
         return node.element_type not in _NARROW_SUMS and kinds == [node.element_type] * 2
+    if node.opcode == "reduce" and not node.element_type:
+        return _folds(node.body, kinds)
     if node.opcode in ("reduce", "scatter"):
         assert node.body is not None
         alike = {kinds[0], kinds[-1], *node.body.result_types} == {node.element_type}
         return node.element_type != "f16" and alike and _is_supported(node.body)
     return True
+
+
+def _folds(body: ScalarExpression | None, kinds: list[str]) -> bool:
+    """Whether a body folds operands, to which results and init values are alike."""
+    assert body is not None
+    count = len(kinds) // 2
+    parameters = {(int(node.attributes[0]), node.element_type) for node in body.nodes if node.opcode == "parameter"}
+    same = all(kinds[number % count] == kind for number, kind in parameters)
+    return same and list(body.result_types) == kinds[:count] == kinds[count:] and _is_supported(body)
 
 
 def _is_supported(body: ScalarExpression) -> bool:

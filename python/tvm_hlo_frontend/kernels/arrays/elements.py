@@ -163,7 +163,7 @@ def iota(node: ArrayNode) -> Value:
         return evaluate(number, [tir.const(place, "int32") if isinstance(place, int) else place])[0]
 
     flat = (lambda place: at([place])) if len(node.dimensions) == 1 else None
-    return Value(node.element_type, node.dimensions, at, flat, cost=1)
+    return Value(node.element_type, node.dimensions, at, flat, cost=0 if node.element_type in ("s32", "s64") else 1)
 
 
 def concatenate(storage: Storage, node: ArrayNode, operands: Sequence[Value]) -> Value:

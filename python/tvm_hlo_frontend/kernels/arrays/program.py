@@ -10,7 +10,7 @@ from typing import Any
 from ...analysis.array_program import ArrayNode, ArrayProgram
 from ...analysis.emission_order import emission_order
 from ...tensor_ir.compat import tir
-from . import elements, indexing, products, sums
+from . import elements, folds, indexing, products, sums
 from .value import Memory, Storage, Value, ravel, without_memory
 
 # operations of one expression; beyond, its parts are stored
@@ -38,8 +38,8 @@ class Frame:
             self.uses.subtract(node.operands)
             if node.opcode == "parameter":
                 self.values[index] = parameters[node.attributes[0]]
-            elif node.opcode in ("while", "conditional"):
-                self.several[index] = (_loop if node.opcode == "while" else _choice)(self, node, operands)
+            elif not node.element_type:
+                self.several[index] = SEVERAL[node.opcode](self, node, operands)
             elif node.opcode == "part":
                 self.values[index] = self.several[node.operands[0]][node.attributes[0]]
             else:
@@ -246,6 +246,10 @@ def _iota(frame: Frame, node: ArrayNode, operands: list[Value]) -> Value:
     return elements.iota(node)
 
 
+def _fold(frame: Frame, node: ArrayNode, operands: list[Value]) -> list[Value]:
+    return folds.fold(frame.storage, node, frame.program, operands)
+
+
 class _Nodes(dict[str, Emit]):
     """Statements by opcode; what has none is element-wise."""
 
@@ -253,6 +257,11 @@ class _Nodes(dict[str, Emit]):
         return _elementwise
 
 
+SEVERAL: dict[str, Callable[[Frame, ArrayNode, list[Value]], list[Value]]] = {
+    "conditional": _choice,
+    "reduce": _fold,
+    "while": _loop,
+}
 NODES: dict[str, Emit] = _Nodes(
     {
         "broadcast": _broadcast,

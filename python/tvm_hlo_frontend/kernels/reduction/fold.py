@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from ...analysis.scalar_body import canonical, single_result
 from ...analysis.scalar_expression import ScalarExpression, ScalarNode
@@ -78,15 +78,18 @@ def fold(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[
     def generate(loops: Loops, ins: list[Any], outs: list[Any]) -> None:
         operands = [_Operand(array, static(tensor.shape)) for array, tensor in zip(ins, inputs[: len(outs)])]
         inits = [array[0] for array in ins[len(outs) :]]
-        plan = _Fold(loops, body, sizes, dimensions, operands, inits, outs, [dtype for _, dtype in results])
-        if len(sizes) - 1 not in dimensions:
-            plan.columns()
-        elif direction is not None and sizes[-1] >= 2 * LANES:
-            plan.argument_rows(direction)
-        else:
-            plan.rows()
+        plan = Fold(loops, body, sizes, dimensions, operands, inits, outs, [dtype for _, dtype in results])
+        plan.parallel = math.prod(sizes) >= PARALLEL_WORK
+        plan.write(direction)
 
     return extern(inputs, results, generate, "hlo_fold")
+
+
+class Elements(Protocol):
+    """What a fold reads."""
+
+    def at(self, index: Sequence[Any], /) -> Any:
+        """The element at an index, one number per dimension."""
 
 
 class _Operand:
@@ -100,7 +103,7 @@ class _Operand:
         return self._array[[0 if size == 1 else position for size, position in zip(self._sizes, index)]]
 
 
-class _Fold:
+class Fold:
     """One fold while its loops are written."""
 
     def __init__(
@@ -109,7 +112,7 @@ class _Fold:
         body: ScalarExpression,
         sizes: tuple[int, ...],
         dimensions: tuple[int, ...],
-        operands: list[_Operand],
+        operands: Sequence[Elements],
         inits: list[Any],
         outs: list[Any],
         dtypes: list[str],
@@ -117,7 +120,16 @@ class _Fold:
         self.loops, self.body, self.sizes, self.dimensions = loops, body, sizes, dimensions
         self.operands, self.inits, self.outs, self.dtypes = operands, inits, outs, dtypes
         self.kept = [axis for axis in range(len(sizes)) if axis not in dimensions]
-        self.parallel = math.prod(sizes) >= PARALLEL_WORK
+        self.parallel = False
+
+    def write(self, direction: str | None) -> None:
+        """The statements; `direction`: argmax or argmin where body and indices are known to be those of one."""
+        if len(self.sizes) - 1 not in self.dimensions:
+            self.columns()
+        elif direction is not None and len(self.dimensions) == 1 and self.sizes[-1] >= 2 * LANES:
+            self.argument_rows(direction)
+        else:
+            self.rows()
 
     def rows(self) -> None:
         """The last dimension is reduced: accumulators of one output at a time."""
@@ -157,8 +169,6 @@ class _Fold:
     def argument_rows(self, direction: str) -> None:
         """argmax or argmin of one row: lanes side by side, each in order, then the lanes."""
         blocks, rest = divmod(self.sizes[-1], LANES)
-        others = [axis for axis in self.dimensions if axis != len(self.sizes) - 1]
-        assert not others
         with self.loops.loop(math.prod(self.sizes[axis] for axis in self.kept), "row", self.parallel) as row:
             index = self._kept_index(row)
             last = len(self.sizes) - 1

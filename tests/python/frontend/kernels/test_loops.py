@@ -158,6 +158,15 @@ def until(x):
     return lax.while_loop(lambda s: jnp.abs(s).max() > 1e-3, lambda s: s[::-1] * 0.7, x)
 
 
+def greedy_decoding(x, w):
+    def step(i, s):
+        tokens, state = s
+        token = jnp.argmax(state @ w)
+        return tokens.at[i].set(token), jnp.tanh(w[:, token] + state)
+
+    return lax.fori_loop(0, TRIPS, step, (jnp.zeros(TRIPS, jnp.int32), x))
+
+
 def gradient_of_a_scan(x, w):
     return jax.grad(lambda v: (recurrence(x, v)[1] ** 2).sum())(w)
 
@@ -170,6 +179,7 @@ WHOLE = {
     "a cache of keys and values": (key_value_cache, f32(8), f32(8, 8) / 3),
     "a recurrence": (recurrence, f32(TRIPS, 20), f32(20, 20) / 5),
     "its gradient": (gradient_of_a_scan, f32(TRIPS, 6), f32(6, 6) / 3),
+    "greedy decoding": (greedy_decoding, f32(6), f32(6, 200)),
     "a sampler": (sampler, np.int32(3)),
     "a constant array": (with_a_table, f32(5)),
     "until it is small": (until, f32(6)),
@@ -221,6 +231,33 @@ OPCODES = {
     "any": (each(lambda i, x: (x > i).any(1)), f32(5, 6)),
     "all": (each(lambda i, x: (x < i).all(0)), f32(5, 6)),
     "or of bits": (each(lambda i, x: lax.reduce_or(x + i, (1,))), s32(4, 40)),
+    "argmax with NaN": (
+        each(lambda i, x: jnp.argmax(x * i, 1)),
+        np.where(np.arange(200).reshape(2, 100) % 171 == 170, np.nan, f32(2, 100)),
+    ),
+    "argmax of long rows with NaN": (
+        each(lambda i, x: jnp.argmax(x * (i - 4), 1)),
+        np.where(np.arange(600).reshape(2, 300) % 409 == 408, np.nan, np.round(f32(2, 300) * 4)),
+    ),
+    "argmin of columns": (each(lambda i, x: jnp.argmin(x * (i - 5), 0)), s32(40, 3)),
+    "argmax of all": (each(lambda i, x: jnp.argmax(x * (i - 5), keepdims=True)), s32(5, 40)),
+    "argmax of flags": (each(lambda i, x: jnp.argmax(x > i, 1)), s32(5, 6)),
+    "two reductions at once": (
+        trips(
+            lambda i, low, high, x: (
+                *lax.reduce(
+                    (x + low[:, None], x * i),
+                    (np.inf, -np.inf),
+                    lambda a, b: (jnp.minimum(a[0], b[0]), a[1] + b[1]),
+                    (0, 2),
+                ),
+                x,
+            )
+        ),
+        f32(4),
+        f32(4),
+        f32(3, 4, 5),
+    ),
     "gather of rows": (each(lambda i, x, at: jnp.take(x, at + i, axis=0, mode="clip")), f32(6, 4), s32(2, 3)),
     "gather of elements": (each(lambda i, x, at: x[at % 6, (at + i) % 4]), f32(6, 4), s32(2, 3)),
     "gather of windows": (
