@@ -138,7 +138,9 @@ def built(hlo: bytes, case: Case) -> Callable[[], Any]:
     import tvm_hlo_frontend
     from tvm_hlo_frontend.oracle.timing import prepared
 
-    return prepared(tvm_hlo_frontend.build(*tvm_hlo_frontend.from_hlo(hlo)), case.arguments)
+    return prepared(
+        tvm_hlo_frontend.build(*tvm_hlo_frontend.mod_and_params(tvm_hlo_frontend.from_hlo(hlo))), case.arguments
+    )
 
 
 @contextlib.contextmanager

@@ -99,7 +99,7 @@ def _schedule_channels(schedule: Any, total: Block, out: Block, tile: ChannelTil
     weight = schedule.cache_read(total.handle, 1, "global")
     _pack_weight(schedule, weight, tile)
     schedule.transform_layout(total.handle, ("write", 0), lambda n, o, *position: (n, *position, o))
-    stored = schedule.cache_write(total.handle, 0, "local")
+    stored = schedule.cache_write(total.handle, 0, "global")
     n, o, *loops = schedule.get_loops(total.handle)
     spatial, reduced = loops[: rank - 2], loops[rank - 2 :]
     o, vector, lane = schedule.split(o, [None, tile.vectors, tile.lanes])
@@ -163,7 +163,7 @@ def _schedule_rows(schedule: Any, total: Block, out: Block, target: Any) -> None
         schedule.reorder(n, o, *spatial, *reduced, *inner)
     task = schedule.fuse(n, o)
     schedule.parallel(task)
-    schedule.set_scope(total.handle, 0, "local")
+    schedule.set_scope(total.handle, 0, "global")
     schedule.reverse_compute_at(out.handle, spatial[-1] if spatial else task)
     vectorize_result(schedule, out.handle, target)
     start_sums(schedule, total.handle, reduced[0])
