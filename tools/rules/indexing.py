@@ -58,7 +58,7 @@ RULES = (
             gather("rule_56 dimension numbers"),
         ),
         Break(
-            "gather",
+            "gather.gather",
             'start = inputs[1](*batch, numbers["start_index_map"].index(axis))',
             'start = inputs[1](*batch, sorted(numbers["start_index_map"]).index(axis))',
             gather("rule_56 dimension numbers"),

@@ -39,7 +39,7 @@ RULES = (
     )),
     Rule(38, "pad: holes first, then the edges; negative edges crop what the holes have made", (
         Break(
-            "pad",
+            "movement.pad",
             "offset, step = position - low[axis], interior[axis] + 1",
             "offset, step = position - low[axis] * (interior[axis] + 1 if low[axis] < 0 else 1), interior[axis] + 1",
             case("rule_38 pad"),

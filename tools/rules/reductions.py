@@ -171,22 +171,22 @@ RULES = (
     )),
     Rule(72, "topk: in total order, NaN first; of equal values the lowest position", (
         Break(
-            "topk",
-            '    order = "TOTALORDER" if kind.startswith("float") else',
-            '    order = "FLOAT" if kind.startswith("float") else',
+            "first_of_line",
+            'order = "TOTALORDER" if kind.startswith("float") else',
+            'order = "FLOAT" if kind.startswith("float") else',
             ("test_sort.py::test_rule_72_topk[True]",),
         ),
         Break(
-            "topk",
-            '                (number,) = loops.values([packed(bits, element)], "number")',
-            '                (number,) = loops.values([packed(bits, length - 1 - element)], "number")',
+            "first_of_line",
+            '        (number,) = loops.values([packed(bits, element)], "number")',
+            '        (number,) = loops.values([packed(bits, length - 1 - element)], "number")',
             ("test_sort.py::test_rule_72_topk[True]",),
             (
                 (
-                    "                outs[0][[row, slot]] = ins[0][[row, position]]\n"
-                    "                outs[1][[row, slot]] = position",
-                    "                outs[0][[row, slot]] = ins[0][[row, length - 1 - position]]\n"
-                    "                outs[1][[row, slot]] = length - 1 - position",
+                    "        targets[0][slot] = operand[position]\n"
+                    "        targets[1][slot] = position",
+                    "        targets[0][slot] = operand[length - 1 - position]\n"
+                    "        targets[1][slot] = length - 1 - position",
                 ),
             ),
         ),

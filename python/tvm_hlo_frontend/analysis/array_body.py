@@ -18,6 +18,8 @@ from ..hlo.ir.attributes import (
     ParameterAttributes,
     ScatterAttributes,
     SliceAttributes,
+    SortAttributes,
+    TopKAttributes,
     TupleIndexAttributes,
 )
 from ..hlo.ir.module import HloComputation, HloInstruction
@@ -25,12 +27,14 @@ from ..hlo.ir.shape import Shape
 from ..hlo.opcodes import ELEMENTWISE
 from .array_program import ArrayNode, ArrayProgram
 from .scalar_body import constant_node, node_attributes, scalar_body
+from .scalar_expression import ScalarExpression, elementwise_expression
 
 # nodes of one program with those inside it; beyond, compiling takes too long
 MAX_NODES = 2000
 MAX_ELEMENTS = 2**31 - 1
 IDENTITIES = frozenset({"copy", "opt-barrier", "add-dependency"})
 INLINED = frozenset({"call", "fusion"})
+_WITH_BODY = frozenset({"reduce", "scatter", "sort"})
 
 # a node's index, or a tuple of them for an HLO tuple
 ArrayValue = Union[int, "tuple[ArrayValue, ...]"]
@@ -114,7 +118,9 @@ def _value(builder: _Builder, instruction: HloInstruction, operands: list[ArrayV
     if opcode.startswith("dynamic-") and instruction.operands[-1].shape.rank:
         raise _NotAnArrayProgram  # old modules have the starts in a vector
     body = None
-    if opcode in ("reduce", "scatter"):
+    if opcode == "topk":
+        body = _order(instruction)
+    elif opcode in _WITH_BODY:
         body = scalar_body(instruction.called_computations[0])
         if body is None or (opcode == "scatter" and len(operands) != 3):
             raise _NotAnArrayProgram
@@ -248,6 +254,22 @@ def _scatter(instruction: HloInstruction) -> tuple[Any, ...]:
     )
 
 
+def _sorted_dimension(instruction: HloInstruction) -> tuple[Any, ...]:
+    return (instruction.attributes_as(SortAttributes).dimension,)
+
+
+def _first_ones(instruction: HloInstruction) -> tuple[Any, ...]:
+    return (instruction.attributes_as(TopKAttributes).k,)
+
+
+def _order(instruction: HloInstruction) -> ScalarExpression:
+    """The comparator of a topk."""
+    shape = instruction.operands[0].shape
+    order = {"float": "TOTALORDER", "signed": "SIGNED"}.get(shape.kind, "UNSIGNED")
+    direction = "GT" if instruction.attributes_as(TopKAttributes).largest else "LT"
+    return elementwise_expression("compare", "pred", (shape.element_type,) * 2, (direction, order))
+
+
 # attributes of a node by opcode
 _NUMBERS: dict[str, Callable[[HloInstruction], tuple[Any, ...]]] = {
     "broadcast": _dimensions,
@@ -263,5 +285,7 @@ _NUMBERS: dict[str, Callable[[HloInstruction], tuple[Any, ...]]] = {
     "reverse": _dimensions,
     "scatter": _scatter,
     "slice": _slice,
+    "sort": _sorted_dimension,
+    "topk": _first_ones,
     "transpose": _dimensions,
 }

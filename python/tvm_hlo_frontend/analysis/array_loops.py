@@ -76,6 +76,9 @@ def work(program: ArrayProgram) -> int:
             size *= math.prod(lhs[axis] for axis, _ in contracting)
         elif node.opcode == "reduce":
             size = math.prod(program.nodes[node.operands[0]].dimensions)
+        elif node.opcode in ("sort", "topk"):
+            sizes = program.nodes[node.operands[0]].dimensions
+            size = 4 * math.prod(sizes) * max(sizes, default=1).bit_length()
         elif node.opcode in ("dynamic-update-slice", "scatter"):
             size = math.prod(program.nodes[node.operands[1 if node.opcode != "scatter" else 2]].dimensions)
         elif node.opcode in ("parameter", "part", "captured", "reshape", "slice", "dynamic-slice", "broadcast"):

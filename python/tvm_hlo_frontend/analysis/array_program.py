@@ -21,20 +21,21 @@ class ArrayNode:
         An HLO opcode; or ``"captured"``: an array that the whole kernel gets, ``"part"``: one of several results,
         ``"scalar"``: a constant.
     element_type : str
-        Of the result; empty for what has several (``while``, ``conditional``, ``reduce`` of several operands).
+        Of the result; empty for what has several (``while``, ``conditional``, ``topk``, ``reduce`` and ``sort``
+        of several operands).
     dimensions : tuple of int
         Of the result.
     operands : tuple of int
         Indices of earlier nodes.
     attributes : tuple
         Numbers, text and tuples of them, by opcode: element-wise ones as of a ScalarNode; parameter, captured, part:
-        (number,); scalar: (hexadecimal bytes,); broadcast, transpose, reverse, concatenate, reduce, iota: dimensions;
-        slice: (starts, strides); pad: (low, interior); dot: (contracting pairs, batch pairs); gather: the numbers of
-        GatherAttributes, and scatter those of ScatterAttributes.
+        (number,); scalar: (hexadecimal bytes,); broadcast, transpose, reverse, concatenate, reduce, sort, iota:
+        dimensions; slice: (starts, strides); pad: (low, interior); dot: (contracting pairs, batch pairs); topk: (k,);
+        gather: the numbers of GatherAttributes, and scatter those of ScatterAttributes.
     programs : tuple of ArrayProgram
         while: (condition, body); conditional: its branches.
     body : ScalarExpression or None
-        Of reduce and scatter.
+        Of reduce and scatter; of sort and topk the comparator.
     """
 
     opcode: str

@@ -23,6 +23,8 @@ def computes(node: ArrayNode, program: ArrayProgram) -> bool:
         return node.element_type not in _NARROW_SUMS and kinds == [node.element_type] * 2
     if node.opcode == "reduce" and not node.element_type:
         return _folds(node.body, kinds)
+    if node.opcode in ("sort", "topk"):
+        return _compares(node.body, kinds)
     if node.opcode in ("reduce", "scatter"):
         assert node.body is not None
         alike = {kinds[0], kinds[-1], *node.body.result_types} == {node.element_type}
@@ -34,9 +36,19 @@ def _folds(body: ScalarExpression | None, kinds: list[str]) -> bool:
     """Whether a body folds operands, to which results and init values are alike."""
     assert body is not None
     count = len(kinds) // 2
-    parameters = {(int(node.attributes[0]), node.element_type) for node in body.nodes if node.opcode == "parameter"}
-    same = all(kinds[number % count] == kind for number, kind in parameters)
+    same = all(kinds[number % count] == kind for number, kind in _parameters(body))
     return same and list(body.result_types) == kinds[:count] == kinds[count:] and _is_supported(body)
+
+
+def _compares(body: ScalarExpression | None, kinds: list[str]) -> bool:
+    """Whether a body compares elements of operands."""
+    assert body is not None
+    same = all(kinds[number // 2] == kind for number, kind in _parameters(body))
+    return same and all(kind in TVM_DTYPES for kind in kinds) and _is_supported(body)
+
+
+def _parameters(body: ScalarExpression) -> set[tuple[int, str]]:
+    return {(int(node.attributes[0]), node.element_type) for node in body.nodes if node.opcode == "parameter"}
 
 
 def _is_supported(body: ScalarExpression) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import ml_dtypes
 
@@ -14,22 +12,7 @@ from ...analysis.reducers import ARGUMENT_KINDS, match_reducer
 from ...hlo.ir.shape import BY_NAME
 from ..dtypes import TVM_DTYPES
 from ..reduction.fold import Fold
-from .value import Memory, Storage, Value, ravel
-
-
-@dataclass(frozen=True)
-class Places:
-    """A memory by subscripts, one per dimension."""
-
-    memory: Memory
-    element_type: str
-    dimensions: tuple[int, ...]
-
-    def __getitem__(self, index: Sequence[Any]) -> Any:
-        return self.memory.load(ravel(index, self.dimensions), self.element_type)
-
-    def __setitem__(self, index: Sequence[Any], value: Any) -> None:
-        self.memory.store(ravel(index, self.dimensions), value)
+from .value import Places, Storage, Value
 
 
 def fold(storage: Storage, node: ArrayNode, program: ArrayProgram, operands: Sequence[Value]) -> list[Value]:
@@ -40,7 +23,7 @@ def fold(storage: Storage, node: ArrayNode, program: ArrayProgram, operands: Seq
     sizes, reduced = data[0].dimensions, sorted(node.attributes)
     kept = tuple(size for axis, size in enumerate(sizes) if axis not in reduced)
     memories = [storage.new(math.prod(kept), x.element_type) for x in data]
-    outs = [Places(memory, x.element_type, kept or (1,)) for memory, x in zip(memories, data)]
+    outs = [Places(storage.whole(memory, x.element_type, kept or (1,))) for memory, x in zip(memories, data)]
     starts = [storage.loops.in_memory(init.scalar(), "init") for init in inits]
     dtypes = [TVM_DTYPES[x.element_type] for x in data]
     Fold(storage.loops, node.body, sizes, tuple(reduced), data, starts, outs, dtypes).write(_direction(node, program))

@@ -10,7 +10,7 @@ from typing import Any
 from ...analysis.array_program import ArrayNode, ArrayProgram
 from ...analysis.emission_order import emission_order
 from ...tensor_ir.compat import tir
-from . import elements, folds, indexing, products, sums
+from . import elements, folds, indexing, products, sorting, sums
 from .value import Memory, Storage, Value, ravel, without_memory
 
 # operations of one expression; beyond, its parts are stored
@@ -250,6 +250,18 @@ def _fold(frame: Frame, node: ArrayNode, operands: list[Value]) -> list[Value]:
     return folds.fold(frame.storage, node, frame.program, operands)
 
 
+def _sort(frame: Frame, node: ArrayNode, operands: list[Value]) -> list[Value]:
+    return sorting.sort(frame.storage, node, operands)
+
+
+def _sort_one(frame: Frame, node: ArrayNode, operands: list[Value]) -> Value:
+    return sorting.sort(frame.storage, node, operands)[0]
+
+
+def _first(frame: Frame, node: ArrayNode, operands: list[Value]) -> list[Value]:
+    return sorting.topk(frame.storage, node, operands[0])
+
+
 class _Nodes(dict[str, Emit]):
     """Statements by opcode; what has none is element-wise."""
 
@@ -260,6 +272,8 @@ class _Nodes(dict[str, Emit]):
 SEVERAL: dict[str, Callable[[Frame, ArrayNode, list[Value]], list[Value]]] = {
     "conditional": _choice,
     "reduce": _fold,
+    "sort": _sort,
+    "topk": _first,
     "while": _loop,
 }
 NODES: dict[str, Emit] = _Nodes(
@@ -278,6 +292,7 @@ NODES: dict[str, Emit] = _Nodes(
         "reverse": _moved(elements.reverse),
         "scalar": _constant,
         "scatter": _scatter,
+        "sort": _sort_one,
         "slice": _moved(elements.slice_),
         "transpose": _moved(elements.transpose),
     }

@@ -76,6 +76,25 @@ class Value:
         return self.at(())
 
 
+@dataclass(frozen=True)
+class Places:
+    """A value by subscripts; to be set where it has memory."""
+
+    value: Value
+
+    @property
+    def dtype(self) -> str:
+        """TVM dtype of the elements."""
+        return TVM_DTYPES[self.value.element_type]
+
+    def __getitem__(self, index: Index) -> Any:
+        return self.value.at(index)
+
+    def __setitem__(self, index: Index, x: Any) -> None:
+        assert self.value.memory is not None
+        self.value.memory.store(ravel(index, self.value.dimensions), x)
+
+
 class Storage:
     """Makes memory and fills it, with the statements of one kernel."""
 

@@ -39,39 +39,43 @@ def sort(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]
     body = spec.body
     assert body is not None
     rows, length, columns = static(inputs[0].shape)
-    keys = match_comparator(body)
-    by_digits = keys is not None and length >= RADIX_LENGTH
-    packed = keys is not None and len(keys) == 1 and key_bits(keys[0]) <= 32
-
     lines = rows * columns
 
     def generate(loops: Loops, ins: list[Any], outs: list[Any]) -> None:
         with loops.loop(lines, "line", lines > 1 and lines * length >= PARALLEL_WORK) as line:
             row, column = tir.indexdiv(line, columns), tir.indexmod(line, columns)
-            operands = [Line(array, row, column) for array in ins]
-            targets = [Line(array, row, column) for array in outs]
-            if keys is not None and by_digits:
-                sort_by_digits(loops, keys, operands, targets, length)
-            elif keys is not None and packed:
-                sort_packed(loops, keys[0], operands, targets, length)
-            else:
-                sort_by_comparing(loops, body, operands, targets, length)
+            operands = [Line(array, [row], [column]) for array in ins]
+            targets = [Line(array, [row], [column]) for array in outs]
+            sort_line(loops, body, operands, targets, length)
 
     return extern(inputs, results, generate, "hlo_sort")
 
 
 class Line:
-    """The elements of an array along the middle dimension."""
+    """The elements of an array along one dimension, between the indices `before` and `behind`."""
 
-    def __init__(self, array: Any, row: Any, column: Any) -> None:
-        self.array, self.row, self.column = array, row, column
+    def __init__(self, array: Any, before: Sequence[Any], behind: Sequence[Any] = ()) -> None:
+        self.array, self.before, self.behind = array, list(before), list(behind)
         self.dtype = dtype_of(array)
 
     def __getitem__(self, position: Any) -> Any:
-        return self.array[[self.row, position, self.column]]
+        return self.array[[*self.before, position, *self.behind]]
 
     def __setitem__(self, position: Any, value: Any) -> None:
-        self.array[[self.row, position, self.column]] = value
+        self.array[[*self.before, position, *self.behind]] = value
+
+
+def sort_line(
+    loops: Loops, body: ScalarExpression, operands: Sequence[Line], targets: Sequence[Line], length: int
+) -> None:
+    """Elements of `operands` into `targets`, by whichever way is the fastest for the comparator."""
+    keys = match_comparator(body)
+    if keys is not None and length >= RADIX_LENGTH:
+        sort_by_digits(loops, keys, operands, targets, length)
+    elif keys is not None and len(keys) == 1 and key_bits(keys[0]) <= 32:
+        sort_packed(loops, keys[0], operands, targets, length)
+    else:
+        sort_by_comparing(loops, body, operands, targets, length)
 
 
 # ---- merging ---------------------------------------------------------------------------------------------------------
@@ -407,40 +411,49 @@ class _Digits:
 def topk(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """The first k of a row in total order and their positions (rule 72; XLA runtime_topk.cc).
 
-    Inputs are rows of values, of at most 32 bits. Parameters: ``largest``. Elements below the k-th so far are gathered
-    until there are as many as the k, then sorted together with those.
+    Inputs are rows of values, of at most 32 bits. Parameters: ``largest``.
     """
     rows, length = static(inputs[0].shape)
     k = static(results[0][0])[1]
-    # at least so many that sorting them is a small part of the work
-    size = min(max(4 * k, k + 128), length)
-    kind = dtype_of(inputs[0])
-    order = "TOTALORDER" if kind.startswith("float") else ("SIGNED" if kind.startswith("int") else "UNSIGNED")
 
     def generate(loops: Loops, ins: list[Any], outs: list[Any]) -> None:
         with loops.loop(rows, "row", rows > 1 and rows * length >= PARALLEL_WORK) as row:
-            nearest = loops.scratch(2 * size, "uint64", "nearest")
-            count, limit = loops.scratch(1, "int32", "count"), loops.scratch(1, "uint64", "limit")
-            highest = tir.max_value("uint64")
-            with loops.loop(size, "slot") as slot:
-                nearest[slot] = highest
-            count[0], limit[0] = 0, highest
-            with loops.loop(length, "element") as element:
-                bits = ordered_bits(loops, ins[0][[row, element]], order, spec.parameters["largest"])
-                (number,) = loops.values([packed(bits, element)], "number")
-                with loops.when(number < limit[0]):
-                    nearest[count[0]] = number
-                    count[0] = count[0] + 1
-                with loops.when(tir.Or(count[0] >= size, element == length - 1)):
-                    _settle(loops, nearest, size)
-                    limit[0] = nearest[k - 1]
-                    count[0] = k
-            with loops.loop(k, "slot") as slot:
-                (position,) = loops.values([payload_position(nearest[slot])], "position")
-                outs[0][[row, slot]] = ins[0][[row, position]]
-                outs[1][[row, slot]] = position
+            values, positions = (Line(array, [row]) for array in outs)
+            first_of_line(loops, Line(ins[0], [row]), (values, positions), (length, k), spec.parameters["largest"])
 
     return extern(inputs, results, generate, "hlo_topk")
+
+
+def first_of_line(
+    loops: Loops, operand: Line, targets: tuple[Line, Line], counts: tuple[int, int], largest: bool
+) -> None:
+    """The first k of so many elements and their positions: elements below the k-th so far are gathered until there are
+    as many as the k, then sorted together with those."""
+    length, k = counts
+    # at least so many that sorting them is a small part of the work
+    size = min(max(4 * k, k + 128), length)
+    kind = operand.dtype
+    order = "TOTALORDER" if kind.startswith("float") else ("SIGNED" if kind.startswith("int") else "UNSIGNED")
+    nearest = loops.scratch(2 * size, "uint64", "nearest")
+    count, limit = loops.scratch(1, "int32", "count"), loops.scratch(1, "uint64", "limit")
+    highest = tir.max_value("uint64")
+    with loops.loop(size, "slot") as slot:
+        nearest[slot] = highest
+    count[0], limit[0] = 0, highest
+    with loops.loop(length, "element") as element:
+        bits = ordered_bits(loops, operand[element], order, largest)
+        (number,) = loops.values([packed(bits, element)], "number")
+        with loops.when(number < limit[0]):
+            nearest[count[0]] = number
+            count[0] = count[0] + 1
+        with loops.when(tir.Or(count[0] >= size, element == length - 1)):
+            _settle(loops, nearest, size)
+            limit[0] = nearest[k - 1]
+            count[0] = k
+    with loops.loop(k, "slot") as slot:
+        (position,) = loops.values([payload_position(nearest[slot])], "position")
+        targets[0][slot] = operand[position]
+        targets[1][slot] = position
 
 
 def _settle(loops: Loops, nearest: Any, size: int) -> None:

@@ -167,6 +167,16 @@ def greedy_decoding(x, w):
     return lax.fori_loop(0, TRIPS, step, (jnp.zeros(TRIPS, jnp.int32), x))
 
 
+def sampling_of_the_first(logits, key):
+    def step(i, s):
+        key, tokens = s
+        key, now = jax.random.split(key)
+        values, places = lax.top_k(logits * (1 + i * 0.1), 5)
+        return key, tokens.at[i].set(places[jax.random.categorical(now, values)])
+
+    return lax.fori_loop(0, TRIPS, step, (key, jnp.zeros(TRIPS, jnp.int32)))
+
+
 def gradient_of_a_scan(x, w):
     return jax.grad(lambda v: (recurrence(x, v)[1] ** 2).sum())(w)
 
@@ -180,6 +190,7 @@ WHOLE = {
     "a recurrence": (recurrence, f32(TRIPS, 20), f32(20, 20) / 5),
     "its gradient": (gradient_of_a_scan, f32(TRIPS, 6), f32(6, 6) / 3),
     "greedy decoding": (greedy_decoding, f32(6), f32(6, 200)),
+    "sampling of the first": (sampling_of_the_first, f32(50), np.array([3, 7], np.uint32)),
     "a sampler": (sampler, np.int32(3)),
     "a constant array": (with_a_table, f32(5)),
     "until it is small": (until, f32(6)),
@@ -258,6 +269,25 @@ OPCODES = {
         f32(4),
         f32(3, 4, 5),
     ),
+    "sort of rows": (
+        trips(lambda i, s, x: (jnp.sort(x * (i - 4.5) - s, 1), x)),
+        np.where(f32(3, 40) > 1.2, np.nan, np.round(f32(3, 40) * 4)),
+        f32(3, 40),
+    ),
+    "sort of a long row": (each(lambda i, x: jnp.sort(x * (i - 5))), s32(200)),
+    "sort of one element": (each(lambda i, x: jnp.sort(x * i, 1)), f32(5, 1)),
+    "positions of columns in order": (each(lambda i, x: jnp.argsort(x % 7 * (i - 4), 0)), s32(20, 3)),
+    "sort of three by two": (
+        each(lambda i, x, y: jnp.stack(lax.sort((x * (i - 4.0), y, x), dimension=0, num_keys=2)).sum(0)),
+        np.round(f32(30)),
+        f32(30)[::-1].copy(),
+    ),
+    "sort of bytes downwards": (each(lambda i, x: jnp.sort(x, descending=True)), s32(30).astype(np.uint8)),
+    "first of rows": (
+        each(lambda i, x: lax.top_k(x * (i - 4.5), 3)[0]),
+        np.where(f32(5, 40) > 1.3, np.nan, f32(5, 40)),
+    ),
+    "places of the first": (each(lambda i, x: lax.top_k(x * (i - 4), 7)[1]), s32(3, 7)),
     "gather of rows": (each(lambda i, x, at: jnp.take(x, at + i, axis=0, mode="clip")), f32(6, 4), s32(2, 3)),
     "gather of elements": (each(lambda i, x, at: x[at % 6, (at + i) % 4]), f32(6, 4), s32(2, 3)),
     "gather of windows": (
