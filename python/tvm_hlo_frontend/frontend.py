@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from .analysis.array_loops import but_for
 from .backends.select import load_dialect
 from .backends.signature import Parameter, Signature, printable, result_tree
 from .backends.values import Tensor, Value, flatten, unflatten
@@ -96,9 +95,10 @@ def from_hlo(
     verify(module)
     language = load_dialect(dialect)
     freeze = language.freezes_params if freeze_params is None else freeze_params
-    computes = but_for(language.computes, custom_converters or {})
-    ctx = ConversionContext(language, with_custom(custom_converters), convert_computation, freeze, computes)
-    capabilities = Capabilities.of(language, rng_seed, custom_call_targets(ctx.converters), computes)
+    converters = with_custom(custom_converters)
+    replaced = frozenset(custom_converters or ())
+    capabilities = Capabilities.of(language, rng_seed, custom_call_targets(converters), replaced)
+    ctx = ConversionContext(language, converters, convert_computation, freeze, capabilities.computes)
     module = settle_known_dimensions(module, capabilities)
     ctx.refusals += dynamic_instructions(module)
     raise_refusals(ctx)

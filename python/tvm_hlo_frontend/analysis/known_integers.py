@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..hlo.ir.attributes import (
-    CompareAttributes,
-    ConstantAttributes,
-    DimensionsAttributes,
-    SliceAttributes,
-    TupleIndexAttributes,
-)
+from ..hlo.ir.attributes import ConstantAttributes, DimensionsAttributes, TupleIndexAttributes
 from ..hlo.ir.module import HloInstruction
+from .constant_values import computed
 
-# on integers and truth values
-ARITHMETIC: dict[str, Callable[..., Any]] = {
-    "add": np.add,
-    "subtract": np.subtract,
-    "multiply": np.multiply,
-    "minimum": np.minimum,
-    "maximum": np.maximum,
-    "and": np.bitwise_and,
-    "or": np.bitwise_or,
-    "xor": np.bitwise_xor,
-    "not": np.invert,
-}
-_ELEMENTWISE: dict[str, Callable[..., Any]] = {
-    **ARITHMETIC,
-    "copy": np.array,
-    "opt-barrier": np.array,
-}
-# of compare
-DIRECTIONS: dict[str, Callable[..., Any]] = {
-    "EQ": np.equal,
-    "NE": np.not_equal,
-    "LT": np.less,
-    "LE": np.less_equal,
-    "GT": np.greater,
-    "GE": np.greater_equal,
-}
-_MOVING = frozenset({"reshape", "broadcast", "convert", "slice", "concatenate", "compare"})
+_EXACT = frozenset(
+    "add subtract multiply minimum maximum and or xor not copy opt-barrier reshape broadcast convert slice concatenate "
+    "compare".split()
+)
 # sizes and indexes come in small arrays, by short ways
 MAX_ELEMENTS = 64
 MAX_DEPTH = 64
@@ -95,28 +66,7 @@ def _value(instruction: HloInstruction, depth: int, seen: dict[HloInstruction, A
     if isinstance(attributes, TupleIndexAttributes):
         pair = operands[0]
         return _known(pair.operands[attributes.index], depth, seen) if pair.opcode == "tuple" else None
-    if opcode not in _ELEMENTWISE and opcode not in _MOVING:
+    if opcode not in _EXACT:
         return None
     values = [_known(operand, depth, seen) for operand in operands]
-    return None if any(value is None for value in values) else _computed(instruction, values)
-
-
-def _computed(instruction: HloInstruction, values: Sequence[Any]) -> Any:
-    attributes, sizes = instruction.attributes, instruction.shape.sizes
-    if isinstance(attributes, CompareAttributes):
-        return DIRECTIONS[attributes.direction](*values)
-    if isinstance(attributes, SliceAttributes):
-        return values[0][tuple(map(slice, attributes.starts, attributes.limits, attributes.strides))]
-    if instruction.opcode in ("broadcast", "concatenate") and isinstance(attributes, DimensionsAttributes):
-        if instruction.opcode == "concatenate":
-            return np.concatenate(values, attributes.dimensions[0])
-        aligned = [1] * len(sizes)
-        for size, axis in zip(values[0].shape, attributes.dimensions):
-            aligned[axis] = size
-        return np.broadcast_to(values[0].reshape(aligned), sizes)
-    if instruction.opcode == "reshape":
-        return values[0].reshape(sizes)
-    if instruction.opcode == "convert":
-        return values[0].astype(instruction.shape.numpy_dtype)
-    with np.errstate(over="ignore"):  # integers wrap
-        return _ELEMENTWISE[instruction.opcode](*values)
+    return None if any(value is None for value in values) else computed(instruction, values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..analysis.array_loops import Computes, any_node
+from ..analysis.array_loops import Computes, any_node, but_for
 from ..hlo.ir.shape import ELEMENT_TYPES
 
 
@@ -21,20 +21,23 @@ class Capabilities:
         Targets of custom-calls that have a converter, so that no rewrite may replace them.
     computes : callable
         ``computes(node, program)``: whether the kernel of a whole loop has statements for a node of its program.
+    replaced : frozenset of str
+        Opcodes that the caller has converters of their own for, so that nothing may compute them in advance.
     """
 
     element_types: frozenset[str]
     rng_seed: int | None = None
     targets: frozenset[str] = frozenset()
     computes: Computes = any_node
+    replaced: frozenset[str] = frozenset()
 
     @staticmethod
     def of(
         dialect: Any,
         rng_seed: int | None = None,
         targets: frozenset[str] = frozenset(),
-        computes: Computes = any_node,
+        replaced: frozenset[str] = frozenset(),
     ) -> Capabilities:
         """Ask a dialect."""
         carried = frozenset(row.name for row in ELEMENT_TYPES if dialect.carries(row.name))
-        return Capabilities(carried, rng_seed, targets, computes)
+        return Capabilities(carried, rng_seed, targets, but_for(dialect.computes, replaced), replaced)

@@ -20,6 +20,7 @@ from .expansions import (
     tuple_select,
 )
 from .expansions.decided_conditionals import decide_conditionals
+from .fold_constants import fold_constants
 from .fourier import fft
 from .inline_calls import INLINED, inline_calls
 from .linalg import cholesky, custom_calls, triangular_solve
@@ -62,6 +63,7 @@ NORMALIZATIONS: tuple[Rewrite, ...] = (
     widen_narrow_types,
     expanding(scan.LOOPS),
     unroll_loops,
+    fold_constants,
     convolutions_channels_first,
 )
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Union
 
 import numpy as np
 
 from ..analysis.array_loops import Computes, match_array_loop
-from ..analysis.known_integers import ARITHMETIC, DIRECTIONS
+from ..analysis.constant_values import constant_value
 from ..analysis.loops import match_elementwise_loop
 from ..analysis.trips import known_trips
-from ..hlo.ir.attributes import CompareAttributes, ConstantAttributes, ParameterAttributes, TupleIndexAttributes
+from ..hlo.ir.attributes import ParameterAttributes, TupleIndexAttributes
 from ..hlo.ir.builder import RewriteBuilder, transform
 from ..hlo.ir.module import HloComputation, HloInstruction, HloModule
 from ..hlo.ir.shape import Shape
 from ..hlo.opcodes import ELEMENTWISE
 from .capabilities import Capabilities
+from .fold_constants import folded
 
 # of all trips of all loops; each kernel that they become takes milliseconds to compile
 MAX_INSTRUCTIONS = 2500
@@ -32,26 +33,19 @@ LIGHT = ELEMENTWISE | frozenset(
 
 Value = Union[HloInstruction, "tuple[Value, ...]"]
 
-# what counters have
-_FOLDED: dict[str, Callable[..., Any]] = {
-    **{opcode: ARITHMETIC[opcode] for opcode in "add subtract multiply minimum maximum and or not".split()},
-    "select": np.where,
-    "copy": np.asarray,
-    "reshape": np.asarray,
-}
-
 
 @dataclass
 class Budget:
-    """Instructions that may still be made, and what kernels of whole loops compute."""
+    """Instructions left to be made, what kernels of whole loops compute, what nothing computes in advance."""
 
     left: int
     computes: Computes
+    replaced: frozenset[str]
 
 
 def unroll_loops(module: HloModule, capabilities: Capabilities) -> HloModule:
     """`module` without the short counted loops that no single kernel can run."""
-    budget = Budget(MAX_INSTRUCTIONS, capabilities.computes)
+    budget = Budget(MAX_INSTRUCTIONS, capabilities.computes, capabilities.replaced)
 
     def unroll(
         builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
@@ -113,38 +107,19 @@ def copied(builder: RewriteBuilder, instruction: HloInstruction, operands: Seque
     state = unrolled(builder, instruction, operands[0], budget) if instruction.opcode == "while" else None
     if state is not None:
         return state
-    folded = fold(instruction, [constant_of(operand) for operand in operands])
-    if folded is not None:
-        return builder.constant(folded, instruction.shape.element_type)
-    budget.left -= 1
     shapes = [operand.shape for operand in instruction.operands]
     arguments = [whole(builder, value, shape) for value, shape in zip(operands, shapes)]
+    constant = None if instruction.opcode in budget.replaced else folded(builder, instruction, arguments)
+    if constant is not None:
+        return constant
+    budget.left -= 1
     return parts(builder, builder.copy_renamed(instruction, arguments))
-
-
-def fold(instruction: HloInstruction, operands: Sequence[np.ndarray | None]) -> np.ndarray | None:
-    """Value of integer and predicate arithmetic on scalars, as counters have it; None if it is anything else."""
-    shape, attributes = instruction.shape, instruction.attributes
-    if shape.kind not in ("signed", "unsigned", "pred") or shape.rank or not operands:
-        return None
-    known = [operand for operand in operands if operand is not None]
-    if len(known) < len(operands):
-        return None
-    function = _FOLDED.get(instruction.opcode)
-    if isinstance(attributes, CompareAttributes) and all(operand.dtype.kind in "iub" for operand in known):
-        function = DIRECTIONS[attributes.direction]
-    if function is None or (shape.kind == "pred" and instruction.opcode in ("add", "subtract", "multiply")):
-        return None
-    with np.errstate(over="ignore"):
-        return np.asarray(function(*known))
 
 
 def constant_of(value: Value) -> np.ndarray | None:
     """The number that a scalar is known to be."""
-    if isinstance(value, HloInstruction) and isinstance(value.attributes, ConstantAttributes):
-        literal = value.attributes.literal
-        if isinstance(literal, np.ndarray) and literal.ndim == 0:
-            return literal
+    if isinstance(value, HloInstruction) and not value.shape.is_tuple and not value.shape.rank:
+        return constant_value(value)
     return None
 
 
