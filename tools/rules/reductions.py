@@ -103,9 +103,9 @@ RULES = (
             window("rule_68-window-dilation-any-body"),
         ),
         Break(
-            "fold_window",
-            "                total[0] = init[0]\n",
-            "                total[0] = tir.const(0, dtype_of(total))\n",
+            "Windows.fold_one",
+            "            total[0] = init\n",
+            "            total[0] = tir.const(0, dtype_of(total))\n",
             window("rule_68-any-body-in-order"),
         ),
         Break(

@@ -21,6 +21,7 @@ from ..hlo.ir.attributes import (
     SortAttributes,
     TopKAttributes,
     TupleIndexAttributes,
+    WindowAttributes,
 )
 from ..hlo.ir.module import HloComputation, HloInstruction
 from ..hlo.ir.shape import Shape
@@ -34,7 +35,7 @@ MAX_NODES = 2000
 MAX_ELEMENTS = 2**31 - 1
 IDENTITIES = frozenset({"copy", "opt-barrier", "add-dependency"})
 INLINED = frozenset({"call", "fusion"})
-_WITH_BODY = frozenset({"reduce", "scatter", "sort"})
+_WITH_BODY = frozenset({"reduce", "reduce-window", "scatter", "sort"})
 
 # a node's index, or a tuple of them for an HLO tuple
 ArrayValue = Union[int, "tuple[ArrayValue, ...]"]
@@ -124,6 +125,9 @@ def _value(builder: _Builder, instruction: HloInstruction, operands: list[ArrayV
         body = scalar_body(instruction.called_computations[0])
         if body is None or (opcode == "scatter" and len(operands) != 3):
             raise _NotAnArrayProgram
+    folds = instruction.shape.is_tuple or opcode == "reduce-window"
+    if folds and not instruction.operands[0].shape.rank:
+        raise _NotAnArrayProgram  # the kernels of these take arrays
     if instruction.shape.is_tuple:
         return _several(
             builder, instruction.shape, ArrayNode(opcode, "", (), flat, _NUMBERS[opcode](instruction), (), body)
@@ -254,6 +258,12 @@ def _scatter(instruction: HloInstruction) -> tuple[Any, ...]:
     )
 
 
+def _windows(instruction: HloInstruction) -> tuple[Any, ...]:
+    windows = instruction.attributes_as(WindowAttributes).window.dimensions
+    taps = [(w.size, w.stride, w.padding_low, w.padding_high, w.window_dilation, w.base_dilation) for w in windows]
+    return tuple(taps), instruction.shape.arrays()[0].sizes
+
+
 def _sorted_dimension(instruction: HloInstruction) -> tuple[Any, ...]:
     return (instruction.attributes_as(SortAttributes).dimension,)
 
@@ -281,6 +291,7 @@ _NUMBERS: dict[str, Callable[[HloInstruction], tuple[Any, ...]]] = {
     "iota": _dimensions,
     "pad": _pad,
     "reduce": _dimensions,
+    "reduce-window": _windows,
     "reshape": _no_numbers,
     "reverse": _dimensions,
     "scatter": _scatter,

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..hlo.ir.attributes import Window, WindowDimension
 from ..hlo.ir.module import HloInstruction
 from .array_body import array_programs
 from .array_program import ArrayNode, ArrayProgram
+from .windows import match_cumulative
 
 # operations of a trip on one thread; beyond, kernels of its own that run in parallel pay
 MAX_WORK = 1 << 22
@@ -76,6 +78,8 @@ def work(program: ArrayProgram) -> int:
             size *= math.prod(lhs[axis] for axis, _ in contracting)
         elif node.opcode == "reduce":
             size = math.prod(program.nodes[node.operands[0]].dimensions)
+        elif node.opcode == "reduce-window":
+            size = _window_work(node, program.nodes[node.operands[0]].dimensions)
         elif node.opcode in ("sort", "topk"):
             sizes = program.nodes[node.operands[0]].dimensions
             size = 4 * math.prod(sizes) * max(sizes, default=1).bit_length()
@@ -85,6 +89,13 @@ def work(program: ArrayProgram) -> int:
             size = 0
         total += size + sum(work(part) for part in node.programs)
     return total
+
+
+def _window_work(node: ArrayNode, sizes: tuple[int, ...]) -> int:
+    windows, results = node.attributes
+    if match_cumulative(Window(tuple(WindowDimension(*each) for each in windows)), sizes) is not None:
+        return math.prod(sizes)
+    return math.prod(results) * math.prod(size for size, *_ in windows)
 
 
 def _stored(program: ArrayProgram) -> int:

@@ -21,8 +21,8 @@ class ArrayNode:
         An HLO opcode; or ``"captured"``: an array that the whole kernel gets, ``"part"``: one of several results,
         ``"scalar"``: a constant.
     element_type : str
-        Of the result; empty for what has several (``while``, ``conditional``, ``topk``, ``reduce`` and ``sort``
-        of several operands).
+        Of the result; empty for what has several (``while``, ``conditional``, ``topk``, ``reduce``,
+        ``reduce-window`` and ``sort`` of several operands).
     dimensions : tuple of int
         Of the result.
     operands : tuple of int
@@ -31,11 +31,12 @@ class ArrayNode:
         Numbers, text and tuples of them, by opcode: element-wise ones as of a ScalarNode; parameter, captured, part:
         (number,); scalar: (hexadecimal bytes,); broadcast, transpose, reverse, concatenate, reduce, sort, iota:
         dimensions; slice: (starts, strides); pad: (low, interior); dot: (contracting pairs, batch pairs); topk: (k,);
-        gather: the numbers of GatherAttributes, and scatter those of ScatterAttributes.
+        reduce-window: (numbers of the WindowDimensions without reversal, dimensions of the results); gather: the
+        numbers of GatherAttributes, and scatter those of ScatterAttributes.
     programs : tuple of ArrayProgram
         while: (condition, body); conditional: its branches.
     body : ScalarExpression or None
-        Of reduce and scatter; of sort and topk the comparator.
+        Of reduce, reduce-window and scatter; of sort and topk the comparator.
     """
 
     opcode: str

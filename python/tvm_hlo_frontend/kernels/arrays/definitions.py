@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...analysis.array_program import ArrayNode, ArrayProgram
+from ...analysis.reducers import match_reducer
 from ...analysis.scalar_expression import ScalarExpression
 from ...hlo.opcodes import ELEMENTWISE
 from ..dtypes import TVM_DTYPES
@@ -21,7 +22,7 @@ def computes(node: ArrayNode, program: ArrayProgram) -> bool:
         return all(kind in TVM_DTYPES for kind in kinds) and supports(node.opcode, kinds[-1])
     if node.opcode == "dot":
         return node.element_type not in _NARROW_SUMS and kinds == [node.element_type] * 2
-    if node.opcode == "reduce" and not node.element_type:
+    if node.opcode == "reduce-window" or (node.opcode == "reduce" and not node.element_type):
         return _folds(node.body, kinds)
     if node.opcode in ("sort", "topk"):
         return _compares(node.body, kinds)
@@ -37,6 +38,13 @@ def _folds(body: ScalarExpression | None, kinds: list[str]) -> bool:
     assert body is not None
     count = len(kinds) // 2
     same = all(kinds[number % count] == kind for number, kind in _parameters(body))
+    reducer = match_reducer(body)
+    if (
+        count == 1
+        and reducer is not None
+        and (kinds[0] == "f16" or reducer.rounding or reducer.accumulator_type != kinds[0])
+    ):
+        return False
     return same and list(body.result_types) == kinds[:count] == kinds[count:] and _is_supported(body)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ...analysis.array_program import ArrayNode, ArrayProgram
 from ...analysis.emission_order import emission_order
 from ...tensor_ir.compat import tir
-from . import elements, folds, indexing, products, sorting, sums
+from . import elements, folds, indexing, products, sorting, sums, windows
 from .value import Memory, Storage, Value, ravel, without_memory
 
 # operations of one expression; beyond, its parts are stored
@@ -262,6 +262,14 @@ def _first(frame: Frame, node: ArrayNode, operands: list[Value]) -> list[Value]:
     return sorting.topk(frame.storage, node, operands[0])
 
 
+def _windows(frame: Frame, node: ArrayNode, operands: list[Value]) -> list[Value]:
+    return windows.reduce_window(frame.storage, node, operands)
+
+
+def _windows_of_one(frame: Frame, node: ArrayNode, operands: list[Value]) -> Value:
+    return windows.reduce_window(frame.storage, node, operands)[0]
+
+
 class _Nodes(dict[str, Emit]):
     """Statements by opcode; what has none is element-wise."""
 
@@ -272,6 +280,7 @@ class _Nodes(dict[str, Emit]):
 SEVERAL: dict[str, Callable[[Frame, ArrayNode, list[Value]], list[Value]]] = {
     "conditional": _choice,
     "reduce": _fold,
+    "reduce-window": _windows,
     "sort": _sort,
     "topk": _first,
     "while": _loop,
@@ -288,6 +297,7 @@ NODES: dict[str, Emit] = _Nodes(
         "iota": _iota,
         "pad": _in_memory(elements.pad),
         "reduce": _in_memory(sums.reduce),
+        "reduce-window": _windows_of_one,
         "reshape": _moved(elements.reshape),
         "reverse": _moved(elements.reverse),
         "scalar": _constant,

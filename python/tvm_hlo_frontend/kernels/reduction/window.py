@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from ...analysis.scalar_expression import ScalarExpression
 from ...tensor_ir.compat import dtype_of, tir
 from ...tensor_ir.loops import PARALLEL_WORK, Loops, extern, static
 from ..spec import KernelSpec
@@ -226,7 +228,7 @@ def fold_window(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> li
     body, taps = spec.body, [tuple(dimension) for dimension in spec.parameters["window"]]
     assert body is not None
     result = static(results[0][0])
-    lengths = static(inputs[0].shape)
+    windows = Windows(taps, static(inputs[0].shape), body)
     work = math.prod(result) * math.prod(size for size, *_ in taps)
 
     def generate(loops: Loops, ins: list[Any], outs: list[Any]) -> None:
@@ -237,26 +239,50 @@ def fold_window(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> li
                 output.insert(0, tir.indexmod(flat, size))
                 flat = tir.indexdiv(flat, size)
             output.insert(0, flat)
-            totals = [loops.scratch(1, dtype, "total") for _, dtype in results]
-            for total, init in zip(totals, inits):
-                total[0] = init[0]
-
-            def visit(position: list[Any]) -> None:
-                axis = len(position)
-                if axis == len(taps):
-                    elements = [operand[position] for operand in operands]
-                    values = evaluate_body(loops, body, [*(total[0] for total in totals), *elements])
-                    for total, value in zip(totals, values):
-                        total[0] = value
-                    return
-                size, stride, low, step, hole = taps[axis]
-                with loops.loop(size, "tap") as tap:
-                    place, valid = window_source(output[axis], tap, stride, low, step, hole, lengths[axis])
-                    with loops.when(valid):
-                        visit([*position, place])
-
-            visit([])
-            for out, total in zip(outs, totals):
-                out[output] = total[0]
+            windows.fold_one(loops, operands, [init[0] for init in inits], outs, output)
 
     return extern(inputs, results, generate, "hlo_fold_window")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows with any body.
+
+    Attributes
+    ----------
+    taps : sequence of (int, int, int, int, int)
+        Per dimension: size, stride, low, window dilation, base dilation.
+    lengths : tuple of int
+        Of the operands.
+    body : ScalarExpression
+    """
+
+    taps: Sequence[tuple[int, int, int, int, int]]
+    lengths: tuple[int, ...]
+    body: ScalarExpression
+
+    def fold_one(
+        self, loops: Loops, operands: Sequence[Any], inits: Sequence[Any], outs: Sequence[Any], output: list[Any]
+    ) -> None:
+        """Set the element of every result at the index `output`."""
+        totals = [loops.scratch(1, dtype_of(out), "total") for out in outs]
+        for total, init in zip(totals, inits):
+            total[0] = init
+
+        def visit(position: list[Any]) -> None:
+            axis = len(position)
+            if axis == len(self.taps):
+                elements = [operand[position] for operand in operands]
+                values = evaluate_body(loops, self.body, [*(total[0] for total in totals), *elements])
+                for total, value in zip(totals, values):
+                    total[0] = value
+                return
+            size, stride, low, step, hole = self.taps[axis]
+            with loops.loop(size, "tap") as tap:
+                place, valid = window_source(output[axis], tap, stride, low, step, hole, self.lengths[axis])
+                with loops.when(valid):
+                    visit([*position, place])
+
+        visit([])
+        for out, total in zip(outs, totals):
+            out[output] = total[0]

@@ -177,6 +177,18 @@ def sampling_of_the_first(logits, key):
     return lax.fori_loop(0, TRIPS, step, (key, jnp.zeros(TRIPS, jnp.int32)))
 
 
+def sampling_of_a_nucleus(logits, key):
+    def step(i, s):
+        key, tokens = s
+        key, now = jax.random.split(key)
+        order = jnp.argsort(-logits)
+        below = jnp.cumsum(jax.nn.softmax(logits[order])) < 0.9
+        chosen = jax.random.categorical(now, jnp.where(below, logits[order], -jnp.inf))
+        return key, tokens.at[i].set(order[chosen])
+
+    return lax.fori_loop(0, TRIPS, step, (key, jnp.zeros(TRIPS, jnp.int32)))
+
+
 def gradient_of_a_scan(x, w):
     return jax.grad(lambda v: (recurrence(x, v)[1] ** 2).sum())(w)
 
@@ -191,6 +203,7 @@ WHOLE = {
     "its gradient": (gradient_of_a_scan, f32(TRIPS, 6), f32(6, 6) / 3),
     "greedy decoding": (greedy_decoding, f32(6), f32(6, 200)),
     "sampling of the first": (sampling_of_the_first, f32(50), np.array([3, 7], np.uint32)),
+    "sampling of a nucleus": (sampling_of_a_nucleus, f32(50), np.array([3, 7], np.uint32)),
     "a sampler": (sampler, np.int32(3)),
     "a constant array": (with_a_table, f32(5)),
     "until it is small": (until, f32(6)),
@@ -213,6 +226,12 @@ def each(function):
 
 def dot(lhs, rhs, contracting, batch=((), ())):
     return each(lambda i, x, y: lax.dot_general(x + i.astype(x.dtype), y, (contracting, batch))), lhs, rhs
+
+
+def windows_of_two(i, x, y):
+    step = lambda p, q: (p[0] + q[0] * 0.5, jnp.minimum(p[1], q[1]))  # noqa: E731
+    start = (np.float32(0), np.int32(3))
+    return sum(lax.reduce_window((x * i, y), start, step, (3,), (2,), ((1, 1),)))
 
 
 OPCODES = {
@@ -288,6 +307,22 @@ OPCODES = {
         np.where(f32(5, 40) > 1.3, np.nan, f32(5, 40)),
     ),
     "places of the first": (each(lambda i, x: lax.top_k(x * (i - 4), 7)[1]), s32(3, 7)),
+    "running sum": (each(lambda i, x: jnp.cumsum(x * i, 1)), f32(3, 40)),
+    "running product backwards": (each(lambda i, x: lax.cumprod(x + i / 8, 0, reverse=True)), f32(6, 3)),
+    "running maximum": (each(lambda i, x: lax.cummax(x * (i - 4), 0)), s32(9, 7)),
+    "windows of maxima": (
+        each(lambda i, x: lax.reduce_window(x * (i - 4.5), -np.inf, lax.max, (1, 3, 2), (1, 2, 2), "SAME")),
+        f32(2, 9, 7),
+    ),
+    "windows with holes": (
+        each(
+            lambda i, x: lax.reduce_window(
+                x * i, np.float32(1), lax.add, (3, 2), (2, 1), ((1, 2), (0, 1)), (2, 1), (1, 2)
+            )
+        ),
+        f32(9, 7),
+    ),
+    "windows of two arrays": (each(windows_of_two), f32(9), s32(9)),
     "gather of rows": (each(lambda i, x, at: jnp.take(x, at + i, axis=0, mode="clip")), f32(6, 4), s32(2, 3)),
     "gather of elements": (each(lambda i, x, at: x[at % 6, (at + i) % 4]), f32(6, 4), s32(2, 3)),
     "gather of windows": (
