@@ -26,6 +26,7 @@ from ..hlo.ir.attributes import (
 from ..hlo.ir.module import HloComputation, HloInstruction
 from ..hlo.ir.shape import Shape
 from ..hlo.opcodes import ELEMENTWISE
+from .array_bits import recast
 from .array_program import ArrayNode, ArrayProgram
 from .scalar_body import constant_node, node_attributes, scalar_body
 from .scalar_expression import ScalarExpression, elementwise_expression
@@ -112,8 +113,15 @@ def _value(builder: _Builder, instruction: HloInstruction, operands: list[ArrayV
     if opcode in ("while", "conditional"):
         return _control(builder, instruction, operands)
     flat = tuple(number for operand in operands for number in _flat(operand))
-    if opcode in ELEMENTWISE or (opcode == "bitcast-convert" and _keeps_width(instruction)):
+    if opcode == "bitcast-convert" and not _keeps_width(instruction):
+        source = instruction.operands[0].shape
+        if "pred" in (source.element_type, instruction.shape.element_type) or not source.is_static:
+            raise _NotAnArrayProgram
+        return recast(builder.add, flat[0], source, instruction.shape)
+    if opcode in ELEMENTWISE or opcode == "bitcast-convert":
         return builder.add(_node(opcode, instruction.shape, flat, node_attributes(instruction)))
+    if opcode == "map":
+        return _mapped(builder, instruction, flat)
     if opcode not in _NUMBERS:
         raise _NotAnArrayProgram
     if opcode.startswith("dynamic-") and instruction.operands[-1].shape.rank:
@@ -150,6 +158,25 @@ def _several(builder: _Builder, shape: Shape, node: ArrayNode) -> ArrayValue:
     whole = builder.add(node)
     parts = [builder.add(_node("part", leaf, (whole,), (number,))) for number, leaf in enumerate(shape.leaves())]
     return _structured(shape, parts)
+
+
+def _mapped(builder: _Builder, instruction: HloInstruction, operands: tuple[int, ...]) -> int:
+    """A map: the operations of its body, on arrays."""
+    body, sizes = scalar_body(instruction.called_computations[0]), instruction.shape.sizes
+    if body is None:
+        raise _NotAnArrayProgram
+    numbers: list[int] = []
+    for node in body.nodes:
+        if node.opcode == "parameter":
+            numbers.append(operands[int(node.attributes[0])])
+        elif node.opcode == "constant":
+            scalar = builder.add(ArrayNode("scalar", node.element_type, (), (), node.attributes))
+            spread = ArrayNode("broadcast", node.element_type, sizes, (scalar,))
+            numbers.append(builder.add(spread) if sizes else scalar)
+        else:
+            given = tuple(numbers[operand] for operand in node.operands)
+            numbers.append(builder.add(ArrayNode(node.opcode, node.element_type, sizes, given, node.attributes)))
+    return numbers[body.results[0]]
 
 
 def _constant(builder: _Builder, instruction: HloInstruction, literal: Any) -> int:

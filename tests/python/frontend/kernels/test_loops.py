@@ -189,6 +189,15 @@ def sampling_of_a_nucleus(logits, key):
     return lax.fori_loop(0, TRIPS, step, (key, jnp.zeros(TRIPS, jnp.int32)))
 
 
+def bits_of_a_generator(state):
+    def step(i, s):
+        state, total = s
+        state, bits = lax.rng_bit_generator(state, (5,), algorithm=lax.RandomAlgorithm.RNG_PHILOX)
+        return state, total + bits
+
+    return lax.fori_loop(0, TRIPS, step, (state, jnp.zeros(5, jnp.uint32)))
+
+
 def gradient_of_a_scan(x, w):
     return jax.grad(lambda v: (recurrence(x, v)[1] ** 2).sum())(w)
 
@@ -204,6 +213,7 @@ WHOLE = {
     "greedy decoding": (greedy_decoding, f32(6), f32(6, 200)),
     "sampling of the first": (sampling_of_the_first, f32(50), np.array([3, 7], np.uint32)),
     "sampling of a nucleus": (sampling_of_a_nucleus, f32(50), np.array([3, 7], np.uint32)),
+    "bits of a generator": (bits_of_a_generator, np.arange(3, 7, dtype=np.uint32)),
     "a sampler": (sampler, np.int32(3)),
     "a constant array": (with_a_table, f32(5)),
     "until it is small": (until, f32(6)),
@@ -361,6 +371,11 @@ OPCODES = {
     "broadcast": (each(lambda i, x: jnp.broadcast_to((x * i)[:, None, :], (3, 4, 5)) * x[:, :1, None]), f32(3, 5)),
     "clamp": (each(lambda i, x: lax.clamp(jnp.float32(-0.5), x * i, jnp.float32(0.5))), f32(6)),
     "bits": (each(lambda i, x: lax.bitcast_convert_type(x + i, jnp.uint32) >> 3), f32(6)),
+    "bits of words as bytes": (each(lambda i, x: lax.bitcast_convert_type(x + i, jnp.uint8)), f32(6)),
+    "bits of bytes as words": (
+        each(lambda i, x: lax.bitcast_convert_type(x + i.astype(x.dtype), jnp.int32)),
+        s32(3, 4).astype(np.uint8),
+    ),
     "bytes wrap": (each(lambda i, x: x * x + i.astype(jnp.uint8)), s32(9).astype(np.uint8)),
     "dynamic-slice by bytes": (
         each(lambda i, x, at: lax.dynamic_slice(x, (at[0] + i.astype(jnp.uint8),), (3,))),
