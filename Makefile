@@ -59,7 +59,7 @@ newest-python:  # says which Python env-newest takes, or ends with an error
 	@test -n "$(NEWEST_PYTHON)" || { echo "$(NO_NEWEST_PYTHON)" >&2; exit 1; }
 	@echo $(NEWEST_PYTHON)
 
-demo: $(CHOSEN)/.installed  ## four models through TVM, compared with XLA; ALL=1: all, in all ways; TVM=relax: today's TVM
+demo: $(CHOSEN)/.installed  ## five models through TVM, compared with XLA; ALL=1: all, in all ways; TVM=relax: today's TVM
 	$(CHOSEN)/bin/python -m tools.demo $(if $(ALL),--all)
 
 test: test-relay test-relax  ## the test suite with either TVM

@@ -49,7 +49,7 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     """Options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="*", help="names of the models to run, by default four")
+    parser.add_argument("models", nargs="*", help="names of the models to run, by default five")
     parser.add_argument(
         "--all", action="store_true", help="run all models, with frozen weights and through TVM's own builds as well"
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tools.models import jax_models
+from tools.models import generation, jax_models
 from tools.models.types import SEED, Model, ModelInstance, built_once
 from tvm_hlo_frontend.frameworks.jax import lower_jax
 from tvm_hlo_frontend.frameworks.tensorflow import lower_tensorflow
@@ -189,13 +189,14 @@ MODELS = (
     built_once("GP", "jax", jax_models.gaussian_process),
     built_once("GP opcodes", "jax", functools.partial(jax_models.gaussian_process, ("tpu",))),
     built_once("NMS", "jax", jax_models.padded_nms, loops=True),
+    built_once("Decoder", "jax", generation.decoder, loops=True),
     built_once("LSTM", "keras", keras_lstm, loops=True),
     built_once("MobileNetV2", "keras", functools.partial(keras_model, "MobileNetV2"), small=False),
     built_once("ResNet50", "keras", functools.partial(keras_model, "ResNet50"), small=False),
 )
 
 # one of each kind, which the demo shows in two minutes
-SHOWN = ("MLP", "CNN", "BERT", "MobileNetV2")
+SHOWN = ("MLP", "CNN", "BERT", "Decoder", "MobileNetV2")
 
 
 def model_named(name: str) -> Model:
