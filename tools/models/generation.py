@@ -1,4 +1,4 @@
-"""A small language model that generates text in one loop: prompt in, tokens out, keys and values cached in the state."""
+"""A small language model that generates in one loop: prompt in, tokens out, keys and values cached in the state."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from tools.models.jax_models import instance
-from tools.models.types import SEED, ModelInstance
+from tools.models.types import ModelInstance
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """Sizes of a decoder; its caches have room for `prompt` + `generated` tokens."""
+    """Sizes of a decoder; its caches have room for `prompt` + `generated` tokens.
+
+    With this `seed` the likeliest token is 0.018 or more ahead of the second, hundreds of times what floats differ by.
+    """
 
     layers: int = 2
     width: int = 256
@@ -21,6 +24,7 @@ class Decoder:
     vocabulary: int = 512
     prompt: int = 16
     generated: int = 256
+    seed: int = 23
 
     @property
     def head(self) -> int:
@@ -34,7 +38,7 @@ class Decoder:
 
 
 def decoder_params(model: Decoder, rng: np.random.Generator) -> dict[str, Any]:
-    """Random weights, scaled so that every layer matters."""
+    """Random weights, scaled so that every layer matters and attention chooses."""
     width = model.width
 
     def matrix(rows: int, columns: int) -> np.ndarray:
@@ -46,7 +50,7 @@ def decoder_params(model: Decoder, rng: np.random.Generator) -> dict[str, Any]:
     blocks = [
         {
             "norm_1": scale(),
-            "qkv": matrix(width, 3 * width),
+            "qkv": matrix(width, 3 * width) * 2,
             "out": matrix(width, width),
             "norm_2": scale(),
             "up": matrix(width, 4 * width),
@@ -54,8 +58,10 @@ def decoder_params(model: Decoder, rng: np.random.Generator) -> dict[str, Any]:
         }
         for _ in range(model.layers)
     ]
-    tokens = rng.normal(size=(model.vocabulary, width)).astype(np.float32)
-    return {"tokens": tokens, "blocks": blocks, "norm": scale(), "head": matrix(width, model.vocabulary) * 4}
+    tokens = rng.normal(size=(model.vocabulary, width), scale=4 * width**-0.5).astype(np.float32)
+    # of either sign, or the likeliest token would be the last one again
+    norm = scale() * rng.choice(np.float32([-1, 1]), width)
+    return {"tokens": tokens, "blocks": blocks, "norm": norm}
 
 
 def rms_norm(scale: Any, x: Any) -> Any:
@@ -101,11 +107,11 @@ def forward(model: Decoder, params: Any, caches: Any, tokens: Any, start: Any) -
         mixed = jnp.einsum("hqk,khd->qhd", weights, values).reshape(count, model.width)
         x = x + mixed @ block["out"]
         x = x + jax.nn.gelu(rms_norm(block["norm_2"], x) @ block["up"]) @ block["down"]
-    return rms_norm(params["norm"], x[-1]) @ params["head"], caches
+    return params["tokens"] @ rms_norm(params["norm"], x[-1]), caches
 
 
 def generate(model: Decoder, params: Any, prompt: Any) -> Any:
-    """The prompt at once, then token after token in one loop; the tokens, and the logit of each."""
+    """The prompt at once, then token after token in one loop; the tokens, and the logarithm of how likely each was."""
     import jax
     import jax.numpy as jnp
 
@@ -115,7 +121,7 @@ def generate(model: Decoder, params: Any, prompt: Any) -> Any:
     def step(number: Any, state: Any) -> Any:
         logits, caches, tokens, scores = state
         token = jnp.argmax(logits).astype(jnp.int32)
-        tokens, scores = tokens.at[number].set(token), scores.at[number].set(logits.max())
+        tokens, scores = tokens.at[number].set(token), scores.at[number].set(jax.nn.log_softmax(logits)[token])
         logits, caches = forward(model, params, caches, token[None], model.prompt + number)
         return logits, caches, tokens, scores
 
@@ -126,7 +132,7 @@ def generate(model: Decoder, params: Any, prompt: Any) -> Any:
 
 def decoder(model: Decoder = Decoder()) -> ModelInstance:
     """A decoder that continues a prompt greedily."""
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(model.seed)
     params = decoder_params(model, rng)
     prompt, other = (rng.integers(0, model.vocabulary, model.prompt).astype(np.int32) for _ in range(2))
 
