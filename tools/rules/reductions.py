@@ -49,9 +49,9 @@ RULES = (
     )),
     Rule(65, "sums of floats are accumulated in no less than f32; in which order is open", (
         Break(
-            "reduce._widened",
-            '    if wanted == "f16" and reducer.kind in ("sum", "product"):\n        wanted = "f32"\n',
-            "",
+            "reduction_type",
+            'return "f32" if wanted == "f16" and reducer.kind in ("sum", "product") else wanted',
+            "return wanted",
             reduction("rule_65-sum-of-halves"),
         ),
     )),

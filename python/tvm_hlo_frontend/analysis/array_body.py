@@ -28,6 +28,7 @@ from ..hlo.ir.shape import Shape
 from ..hlo.opcodes import ELEMENTWISE
 from .array_bits import recast
 from .array_program import ArrayNode, ArrayProgram
+from .array_sums import wide_dot, wide_fold
 from .scalar_body import constant_node, node_attributes, scalar_body
 from .scalar_expression import ScalarExpression, elementwise_expression
 
@@ -36,6 +37,7 @@ MAX_NODES = 2000
 MAX_ELEMENTS = 2**31 - 1
 IDENTITIES = frozenset({"copy", "opt-barrier", "add-dependency"})
 INLINED = frozenset({"call", "fusion"})
+_WIDENED = {"dot": wide_dot, "reduce": wide_fold, "reduce-window": wide_fold}
 _WITH_BODY = frozenset({"reduce", "reduce-window", "scatter", "sort"})
 
 # a node's index, or a tuple of them for an HLO tuple
@@ -140,7 +142,10 @@ def _value(builder: _Builder, instruction: HloInstruction, operands: list[ArrayV
         return _several(
             builder, instruction.shape, ArrayNode(opcode, "", (), flat, _NUMBERS[opcode](instruction), (), body)
         )
-    return builder.add(_node(opcode, instruction.shape, flat, _NUMBERS[opcode](instruction), body=body))
+    node = _node(opcode, instruction.shape, flat, _NUMBERS[opcode](instruction), body=body)
+    if opcode in _WIDENED:
+        return _WIDENED[opcode](builder.add, node, [operand.shape for operand in instruction.operands])
+    return builder.add(node)
 
 
 def _control(builder: _Builder, instruction: HloInstruction, operands: list[ArrayValue]) -> ArrayValue:

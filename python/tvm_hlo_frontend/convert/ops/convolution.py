@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ...analysis.accumulators import accumulator_type
 from ...backends.values import Tensor
 from ...hlo.ir.attributes import ConvolutionAttributes, Window
 from ...hlo.ir.module import HloInstruction
@@ -15,7 +16,7 @@ from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec, convolution_spec
 from ..context import ConversionContext
 from ..rules import ConverterTable
-from .dot import accumulator_type, widen, zeros
+from .dot import widen, zeros
 
 table = ConverterTable()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...analysis.accumulators import accumulator_type
 from ...backends.values import Tensor
 from ...hlo.ir.attributes import DotAttributes, DotDimensionNumbers, RaggedDotAttributes
 from ...hlo.ir.module import HloInstruction
@@ -122,19 +123,6 @@ def arrangements(numbers: DotDimensionNumbers, lhs_rank: int, rhs_rank: int) -> 
             tuple(axis for _, axis in pairs),
         ),
     )
-
-
-def accumulator_type(lhs: str, rhs: str, result: str) -> str:
-    """Element type in which products are formed and summed: the result's, for narrow floats at least f32.
-
-    Integers wrap alike at every width above the result's, so a narrower result needs no wider sum.
-    """
-    if result == "pred":
-        return "s32"
-    if BY_NAME[result].kind != "float":
-        return result
-    floats = [name for name in ("f32", lhs, rhs, result) if BY_NAME[name].kind == "float"]
-    return max(floats, key=lambda name: BY_NAME[name].bits)
 
 
 def dense(

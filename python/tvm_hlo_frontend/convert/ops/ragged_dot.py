@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ...analysis.accumulators import accumulator_type
 from ...backends.values import Tensor
 from ...hlo.ir.attributes import RaggedDotAttributes
 from ...hlo.ir.module import HloInstruction
@@ -13,7 +14,7 @@ from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec
 from ..context import ConversionContext
 from ..rules import ConverterTable
-from .dot import accumulator_type, convert_dot, zeros
+from .dot import convert_dot, zeros
 
 table = ConverterTable()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...analysis.accumulators import reduction_type
 from ...analysis.arithmetic import ARITHMETIC
 from ...analysis.reducers import ARGUMENT_KINDS, Reducer, is_identity, match_reducer
 from ...analysis.scalar_body import single_result
@@ -116,12 +117,8 @@ def convert_reduce_window(ctx: ConversionContext, instruction: HloInstruction, *
 
 
 def _widened(ctx: ConversionContext, operand: Tensor, reducer: Reducer) -> Tensor:
-    """The operand in the type to accumulate in: the body's own, and f32 for sums and products of f16, which XLA widens
-    as well."""
-    wanted = reducer.accumulator_type
-    if wanted == "f16" and reducer.kind in ("sum", "product"):
-        wanted = "f32"
-    return ctx.dialect.cast(operand, wanted)
+    """The operand in the type to accumulate in."""
+    return ctx.dialect.cast(operand, reduction_type(reducer))
 
 
 def _finished(

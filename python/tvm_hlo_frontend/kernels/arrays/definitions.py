@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ...analysis.array_program import ArrayNode, ArrayProgram
-from ...analysis.reducers import match_reducer
 from ...analysis.scalar_expression import ScalarExpression
 from ...hlo.opcodes import ELEMENTWISE
 from ..dtypes import TVM_DTYPES
@@ -29,7 +28,7 @@ def computes(node: ArrayNode, program: ArrayProgram) -> bool:
     if node.opcode in ("reduce", "scatter"):
         assert node.body is not None
         alike = {kinds[0], kinds[-1], *node.body.result_types} == {node.element_type}
-        return node.element_type != "f16" and alike and _is_supported(node.body)
+        return alike and _is_supported(node.body)
     return True
 
 
@@ -38,13 +37,6 @@ def _folds(body: ScalarExpression | None, kinds: list[str]) -> bool:
     assert body is not None
     count = len(kinds) // 2
     same = all(kinds[number % count] == kind for number, kind in _parameters(body))
-    reducer = match_reducer(body)
-    if (
-        count == 1
-        and reducer is not None
-        and (kinds[0] == "f16" or reducer.rounding or reducer.accumulator_type != kinds[0])
-    ):
-        return False
     return same and list(body.result_types) == kinds[:count] == kinds[count:] and _is_supported(body)
 
 

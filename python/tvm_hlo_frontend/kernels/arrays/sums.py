@@ -105,7 +105,7 @@ def _lanes(node: ArrayNode, sizes: list[int]) -> int:
     assert node.body is not None
     reducer, dtype = match_reducer(node.body), TVM_DTYPES[node.element_type]
     plain = reducer is not None and reducer.kind in _LANES and reducer.accumulator_type == node.element_type
-    if not plain or reducer.rounding or dtype == "bool" or not sizes:  # type: ignore[union-attr]
+    if not plain or reducer.rounding or dtype in ("bool", "float16") or not sizes:  # type: ignore[union-attr]
         return 0
     lanes = plans.lanes_of(dtype)
     return lanes if sizes[-1] >= 2 * lanes else 0

@@ -28,6 +28,15 @@ def s32(*sizes):
     return (np.arange(int(np.prod(sizes))) * 7919 % 23 - 11).astype(np.int32).reshape(sizes)
 
 
+def f16(*sizes):
+    return f32(*sizes).astype(np.float16)
+
+
+def halves(*sizes):
+    """Whose sums are exact."""
+    return np.round(f16(*sizes) * 4)
+
+
 def trips(body):
     """A loop of `body(i, *state)`, which gives the new state."""
 
@@ -260,6 +269,29 @@ OPCODES = {
     "dot, two contracting in rows": dot(f32(3, 4, 40), f32(2, 4, 40), ((1, 2), (1, 2))),
     "dot of integers": dot(s32(5, 6) * 40_000_001, s32(6, 7), ((1,), (0,))),
     "dot of bytes": dot(s32(5, 6).astype(np.uint8), s32(6, 18).astype(np.uint8), ((1,), (0,))),
+    "dot of halves": dot(f16(5, 70), f16(70, 9), ((1,), (0,))),
+    "dot of halves as floats": (
+        each(lambda i, x, y: lax.dot(x + i.astype(x.dtype), y, preferred_element_type=np.float32)),
+        f16(5, 70),
+        f16(70, 9),
+    ),
+    "dot of bytes as integers": (
+        each(lambda i, x, y: lax.dot(x + i.astype(x.dtype), y, preferred_element_type=np.int32)),
+        s32(5, 30).astype(np.int8) * 9,
+        s32(30, 6).astype(np.int8) * 9,
+    ),
+    "dot of flags": (each(lambda i, x, y: lax.dot(x > i, y > 2)), s32(3, 7), s32(7, 5)),
+    "sum of halves": (
+        each(lambda i, x: lax.reduce(x * (i % 3).astype(x.dtype), np.float16(0), lax.add, (1,))),
+        halves(3, 40),
+    ),
+    "running sum of halves": (each(lambda i, x: jnp.cumsum(x * (i % 3).astype(x.dtype), 1)), halves(3, 30)),
+    "maximum of halves with NaN": (
+        each(lambda i, x: (x + i.astype(x.dtype)).max(1)),
+        np.where(f16(5, 40) > 1.3, np.nan, f16(5, 40)),
+    ),
+    "rows of halves are written": (trips(lambda i, a: (a.at[i % 4].set(a[(i + 1) % 4] * 0.5),)), f16(4, 3)),
+    "halves are added": (each(lambda i, x, at: x.at[at].add(x[:5] * i.astype(x.dtype))), halves(6), s32(5) % 3),
     "sum of rows": (each(lambda i, x: (x * i).sum(1)), f32(5, 70)),
     "sum of columns": (each(lambda i, x: (x * i).sum(0)), f32(5, 70)),
     "sum of all": (each(lambda i, x: (x * i).sum(keepdims=True)), f32(5, 70)),
