@@ -115,7 +115,8 @@ def _moved(instruction: HloInstruction, dimensions: Sequence[int]) -> Callable[.
     if instruction.opcode == "transpose":
         return lambda x: x.transpose(dimensions)
     if instruction.opcode == "reverse":
-        return lambda x: np.flip(x, dimensions)
+        axes = tuple(dimensions)
+        return lambda x: np.flip(x, axes)
     if instruction.opcode != "broadcast":
         return None
     aligned = [1] * len(sizes)

@@ -112,6 +112,14 @@ def statement_builder() -> Any:
     return tir.ir_builder.create() if HAS_TE_SCHEDULES else StatementBuilder()
 
 
+def flat_pointer(builder: Any, buffer: Any) -> Any:
+    """`buffer`, readable and writable by one subscript, which counts elements."""
+    if not HAS_TE_SCHEDULES:
+        return builder.buffer_ptr(buffer)
+    size = math.prod(int(extent) for extent in buffer.shape)
+    return builder.buffer_ptr(tir.decl_buffer((size,), buffer.dtype, buffer.name, data=buffer.data))
+
+
 class StatementBuilder:
     """What today's TVM lacks: loops and stores in the order in which Python runs them.
 

@@ -9,7 +9,7 @@ from typing import Any
 import tvm
 from tvm import te
 
-from .compat import LEAVES, call_intrinsic, dtype_of, statement_builder, tir
+from .compat import LEAVES, call_intrinsic, dtype_of, flat_pointer, statement_builder, tir
 from .primitives import STORED_VALUE
 
 # fewer scalar operations than this are not worth a thread
@@ -36,6 +36,10 @@ class Loops:
     def array(self, buffer: Any) -> Any:
         """`buffer`, readable and writable by subscripts."""
         return self._builder.buffer_ptr(buffer)
+
+    def flat(self, buffer: Any) -> Any:
+        """`buffer` with one subscript, which counts elements in row-major order."""
+        return flat_pointer(self._builder, buffer)
 
     def loop(self, extent: Any, name: str, parallel: bool = False) -> Any:
         """Context manager of a loop; gives its variable."""
@@ -118,13 +122,14 @@ def extern_with_workspace(
     inputs: Sequence[Any], results: Sequence[tuple[tuple, str]], generate: Any, name: str
 ) -> list[Any]:
     """`extern` of statements that need memory for longer than where they ask for it: `Loops.workspace` gives memory of
-    the whole kernel. `generate` is called twice, to find out how much there is to allocate in front."""
+    the whole kernel. `generate` is called twice, to find out how much to allocate in front; its arrays take one
+    subscript, which counts elements."""
 
     def body(ins: Sequence[Any], outs: Sequence[Any]) -> Any:
         requests: list[tuple[int, str]] | None = None
         for _ in range(2):
             loops = Loops(requests)
-            generate(loops, [loops.array(b) for b in ins], [loops.array(b) for b in outs])
+            generate(loops, [loops.flat(b) for b in ins], [loops.flat(b) for b in outs])
             requests = loops.requests
         return loops.finish()
 

@@ -62,11 +62,11 @@ def array_loop(ctx: ConversionContext, loop: ArrayLoop, state: list[Tensor]) -> 
         "dimensions": [list(tensor.shape.sizes) for tensor in inputs],
         "types": [tensor.element_type for tensor in inputs],
     }
-    flat = [ctx.dialect.reshape(tensor, [tensor.shape.element_count]) for tensor in inputs]
     changed = loop.body.changed_leaves
     if not changed:
         return state
-    results = ctx.dialect.kernel(KernelSpec("loop", parameters), flat, [flat[leaf].shape for leaf in changed])
+    given = [tensor if tensor.dimensions else ctx.dialect.reshape(tensor, [1]) for tensor in inputs]
+    results = ctx.dialect.kernel(KernelSpec("loop", parameters), given, [given[leaf].shape for leaf in changed])
     final = list(state)
     for leaf, result in zip(changed, results):
         final[leaf] = ctx.dialect.reshape(result, state[leaf].dimensions)

@@ -19,7 +19,8 @@ table = KernelTable()
 def loop(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
     """State when the condition is first false (XLA operation semantics: While; rule 78).
 
-    Inputs are the leaves of the state, then the constant arrays, all flattened; results are the leaves that change.
+    Inputs are the leaves of the state, then the constant arrays; results are the leaves that change. Scalars have a
+    dimension of size 1.
     Parameters ``condition`` and ``body``: array programs on the leaves, as JSON; ``dimensions``: of the inputs;
     ``types``: their element types.
     """
