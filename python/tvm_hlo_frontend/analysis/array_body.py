@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any, Union
 
 import numpy as np
 
 from ..hlo.ir.attributes import (
     ConstantAttributes,
+    ConvolutionAttributes,
     DimensionsAttributes,
     DotAttributes,
     GatherAttributes,
@@ -37,7 +38,7 @@ MAX_NODES = 2000
 MAX_ELEMENTS = 2**31 - 1
 IDENTITIES = frozenset({"copy", "opt-barrier", "add-dependency"})
 INLINED = frozenset({"call", "fusion"})
-_WIDENED = {"dot": wide_dot, "reduce": wide_fold, "reduce-window": wide_fold}
+_WIDENED = {"convolution": wide_dot, "dot": wide_dot, "reduce": wide_fold, "reduce-window": wide_fold}
 _WITH_BODY = frozenset({"reduce", "reduce-window", "scatter", "sort"})
 
 # a node's index, or a tuple of them for an HLO tuple
@@ -265,6 +266,13 @@ def _dot(instruction: HloInstruction) -> tuple[Any, ...]:
     return contracting, tuple(zip(numbers.lhs_batch, numbers.rhs_batch))
 
 
+def _convolution(instruction: HloInstruction) -> tuple[Any, ...]:
+    attributes = instruction.attributes_as(ConvolutionAttributes)
+    windows = tuple(astuple(window) for window in attributes.window.dimensions)
+    numbers = astuple(attributes.dimension_numbers)
+    return windows, numbers, attributes.feature_group_count, attributes.batch_group_count
+
+
 def _gather(instruction: HloInstruction) -> tuple[Any, ...]:
     numbers = instruction.attributes_as(GatherAttributes)
     return (
@@ -316,6 +324,7 @@ def _order(instruction: HloInstruction) -> ScalarExpression:
 _NUMBERS: dict[str, Callable[[HloInstruction], tuple[Any, ...]]] = {
     "broadcast": _dimensions,
     "concatenate": _dimensions,
+    "convolution": _convolution,
     "dot": _dot,
     "dynamic-slice": _no_numbers,
     "dynamic-update-slice": _no_numbers,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..hlo.ir.attributes import Window, WindowDimension
+from ..hlo.ir.attributes import ConvolutionDimensionNumbers, Window, WindowDimension
 from ..hlo.ir.module import HloInstruction
 from .array_body import array_programs
 from .array_program import ArrayNode, ArrayProgram
@@ -76,6 +76,9 @@ def work(program: ArrayProgram) -> int:
             contracting, _ = node.attributes
             lhs = program.nodes[node.operands[0]].dimensions
             size *= math.prod(lhs[axis] for axis, _ in contracting)
+        elif node.opcode == "convolution":
+            kernel = program.nodes[node.operands[1]].dimensions
+            size *= math.prod(kernel) // kernel[ConvolutionDimensionNumbers(*node.attributes[1]).kernel_output_feature]
         elif node.opcode == "reduce":
             size = math.prod(program.nodes[node.operands[0]].dimensions)
         elif node.opcode == "reduce-window":

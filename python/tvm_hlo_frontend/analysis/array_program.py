@@ -31,6 +31,7 @@ class ArrayNode:
         Numbers, text and tuples of them, by opcode: element-wise ones as of a ScalarNode; parameter, captured, part:
         (number,); scalar: (hexadecimal bytes,); broadcast, transpose, reverse, concatenate, reduce, sort, iota:
         dimensions; slice: (starts, strides); pad: (low, interior); dot: (contracting pairs, batch pairs); topk: (k,);
+        convolution: (WindowDimensions, ConvolutionDimensionNumbers, feature groups, batch groups);
         reduce-window: (numbers of the WindowDimensions without reversal, dimensions of the results); gather: the
         numbers of GatherAttributes, and scatter those of ScatterAttributes.
     programs : tuple of ArrayProgram

@@ -19,7 +19,7 @@ def computes(node: ArrayNode, program: ArrayProgram) -> bool:
     kinds = [program.nodes[operand].element_type for operand in node.operands]
     if node.opcode in ELEMENTWISE or node.opcode == "bitcast-convert":
         return all(kind in TVM_DTYPES for kind in kinds) and supports(node.opcode, kinds[-1])
-    if node.opcode == "dot":
+    if node.opcode in ("dot", "convolution"):
         return node.element_type not in _NARROW_SUMS and kinds == [node.element_type] * 2
     if node.opcode == "reduce-window" or (node.opcode == "reduce" and not node.element_type):
         return _folds(node.body, kinds)

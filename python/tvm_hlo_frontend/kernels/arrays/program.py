@@ -10,7 +10,7 @@ from typing import Any
 from ...analysis.array_program import ArrayNode, ArrayProgram
 from ...analysis.emission_order import emission_order
 from ...tensor_ir.compat import tir
-from . import elements, folds, indexing, products, sorting, sums, windows
+from . import convolutions, elements, folds, indexing, products, sorting, sums, windows
 from .value import Memory, Storage, Value, ravel, without_memory
 
 # operations of one expression; beyond, its parts are stored
@@ -290,6 +290,7 @@ NODES: dict[str, Emit] = _Nodes(
         "broadcast": _broadcast,
         "captured": _captured,
         "concatenate": _concatenate,
+        "convolution": _in_memory(convolutions.convolution),
         "dot": _in_memory(products.dot),
         "dynamic-slice": _dynamic_slice,
         "dynamic-update-slice": _update,

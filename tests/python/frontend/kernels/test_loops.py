@@ -207,6 +207,13 @@ def bits_of_a_generator(state):
     return lax.fori_loop(0, TRIPS, step, (state, jnp.zeros(5, jnp.uint32)))
 
 
+def training(x, w):
+    def loss(w):
+        return (lax.conv_general_dilated(x, w, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")) ** 2).sum()
+
+    return lax.fori_loop(0, TRIPS, lambda i, w: w - 0.001 * jax.grad(loss)(w), w)
+
+
 def gradient_of_a_scan(x, w):
     return jax.grad(lambda v: (recurrence(x, v)[1] ** 2).sum())(w)
 
@@ -223,6 +230,7 @@ WHOLE = {
     "sampling of the first": (sampling_of_the_first, f32(50), np.array([3, 7], np.uint32)),
     "sampling of a nucleus": (sampling_of_a_nucleus, f32(50), np.array([3, 7], np.uint32)),
     "bits of a generator": (bits_of_a_generator, np.arange(3, 7, dtype=np.uint32)),
+    "training of a convolution": (training, f32(2, 6, 6, 3), f32(3, 3, 3, 4)),
     "a sampler": (sampler, np.int32(3)),
     "a constant array": (with_a_table, f32(5)),
     "until it is small": (until, f32(6)),
@@ -253,7 +261,35 @@ def windows_of_two(i, x, y):
     return sum(lax.reduce_window((x * i, y), start, step, (3,), (2,), ((1, 1),)))
 
 
+def convolution(lhs, rhs, layout="NCHW", kernel="OIHW", strides=(1, 1), padding="SAME", **rest):
+    def function(i, x, y):
+        numbers = (layout, kernel, layout)
+        return lax.conv_general_dilated(x + i.astype(x.dtype), y, strides, padding, dimension_numbers=numbers, **rest)
+
+    return each(function), lhs, rhs
+
+
 OPCODES = {
+    "convolution": convolution(f32(1, 3, 6, 9), f32(5, 3, 3, 3)),
+    "convolution, channels last": convolution(f32(2, 6, 5, 3), f32(3, 3, 3, 5), "NHWC", "HWIO"),
+    "convolution with holes": convolution(
+        f32(2, 3, 7, 5),
+        f32(4, 3, 3, 2),
+        "NCHW",
+        "OIHW",
+        (2, 3),
+        [(1, 2), (0, 3)],
+        lhs_dilation=(2, 1),
+        rhs_dilation=(1, 2),
+    ),
+    "convolution of a part": convolution(f32(1, 3, 7, 9), f32(4, 3, 3, 2), padding=[(-1, 2), (0, -3)]),
+    "convolution in groups": convolution(f32(2, 4, 5, 4), f32(6, 2, 3, 3), feature_group_count=2),
+    "convolution of every channel": convolution(
+        f32(1, 5, 4, 4), f32(3, 3, 1, 8), "NHWC", "HWIO", feature_group_count=4
+    ),
+    "convolution in groups of the batch": convolution(f32(4, 3, 5, 4), f32(6, 3, 3, 3), batch_group_count=2),
+    "convolution of the past": convolution(f32(1, 12, 6), f32(4, 6, 6), "NWC", "WIO", (1,), [(3, 0)]),
+    "convolution of integers": convolution(s32(2, 3, 5, 5), s32(5, 3, 3, 3)),
     "dot, rows times columns": dot(f32(5, 70), f32(70, 33), ((1,), (0,))),
     "dot, columns times rows": dot(f32(70, 5), f32(33, 70), ((0,), (1,))),
     "dot, rows times rows": dot(f32(3, 70), f32(6, 70), ((1,), (1,))),
