@@ -29,6 +29,7 @@ from ..hlo.ir.shape import Shape
 from ..hlo.opcodes import ELEMENTWISE
 from .array_bits import recast
 from .array_program import ArrayNode, ArrayProgram
+from .array_selection import select_and_scatter
 from .array_sums import wide_dot, wide_fold
 from .scalar_body import constant_node, node_attributes, scalar_body
 from .scalar_expression import ScalarExpression, elementwise_expression
@@ -123,6 +124,8 @@ def _value(builder: _Builder, instruction: HloInstruction, operands: list[ArrayV
         return recast(builder.add, flat[0], source, instruction.shape)
     if opcode in ELEMENTWISE or opcode == "bitcast-convert":
         return builder.add(_node(opcode, instruction.shape, flat, node_attributes(instruction)))
+    if opcode == "select-and-scatter":
+        return _selected(builder, instruction, flat)
     if opcode == "map":
         return _mapped(builder, instruction, flat)
     if opcode not in _NUMBERS:
@@ -183,6 +186,15 @@ def _mapped(builder: _Builder, instruction: HloInstruction, operands: tuple[int,
             given = tuple(numbers[operand] for operand in node.operands)
             numbers.append(builder.add(ArrayNode(node.opcode, node.element_type, sizes, given, node.attributes)))
     return numbers[body.results[0]]
+
+
+def _selected(builder: _Builder, instruction: HloInstruction, operands: tuple[int, ...]) -> int:
+    """A select-and-scatter."""
+    select, combine = (scalar_body(computation) for computation in instruction.called_computations)
+    shapes = (instruction.operands[0].shape, instruction.operands[1].shape)
+    if select is None or combine is None or not instruction.shape.rank:
+        raise _NotAnArrayProgram
+    return select_and_scatter(builder.add, operands, shapes, _windows(instruction)[0], (select, combine))
 
 
 def _constant(builder: _Builder, instruction: HloInstruction, literal: Any) -> int:

@@ -32,6 +32,10 @@ def f16(*sizes):
     return f32(*sizes).astype(np.float16)
 
 
+def c64(*sizes):
+    return (f32(*sizes) + 1j * f32(*sizes)[::-1]).astype(np.complex64)
+
+
 def halves(*sizes):
     """Whose sums are exact."""
     return np.round(f16(*sizes) * 4)
@@ -255,6 +259,11 @@ def dot(lhs, rhs, contracting, batch=((), ())):
     return each(lambda i, x, y: lax.dot_general(x + i.astype(x.dtype), y, (contracting, batch))), lhs, rhs
 
 
+def gradient_of_maxima(i, x):
+    largest = lambda v: lax.reduce_window(v, -np.inf, lax.max, (2, 3), (1, 2), "VALID")  # noqa: E731
+    return jax.grad(lambda v: (largest(v) ** 2).sum())(x * (i - 4.5))
+
+
 def windows_of_two(i, x, y):
     step = lambda p, q: (p[0] + q[0] * 0.5, jnp.minimum(p[1], q[1]))  # noqa: E731
     start = (np.float32(0), np.int32(3))
@@ -400,6 +409,7 @@ OPCODES = {
         ),
         f32(9, 7),
     ),
+    "gradient of windows of maxima": (each(gradient_of_maxima), np.round(f32(6, 7) * 2)),
     "windows of two arrays": (each(windows_of_two), f32(9), s32(9)),
     "gather of rows": (each(lambda i, x, at: jnp.take(x, at + i, axis=0, mode="clip")), f32(6, 4), s32(2, 3)),
     "gather of elements": (each(lambda i, x, at: x[at % 6, (at + i) % 4]), f32(6, 4), s32(2, 3)),
@@ -437,6 +447,10 @@ OPCODES = {
     "reshape": (each(lambda i, x: (x.T * i).reshape(3, 4)), f32(6, 2)),
     "iota": (each(lambda i, x: lax.broadcasted_iota(jnp.int8, (3, 200), 1) + x.astype(jnp.int8)), s32(3, 1)),
     "broadcast": (each(lambda i, x: jnp.broadcast_to((x * i)[:, None, :], (3, 4, 5)) * x[:, :1, None]), f32(3, 5)),
+    "dot of complex numbers": dot(c64(5, 6), c64(6, 4), ((1,), (0,))),
+    "sum of complex numbers": (each(lambda i, x: (x * i).sum(0)), c64(5, 6)),
+    "rows of complex numbers are written": (trips(lambda i, a: (a.at[i % 4].set(a[(i + 1) % 4] * 0.5j),)), c64(4, 3)),
+    "spectrum": (each(lambda i, x: jnp.fft.fft(x * i)), c64(16)),
     "clamp": (each(lambda i, x: lax.clamp(jnp.float32(-0.5), x * i, jnp.float32(0.5))), f32(6)),
     "bits": (each(lambda i, x: lax.bitcast_convert_type(x + i, jnp.uint32) >> 3), f32(6)),
     "bits of words as bytes": (each(lambda i, x: lax.bitcast_convert_type(x + i, jnp.uint8)), f32(6)),
