@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import LoweringError
-from . import torch_quantized
+from . import torch_control, torch_quantized
 from .exported_program import is_static, place_of, result_positions, tensors_of, with_places
 from .torchax_import import import_torchax
 
@@ -23,7 +23,7 @@ def decomposed(program: Any) -> Any:
 def _refuse_unsupported(program: Any) -> None:
     """LoweringError that names all operators which cannot be lowered, and where they come from."""
     groups: dict[str, list[str]] = {}
-    for node in program.graph.nodes:
+    for node in torch_control.nodes_of(program.graph_module):
         reason = _reason_against(node)
         if reason:
             groups.setdefault(reason, []).append(place_of(node))
@@ -41,6 +41,8 @@ def _reason_against(node: Any) -> str:
     if node.op != "call_function" or _is_check(node):
         return ""
     if isinstance(node.target, torch._ops.HigherOrderOperator):
+        if node.target in torch_control.lowerings():
+            return f"{node.target.name()} (numbers that are no tensors)" if torch_control.has_numbers(node) else ""
         return f"{node.target.name()} (control flow or effects)"
     if not isinstance(node.target, torch._ops.OpOverload) or node.target in torch_quantized.lowerings():
         return ""
@@ -115,6 +117,7 @@ def _interpreter(program: Any) -> Any:
     import jax
 
     torchax, lowerings = import_torchax(), torch_quantized.lowerings()
+    control = torch_control.lowerings()
 
     def typed(value: Any, wanted: Any, node: Any) -> Any:
         if isinstance(value, (list, tuple)) and isinstance(wanted, (list, tuple)):
@@ -134,8 +137,14 @@ def _interpreter(program: Any) -> Any:
             return typed(value, node.meta.get("val"), node) if node.op == "call_function" else value
 
         def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+            if target in control:
+                return control[target](self.results_of, *args, **kwargs)
             own = lowerings.get(target)
             return super().call_function(target, args, kwargs) if own is None else own(*args, **kwargs)
+
+        def results_of(self, graph_module: Any, arrays: Any) -> list[Any]:
+            results = TypedInterpreter(graph_module).run(*arrays, enable_io_processing=False)
+            return list(results) if isinstance(results, (list, tuple)) else [results]
 
     return TypedInterpreter(program.graph_module)
 
@@ -145,6 +154,6 @@ def _has_wide_types(program: Any) -> bool:
     wide = {"torch.int64", "torch.uint64", "torch.float64", "torch.complex128"}
     return any(
         str(node.meta["val"].dtype) in wide
-        for node in program.graph.nodes
+        for node in torch_control.nodes_of(program.graph_module)
         if node.users and hasattr(node.meta.get("val"), "dtype")
     )
