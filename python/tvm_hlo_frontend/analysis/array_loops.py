@@ -10,12 +10,14 @@ import numpy as np
 
 from ..hlo.ir.attributes import ConvolutionDimensionNumbers, Window, WindowDimension
 from ..hlo.ir.module import HloInstruction
+from ..hlo.opcodes import ELEMENTWISE
 from .array_body import array_programs
 from .array_program import ArrayNode, ArrayProgram
 from .windows import match_cumulative
 
-# operations of a trip on one thread; beyond, kernels of its own that run in parallel pay
-MAX_WORK = 1 << 22
+# operations of a trip on one thread, and of products and element-wise ones, which several share; beyond, kernels of
+# its own pay
+MAX_WORK, MAX_SHARED_WORK = 1 << 22, 1 << 27
 # bytes of all that the nodes of a trip may have to store
 MAX_STORED = 1 << 28
 
@@ -57,7 +59,10 @@ def match_array_loop(instruction: HloInstruction, computes: Computes) -> ArrayLo
         return None
     programs, captured = matched
     for program in programs:
-        if not _is_defined(program, computes) or work(program) > MAX_WORK or _stored(program) > MAX_STORED:
+        alone, shared = work(program)
+        if alone > MAX_WORK or shared > MAX_SHARED_WORK or _stored(program) > MAX_STORED:
+            return None
+        if not _is_defined(program, computes):
             return None
     return ArrayLoop(programs[0], programs[1], tuple(captured))
 
@@ -67,31 +72,38 @@ def _is_defined(program: ArrayProgram, computes: Computes) -> bool:
     return all(computes(node, program) for node in program.nodes) and all(_is_defined(part, computes) for part in inner)
 
 
-def work(program: ArrayProgram) -> int:
-    """Operations of one run, of loops within it those of a trip."""
-    total = 0
+def work(program: ArrayProgram) -> tuple[int, int]:
+    """Operations of one run, of loops within it those of a trip: what one thread does alone, and what several share."""
+    alone = shared = 0
     for node in program.nodes:
-        size = math.prod(node.dimensions)
-        if node.opcode == "dot":
-            contracting, _ = node.attributes
-            lhs = program.nodes[node.operands[0]].dimensions
-            size *= math.prod(lhs[axis] for axis, _ in contracting)
-        elif node.opcode == "convolution":
-            kernel = program.nodes[node.operands[1]].dimensions
-            size *= math.prod(kernel) // kernel[ConvolutionDimensionNumbers(*node.attributes[1]).kernel_output_feature]
-        elif node.opcode == "reduce":
-            size = math.prod(program.nodes[node.operands[0]].dimensions)
-        elif node.opcode == "reduce-window":
-            size = _window_work(node, program.nodes[node.operands[0]].dimensions)
-        elif node.opcode in ("sort", "topk"):
-            sizes = program.nodes[node.operands[0]].dimensions
-            size = 4 * math.prod(sizes) * max(sizes, default=1).bit_length()
-        elif node.opcode in ("dynamic-update-slice", "scatter"):
-            size = math.prod(program.nodes[node.operands[1 if node.opcode != "scatter" else 2]].dimensions)
-        elif node.opcode in ("parameter", "part", "captured", "reshape", "slice", "dynamic-slice", "broadcast"):
-            size = 0
-        total += size + sum(work(part) for part in node.programs)
-    return total
+        if node.opcode == "dot" or node.opcode in ELEMENTWISE:
+            shared += _operations(node, program)
+        else:
+            alone += _operations(node, program)
+        for part in node.programs:
+            inner = work(part)
+            alone, shared = alone + inner[0], shared + inner[1]
+    return alone, shared
+
+
+def _operations(node: ArrayNode, program: ArrayProgram) -> int:
+    sizes = [program.nodes[operand].dimensions for operand in node.operands]
+    if node.opcode in ("parameter", "part", "captured", "reshape", "slice", "dynamic-slice", "broadcast"):
+        return 0
+    if node.opcode == "dot":
+        return math.prod(node.dimensions) * math.prod(sizes[0][axis] for axis, _ in node.attributes[0])
+    if node.opcode == "convolution":
+        features = ConvolutionDimensionNumbers(*node.attributes[1]).kernel_output_feature
+        return math.prod(node.dimensions) * (math.prod(sizes[1]) // sizes[1][features])
+    if node.opcode == "reduce":
+        return math.prod(sizes[0])
+    if node.opcode == "reduce-window":
+        return _window_work(node, sizes[0])
+    if node.opcode in ("sort", "topk"):
+        return 4 * math.prod(sizes[0]) * max(sizes[0], default=1).bit_length()
+    if node.opcode in ("dynamic-update-slice", "scatter"):
+        return math.prod(sizes[1 if node.opcode != "scatter" else 2])
+    return math.prod(node.dimensions)
 
 
 def _window_work(node: ArrayNode, sizes: tuple[int, ...]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,19 @@ from ...tensor_ir.compat import dtype_of, tir
 from .. import plans
 from ..dtypes import TVM_DTYPES
 from ..elementwise.scalar.evaluate import evaluate
-from .value import Storage, Value, ravel
+from .value import Memory, Storage, Value, ravel
 
 # sums of one tile: rows that share what is loaded of the vectors, vectors of a row
-TILE_ROWS, TILE_VECTORS = 4, 2
+TILE_ROWS, TILE_VECTORS = 8, 2
 ROW_VECTORS = 4
+# results of one tile where vectors lie along the sums: rows, columns, columns of a single row
+SUM_ROWS, SUM_COLUMNS, SUM_COLUMNS_OF_ROW = 4, 4, 8
+# tiles of rows that pay for putting the elements that they share side by side, and elements that may be
+PACKED_TILES, PACKED_ELEMENTS = 2, 1 << 18
+
+
+# the element at an index along the sums and a number of a column
+Streamed = Callable[[Sequence[Any], Any], Any]
 
 
 @dataclass(frozen=True)
@@ -43,8 +51,10 @@ def dot(storage: Storage, node: ArrayNode, lhs: Value, rhs: Value) -> Value:
     sides = _sides(node, storage.loaded(lhs), storage.loaded(rhs))
     if _may_stream(sides, len(node.attributes[1])):
         _columns(storage, node, sides, memory)
-    else:
+    elif sides.streamed_axes and sides.streamed_axes[-1] < 0 and sides.depths[-1 - sides.streamed_axes[-1]] > 1:
         _rows(storage, node, sides, memory)
+    else:
+        _one_by_one(storage, node, sides, memory)
     return storage.whole(memory, node.element_type, node.dimensions)
 
 
@@ -81,102 +91,188 @@ def _element(x: Value, axes: Sequence[int], index: Sequence[Any], depth: Sequenc
     return x.at([index[axis] if axis >= 0 else depth[-1 - axis] for axis in axes])
 
 
-def _columns(storage: Storage, node: ArrayNode, sides: _Sides, memory: Any) -> None:
-    """Vectors along a dimension of the result; the last ones overlap those before instead of being cut off."""
-    dtype, vector_axis = TVM_DTYPES[node.element_type], sides.streamed_axes[-1]
-    width = node.dimensions[vector_axis]
-    rows_axis = next((a for a in reversed(sides.other_axes) if a >= 0 and a not in sides.streamed_axes), None)
-    height = node.dimensions[rows_axis] if rows_axis is not None else 1
-    rows = min(TILE_ROWS, height)
-    lanes = plans.lanes_of(dtype)
+def _own_axis(axes: Sequence[int], others: Sequence[int]) -> int | None:
+    """The last dimension of the result that belongs to one operand alone."""
+    return next((axis for axis in reversed(axes) if axis >= 0 and axis not in others), None)
+
+
+def _work(node: ArrayNode, sides: _Sides) -> int:
+    return math.prod(node.dimensions) * math.prod(sides.depths)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of one dimension of the result; of none if it has no such dimension."""
+
+    axis: int | None
+    first: Any
+    size: int
+
+
+def _cut(node: ArrayNode, axis: int | None, limit: int) -> tuple[int, int]:
+    """Size of the parts of a dimension, and how many there are; the last one overlaps the one before."""
+    size = node.dimensions[axis] if axis is not None else 1
+    part = min(limit, size)
+    return part, -(-size // part)
+
+
+def _part(node: ArrayNode, axis: int | None, size: int, number: Any) -> _Part:
+    whole = node.dimensions[axis] if axis is not None else 1
+    return _Part(axis, tir.min(number * size, whole - size), size)
+
+
+def _at(place: Sequence[Any], *positions: tuple[_Part, Any]) -> list[Any]:
+    """Index of a result: at `place`, but for positions in parts of dimensions."""
+    index = list(place)
+    for part, position in positions:
+        if part.axis is not None:
+            index[part.axis] = part.first + position
+    return index
+
+
+def _columns(storage: Storage, node: ArrayNode, sides: _Sides, memory: Memory) -> None:
+    """Vectors along a dimension of the result."""
+    vector_axis = sides.streamed_axes[-1]
+    rows_axis = _own_axis(sides.other_axes, sides.streamed_axes)
+    rows, row_tiles = _cut(node, rows_axis, TILE_ROWS)
+    width, lanes = node.dimensions[vector_axis], plans.lanes_of(TVM_DTYPES[node.element_type])
     while lanes > width:
         lanes //= 2
     vectors = max(1, min(TILE_VECTORS if rows > 1 else ROW_VECTORS, width // lanes))
-    step = lanes * vectors
+    step, column_tiles = _cut(node, vector_axis, lanes * vectors)
     outer = [1 if axis in (vector_axis, rows_axis) else size for axis, size in enumerate(node.dimensions)]
-    for index in storage.indices([*outer, -(-height // rows), -(-width // step)]):
-        *place, row_tile, column_tile = index
-        first_row = tir.min(row_tile * rows, height - rows)
-        first_column = tir.min(column_tile * step, width - step)
-        _tile(storage, node, sides, memory, place, (rows_axis, first_row, rows), (first_column, lanes, vectors))
+    pieces = min(row_tiles, -(-plans.WANTED_PIECES // (math.prod(outer) * column_tiles)))
+    tiles = -(-row_tiles // pieces)
+    packs = tiles >= PACKED_TILES and math.prod(sides.depths) * step <= PACKED_ELEMENTS
+    for *place, column_tile, piece in storage.tasks([*outer, column_tiles, pieces], _work(node, sides)):
+        columns = _part(node, vector_axis, step, column_tile)
+
+        streamed = _streamed(sides, place, columns)
+        if packs:
+            streamed = _packed(storage, node, sides, step, streamed)
+        for (tile,) in storage.indices([tiles]):
+            part = _part(node, rows_axis, rows, piece * tiles + tile)
+            _tile(storage, node, sides, memory, (place, part, columns, lanes), streamed)
+
+
+def _streamed(sides: _Sides, place: Sequence[Any], columns: _Part) -> Streamed:
+    """The elements of some columns where they are."""
+    return lambda depth, column: _element(sides.streamed, sides.streamed_axes, _at(place, (columns, column)), depth)
+
+
+def _packed(storage: Storage, node: ArrayNode, sides: _Sides, step: int, streamed: Streamed) -> Streamed:
+    """The elements of a tile's columns side by side."""
+    panel = storage.loops.scratch(math.prod(sides.depths) * step, TVM_DTYPES[node.element_type], "panel")
+    for depth in storage.indices(sides.depths):
+        with storage.loops.vector(step) as column:
+            panel[ravel(depth, sides.depths) * step + column] = streamed(depth, column)
+    return lambda depth, column: panel[ravel(depth, sides.depths) * step + column]
 
 
 def _tile(
     storage: Storage,
     node: ArrayNode,
     sides: _Sides,
-    memory: Any,
-    place: list[Any],
-    row_part: tuple[int | None, Any, int],
-    column_part: tuple[Any, int, int],
+    memory: Memory,
+    where: tuple[list[Any], _Part, _Part, int],
+    streamed: Streamed,
 ) -> None:
     """All sums of one tile."""
     loops, dtype = storage.loops, TVM_DTYPES[node.element_type]
-    rows_axis, first_row, rows = row_part
-    first, lanes, vectors = column_part
-    sums = [[loops.scratch(lanes, dtype, "sum") for _ in range(vectors)] for _ in range(rows)]
-
-    def at(row: int, column: Any) -> list[Any]:
-        index = list(place)
-        index[sides.streamed_axes[-1]] = column
-        if rows_axis is not None:
-            index[rows_axis] = first_row + row
-        return index
-
+    place, rows, columns, lanes = where
+    vectors = columns.size // lanes
+    sums = [[loops.scratch(lanes, dtype, "sum") for _ in range(vectors)] for _ in range(rows.size)]
     for each in (each for row in sums for each in row):
         with loops.vector(lanes) as lane:
             each[lane] = tir.const(0, dtype)
     for depth in storage.indices(sides.depths):
         factors = [
-            loops.values([_element(sides.other, sides.other_axes, at(row, first), depth)], "factor")[0]
-            for row in range(rows)
+            loops.values([_element(sides.other, sides.other_axes, _at(place, (rows, row)), depth)], "factor")[0]
+            for row in range(rows.size)
         ]
         for number in range(vectors):
             for factor, row_sums in zip(factors, sums):
                 with loops.vector(lanes) as lane:
-                    column = first + number * lanes + lane
-                    element = _element(sides.streamed, sides.streamed_axes, at(0, column), depth)
+                    element = streamed(depth, number * lanes + lane)
                     row_sums[number][lane] = _plus_product(row_sums[number][lane], factor, element, node.element_type)
     for row, row_sums in enumerate(sums):
         for number, each in enumerate(row_sums):
             with loops.vector(lanes) as lane:
-                memory.store(ravel(at(row, first + number * lanes + lane), node.dimensions), each[lane])
+                index = _at(place, (rows, row), (columns, number * lanes + lane))
+                memory.store(ravel(index, node.dimensions), each[lane])
 
 
-def _rows(storage: Storage, node: ArrayNode, sides: _Sides, memory: Any) -> None:
-    """Sums of the lanes along the last contracting dimension of the streamed operand, then of those."""
-    loops, dtype = storage.loops, TVM_DTYPES[node.element_type]
-    number = -1 - sides.streamed_axes[-1] if sides.streamed_axes else -1  # below 0 where that is a batch
-    depths = list(sides.depths)
-    lanes = plans.lanes_of(dtype) if number >= 0 else 1
-    while number >= 0 and lanes > depths[number]:
+def _rows(storage: Storage, node: ArrayNode, sides: _Sides, memory: Memory) -> None:
+    """Vectors along the last contracting dimension of the streamed operand: sums of lanes, then of those."""
+    number = -1 - sides.streamed_axes[-1]
+    lanes = plans.lanes_of(TVM_DTYPES[node.element_type])
+    while lanes > sides.depths[number]:
         lanes //= 2
-    whole = depths[number] // lanes if number >= 0 else 1
-    for index in storage.indices(node.dimensions):
-        sums = loops.scratch(lanes, dtype, "sum")
-        total = loops.scratch(1, dtype, "total")
+    rows_axis = _own_axis(sides.other_axes, sides.streamed_axes)
+    columns_axis = _own_axis(sides.streamed_axes, sides.other_axes)
+    row_size, row_tiles = _cut(node, rows_axis, SUM_ROWS)
+    column_size, column_tiles = _cut(node, columns_axis, SUM_COLUMNS if row_size > 1 else SUM_COLUMNS_OF_ROW)
+    outer = [1 if axis in (rows_axis, columns_axis) else size for axis, size in enumerate(node.dimensions)]
+    for *place, column_tile, row_tile in storage.tasks([*outer, column_tiles, row_tiles], _work(node, sides)):
+        rows = _part(node, rows_axis, row_size, row_tile)
+        columns = _part(node, columns_axis, column_size, column_tile)
+        _sums_of_lanes(storage, node, sides, memory, (place, rows, columns, number, lanes))
 
-        def factors(depth: Sequence[Any], index: list[Any] = index) -> tuple[Any, Any]:
-            return (
-                _element(sides.other, sides.other_axes, index, depth),
-                _element(sides.streamed, sides.streamed_axes, index, depth),
-            )
 
+def _sums_of_lanes(
+    storage: Storage,
+    node: ArrayNode,
+    sides: _Sides,
+    memory: Memory,
+    where: tuple[list[Any], _Part, _Part, int, int],
+) -> None:
+    """All sums of one tile, whose lanes lie along contracting dimension `number`."""
+    loops, dtype = storage.loops, TVM_DTYPES[node.element_type]
+    place, rows, columns, number, lanes = where
+    whole = sides.depths[number] // lanes
+    sums = [loops.scratch(lanes, dtype, "sum") for _ in range(rows.size * columns.size)]
+    for each in sums:
         with loops.vector(lanes) as lane:
-            sums[lane] = tir.const(0, dtype)
-        counts = [whole if axis == number else size for axis, size in enumerate(depths)]
-        for depth in storage.indices(counts):
+            each[lane] = tir.const(0, dtype)
+
+    def product(total: Any, index: Sequence[Any], depth: Sequence[Any]) -> Any:
+        factor = _element(sides.other, sides.other_axes, index, depth)
+        element = _element(sides.streamed, sides.streamed_axes, index, depth)
+        return _plus_product(total, factor, element, node.element_type)
+
+    for depth in storage.indices([whole if axis == number else size for axis, size in enumerate(sides.depths)]):
+        for result, each in enumerate(sums):
+            index = _at(place, (rows, result // columns.size), (columns, result % columns.size))
             with loops.vector(lanes) as lane:
                 at = [k * lanes + lane if axis == number else k for axis, k in enumerate(depth)]
-                sums[lane] = _plus_product(sums[lane], *factors(at), node.element_type)
+                each[lane] = product(each[lane], index, at)
+    rest = sides.depths[number] - whole * lanes
+    lined, total = loops.scratch(columns.size * lanes, dtype, "lined"), loops.scratch(1, dtype, "total")
+    for row in range(rows.size):
+        for column in range(columns.size):
+            with loops.vector(lanes) as lane:
+                lined[column * lanes + lane] = sums[row * columns.size + column][lane]
+        for (column,) in storage.indices([columns.size]):
+            index = _at(place, (rows, row), (columns, column))
+            total[0] = tir.const(0, dtype)
+            for (lane,) in storage.indices([lanes]):
+                total[0] = _plus(total[0], lined[column * lanes + lane], node.element_type)
+            left = [rest if axis == number else size for axis, size in enumerate(sides.depths)]
+            for depth in storage.indices(left) if rest else ():
+                total[0] = product(total[0], index, [k + whole * lanes * (a == number) for a, k in enumerate(depth)])
+            memory.store(ravel(index, node.dimensions), total[0])
+
+
+def _one_by_one(storage: Storage, node: ArrayNode, sides: _Sides, memory: Memory) -> None:
+    """Every result on its own."""
+    dtype = TVM_DTYPES[node.element_type]
+    for index in storage.tasks(node.dimensions, _work(node, sides)):
+        total = storage.loops.scratch(1, dtype, "total")
         total[0] = tir.const(0, dtype)
-        with loops.loop(lanes, "lane") as lane:
-            total[0] = _plus(total[0], sums[lane], node.element_type)
-        rest = depths[number] - whole * lanes if number >= 0 else 0
-        if rest:
-            for depth in storage.indices([rest if axis == number else size for axis, size in enumerate(depths)]):
-                at = [k + whole * lanes if axis == number else k for axis, k in enumerate(depth)]
-                total[0] = _plus_product(total[0], *factors(at), node.element_type)
+        for depth in storage.indices(sides.depths):
+            factor = _element(sides.other, sides.other_axes, index, depth)
+            element = _element(sides.streamed, sides.streamed_axes, index, depth)
+            total[0] = _plus_product(total[0], factor, element, node.element_type)
         memory.store(ravel(index, node.dimensions), total[0])
 
 

@@ -14,6 +14,8 @@ from ...tensor_ir.loops import Loops
 from ..dtypes import TVM_DTYPES
 
 Index = Sequence[Any]
+# operations that are worth waking other threads for, which takes some microseconds
+PARALLEL_WORK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -150,10 +152,10 @@ class Storage:
             if value.size == 1:
                 memory.store(0, value.flat(0))
                 return
-            with self.loops.loop(value.size, "place") as place:
+            with self.loops.loop(value.size, "place", value.size * value.cost >= PARALLEL_WORK) as place:
                 memory.store(place, value.flat(place))
             return
-        for index in self.indices(value.dimensions):
+        for index in self.tasks(value.dimensions, value.size * value.cost):
             memory.store(ravel(index, value.dimensions), value.at(index))
 
     def indices(self, dimensions: Sequence[int]) -> Iterator[list[Any]]:
@@ -163,6 +165,15 @@ class Storage:
                 stack.enter_context(self.loops.loop(size, "index")) if size > 1 else tir.const(0, "int32")
                 for size in dimensions
             ]
+
+    def tasks(self, dimensions: Sequence[int], work: int) -> Iterator[list[Any]]:
+        """As `indices`, by several threads if all of it is so much work; what they write may not depend on others."""
+        count = math.prod(dimensions)
+        if work < PARALLEL_WORK or count == 1:
+            yield from self.indices(dimensions)
+            return
+        with self.loops.loop(count, "task", parallel=True) as task:
+            yield unravel(task, dimensions)
 
 
 def without_memory(value: Value) -> Value:
