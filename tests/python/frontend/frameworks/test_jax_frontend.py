@@ -7,6 +7,7 @@ import pytest
 
 import tvm_hlo_frontend
 from tests.support.dialect_marks import DIALECT
+from tests.support.emitted import calls_of
 from tests.support.processes import run_without
 from tvm_hlo_frontend.backends.select import mod_and_params, parameter_names
 from tvm_hlo_frontend.errors import LoweringError, SignatureError, UnsupportedHloError
@@ -179,3 +180,91 @@ def test_custom_converters_reach_the_conversion():
 
     mod, params = mod_and_params(from_jax(jnp.negative, X, custom_converters={"negate": doubled}))
     np.testing.assert_array_equal(tvm_hlo_frontend.build(mod, params)(X), X + X)
+
+
+# ---- loops as one kernel ---------------------------------------------------------------------------------------------
+
+ROWS = np.sin(np.arange(60, dtype=np.float32)).reshape(12, 5)
+MATRIX = np.sin(np.arange(25, dtype=np.float32) * 1.7).reshape(5, 5) / 3
+
+
+def recurrence(rows, matrix):
+    def step(state, row):
+        return (jnp.tanh(state @ matrix + row),) * 2
+
+    return jax.lax.scan(step, rows[0], rows)
+
+
+def backwards(rows, matrix):
+    return jax.lax.scan(lambda state, row: (jnp.tanh(state @ matrix + row), state.sum()), rows[0], rows, reverse=True)
+
+
+def recomputed(rows, matrix):
+    step = jax.checkpoint(lambda state, row: (jnp.tanh(state @ matrix + row),) * 2)
+    return jax.lax.scan(step, rows[0], rows)
+
+
+def gradient_of(function):
+    """Of the squares: a second loop, which reads what the first has kept, backwards."""
+    return lambda rows, matrix: jax.grad(lambda m: (function(rows, m)[1] ** 2).sum())(matrix)
+
+
+def counted(row):
+    return jax.lax.fori_loop(0, 11, lambda i, value: jnp.sin(value) * value[::-1] + i * 0.1, row)
+
+
+def until_small(row):
+    return jax.lax.while_loop(lambda v: jnp.abs(v).max() > 1e-2, lambda v: v[::-1] * 0.8, row)
+
+
+def linear_recurrence(decays, rows):
+    def combine(left, right):
+        return left[0] * right[0], right[0] * left[1] + right[1]
+
+    return jax.lax.associative_scan(combine, (decays, rows))
+
+
+def scanned_scans(rows):
+    def step(state, row):
+        return state * 0.5 + jax.lax.associative_scan(jnp.add, row) + jnp.cumsum(row), state
+
+    return jax.lax.scan(step, rows[0], rows)
+
+
+def chosen(rows):
+    def step(state, row):
+        return jax.lax.cond(row.sum() > 0, lambda: state + row, lambda: state - row), state[0]
+
+    return jax.lax.scan(step, rows[0], rows)
+
+
+LOOPS = {
+    "scan": (recurrence, (ROWS, MATRIX), 1),
+    "scan backwards": (backwards, (ROWS, MATRIX), 1),
+    "a batch of scans": (jax.vmap(recurrence, (0, None)), (np.stack([ROWS, ROWS[::-1]]), MATRIX), 1),
+    "scan in bf16": (lambda rows: recurrence(rows, rows[:5])[0], (ROWS.astype(jnp.bfloat16),), 1),
+    "fori_loop": (counted, (ROWS[1],), 1),
+    "while_loop": (until_small, (ROWS[1],), 1),
+    "a batch of while_loops": (jax.vmap(until_small), (ROWS,), 1),
+    "map": (lambda rows, matrix: jax.lax.map(lambda row: row @ matrix, rows), (ROWS, MATRIX), 1),
+    "associative_scan, which is no loop": (linear_recurrence, (np.abs(ROWS), ROWS), 0),
+    "associative_scan in scan": (scanned_scans, (ROWS,), 1),
+    "cond in scan": (chosen, (ROWS,), 1),
+    "gradient of scan": (gradient_of(recurrence), (ROWS, MATRIX), 2),
+    "gradient that computes again": (gradient_of(recomputed), (ROWS, MATRIX), 2),
+    "gradient of a batch of scans": (jax.vmap(gradient_of(recurrence), (0, None)), (ROWS[None], MATRIX), 2),
+    "forward derivative of fori_loop": (jax.jacfwd(counted), (ROWS[1],), 1),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_loop_of_jax_is_one_kernel(name):
+    function, arrays, loops = LOOPS[name]
+    mod, params = mod_and_params(from_jax(function, *arrays))
+    calls = calls_of(mod)
+    assert calls.count("loop") == loops and not any("while" in call for call in calls), calls
+    got = jax.tree.leaves(tvm_hlo_frontend.build(mod, params)(*arrays))
+    tolerance = 2e-2 if arrays[0].dtype == jnp.bfloat16 else 1e-5
+    for ours, theirs in zip(got, map(np.asarray, jax.tree.leaves(jax.jit(function)(*arrays))), strict=True):
+        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+        np.testing.assert_allclose(ours.astype("f4"), theirs.astype("f4"), rtol=tolerance, atol=tolerance)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.support.emitted import calls_of
 from tests.support.tensorflow_graphs import (
     assert_close,
     graph_def_of,
@@ -188,3 +189,105 @@ def test_stablehlo_inside_of_a_graph():
 
     specs = SPEC, tf.TensorSpec((3, 3), tf.float32)
     assert_close(run_tvm(from_tensorflow(f, *specs), X, W), f(X, W))
+
+
+# ---- loops as one kernel ---------------------------------------------------------------------------------------------
+
+ROWS = np.sin(np.arange(72, dtype=np.float32)).reshape(12, 6)
+SEQUENCES = np.cos(np.arange(156, dtype=np.float32)).reshape(2, 13, 6)
+MATRIX = np.sin(np.arange(36, dtype=np.float32) * 1.7).reshape(6, 6) / 3
+MASKED = SEQUENCES * (np.arange(13) < np.array([[9], [13]]))[..., None].astype(np.float32)
+
+
+def recurrence(rows):
+    return tf.scan(lambda state, row: tf.tanh(tf.linalg.matvec(MATRIX, state) + row), rows, tf.zeros(6))
+
+
+def filled_array(rows):
+    def step(i, value, array):
+        return i + 1, tf.tanh(value + rows[i]), array.write(i, value)
+
+    start = 0, rows[0], tf.TensorArray(tf.float32, 12, element_shape=(6,))
+    _, value, array = tf.while_loop(lambda i, *_: i < 12, step, start)
+    return value, array.stack()
+
+
+def until_small(x):
+    trips = 0
+    while tf.reduce_sum(tf.abs(x)) > 0.1:
+        x, trips = tf.reverse(x, [0]) * 0.7, trips + 1
+    return x, trips
+
+
+def gradient_of(function):
+    """Of the squares of what `function` gives: a second loop, which reads what the first has kept, backwards."""
+
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(function(x) ** 2)
+        return tape.gradient(loss, x)
+
+    return gradient
+
+
+def counted_powers(x):
+    return tf.while_loop(lambda i, v: i < 11, lambda i, v: (i + 1, tf.sin(v) * v), (0, x), maximum_iterations=11)[1]
+
+
+LOOPS = {
+    "scan": (recurrence, ROWS, 1),
+    "map_fn": (lambda rows: tf.map_fn(lambda row: tf.reverse(row, [0]) * 2, rows), ROWS, 1),
+    "foldr": (lambda rows: tf.foldr(lambda total, row: total * 0.5 + row, rows), ROWS, 1),
+    "an array that a loop fills": (filled_array, ROWS, 1),
+    "a while of Python": (until_small, ROWS, 1),
+    "gradient of a scan": (gradient_of(recurrence), ROWS, 2),
+    "gradient of a while": (gradient_of(counted_powers), ROWS, 2),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_loop_of_tensorflow_is_one_kernel(name):
+    function, x, loops = LOOPS[name]
+    function = tf.function(function)
+    converted = mod_and_params(from_tensorflow(function, tf.TensorSpec(x.shape, tf.float32)))
+    assert calls_of(converted[0]).count("loop") == loops, calls_of(converted[0])
+    assert_close(run_tvm(converted, x), tf.nest.flatten(function(x)))
+
+
+LAYERS = {
+    "LSTM": (lambda layers: [layers.LSTM(5, return_sequences=True)], SEQUENCES, 1),
+    "GRU": (lambda layers: [layers.GRU(5)], SEQUENCES, 1),
+    "GRU, reset before": (lambda layers: [layers.GRU(5, reset_after=False)], SEQUENCES, 1),
+    "SimpleRNN": (lambda layers: [layers.SimpleRNN(5)], SEQUENCES, 1),
+    "LSTM in both directions": (
+        lambda layers: [layers.Bidirectional(layers.LSTM(5, return_sequences=True))],
+        SEQUENCES,
+        2,
+    ),
+    "stacked cells": (lambda layers: [layers.RNN([layers.LSTMCell(5), layers.GRUCell(4)])], SEQUENCES, 1),
+    "masked": (lambda layers: [layers.Masking(), layers.LSTM(5)], MASKED, 1),
+}
+
+
+def recurrent(name):
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(1)
+    layers, x, loops = LAYERS[name]
+    return keras.Sequential([keras.Input(x.shape[1:]), *layers(keras.layers)]), x, loops
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_recurrent_layer_of_keras_is_one_kernel_a_direction(name):
+    model, x, loops = recurrent(name)
+    converted = mod_and_params(from_tensorflow(model, x))
+    assert calls_of(converted[0]).count("loop") == loops, calls_of(converted[0])
+    assert_close(run_tvm(converted, x), [model(x, training=False)])
+
+
+def test_the_gradient_of_a_recurrent_layer_is_two_kernels():
+    model, x, _ = recurrent("LSTM")
+    gradient = tf.function(gradient_of(model))
+    converted = mod_and_params(from_tensorflow(gradient, tf.TensorSpec(x.shape, tf.float32)))
+    assert calls_of(converted[0]).count("loop") == 2, calls_of(converted[0])
+    assert_close(run_tvm(converted, x), [gradient(tf.constant(x))])
