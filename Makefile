@@ -132,7 +132,9 @@ format: $(VENV)/.installed  ## format the tree
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-benchmarks: $(VENV)/.installed  ## latencies against XLA:CPU, on a machine that does nothing else
+benchmarks: $(VENV)/.installed $(RELAX_VENV)/.installed  ## latencies against XLA:CPU, on a machine that does nothing else
+	$(BIN)/python -m pip install --quiet -e '.[benchmarks]'
+	$(RELAX_VENV)/bin/python -m pip install --quiet -e '.[benchmarks]'
 	$(BIN)/python benchmarks/run.py
 
 tutorials: $(VENV)/.installed  ## run the tutorials, write their notebooks

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import platform
+import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,17 @@ A commit as a rival is an earlier state of this package.
 | program | rival | ms | rival's ms | ratio |
 |---|---|---:|---:|---:|
 """
+LOOPS_HEAD = """
+## Loops
+
+Whole loops, on TVM and on XLA:CPU in one process. Seconds are those from HLO to what can be called.
+The exponent is that of the time over trips, from the fewest to the most.
+
+| program | TVM | trips | ms | XLA's ms | ratio | build s | XLA's s | exponent |
+|---|---|---:|---:|---:|---:|---:|---:|---:|
+"""
+# Pythons that have the two TVMs, as `make env env-relax` puts them
+PYTHONS = {"Relay": ".venv/bin/python", "Relax": ".venv-relax/bin/python"}
 
 
 @dataclass(frozen=True)
@@ -52,13 +65,32 @@ class Row:
         return self.ms / self.rival_ms
 
 
+@dataclass(frozen=True)
+class LoopRow:
+    """One line of the table of loops; `name` and what follows as of `loops.Measured`."""
+
+    tvm: str
+    name: str
+    trips: int
+    ms: float
+    rival_ms: float
+    build_s: float
+    rival_build_s: float
+    exponent: float | None
+
+    @property
+    def ratio(self) -> float:
+        """Ours over XLA's."""
+        return self.ms / self.rival_ms
+
+
 def main(wanted: list[str]) -> int:
     """Measure; the exit status."""
     os.environ.update(ENVIRONMENT)
     sys.path.insert(0, str(HERE.parent))
     from rich.console import Console
 
-    rows = []
+    rows: list[Row | LoopRow] = []
     with Console(stderr=True).status("compiling") as status:
         for name, measure in measurements():
             if not wanted or any(part.lower() in name.lower() for part in wanted):
@@ -71,7 +103,7 @@ def main(wanted: list[str]) -> int:
     return 0
 
 
-def measurements() -> Iterator[tuple[str, Callable[[], list[Row]]]]:
+def measurements() -> Iterator[tuple[str, Callable[[], Sequence[Row | LoopRow]]]]:
     """Names and the measurements themselves."""
     from cases import cases, recurrent_case
 
@@ -83,6 +115,8 @@ def measurements() -> Iterator[tuple[str, Callable[[], list[Row]]]]:
     yield "import and from_hlo", against_earlier
     for count in dict.fromkeys((1, THREADS)):
         yield f"threads, TVM_NUM_THREADS={count}", lambda count=count: from_several_threads(count)
+    for tvm, python in PYTHONS.items():
+        yield f"loops, {tvm}", lambda tvm=tvm, python=python: whole_loops(tvm, HERE.parent / python)
 
 
 def against_xla(case: Case) -> Row:
@@ -114,9 +148,26 @@ def against_earlier() -> list[Row]:
     return [Row(name, f"commit {BEFORE_FLOORS}", *times) for name, times in found.items()]
 
 
-def printed_by(program: str, *arguments: str, **environment: str) -> dict[str, Any]:
+def whole_loops(tvm: str, python: Path) -> list[LoopRow]:
+    """Loops on one of the TVMs, which has a Python of its own."""
+    measured = printed_by("loops.py", python=python)
+    times: dict[str, dict[int, float]] = {}
+    for row in measured:
+        times.setdefault(row["name"], {})[row["trips"]] = row["ms"]
+    return [LoopRow(tvm=tvm, **row, exponent=exponent(times[row["name"]], row["trips"])) for row in measured]
+
+
+def exponent(ms: dict[int, float], trips: int) -> float | None:
+    """Of the time over trips; for the most trips alone, where there are several."""
+    fewest, most = min(ms), max(ms)
+    if trips != most or fewest == most:
+        return None
+    return math.log(ms[most] / ms[fewest]) / math.log(most / fewest)
+
+
+def printed_by(program: str, *arguments: str, python: Path = Path(sys.executable), **environment: str) -> Any:
     """The JSON that a program of this folder ends with, in a process of its own."""
-    command = [sys.executable, str(HERE / program), *arguments]
+    command = [str(python), str(HERE / program), *arguments]
     done = subprocess.run(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -172,8 +223,14 @@ def replaced(module: Any, name: str, value: Any) -> Iterator[None]:
         setattr(module, name, before)
 
 
-def line(row: Row) -> str:
+def line(row: Row | LoopRow) -> str:
     """Markdown of one row."""
+    if isinstance(row, LoopRow):
+        fitted = "" if row.exponent is None else f"{row.exponent:.2f}"
+        return (
+            f"| {row.name} | {row.tvm} | {row.trips:,} | {row.ms:.3f} | {row.rival_ms:.3f} | **{row.ratio:.2f}** "
+            f"| {row.build_s:.1f} | {row.rival_build_s:.1f} | {fitted} |"
+        )
     return f"| {row.program} | {row.rival} | {row.ms:.3f} | {row.rival_ms:.3f} | **{row.ratio:.2f}** |"
 
 
@@ -184,10 +241,16 @@ def machine() -> str:
     return names[0] if names else platform.processor()
 
 
-def write(rows: list[Row]) -> None:
+def write(rows: Sequence[Row | LoopRow]) -> None:
     """The page and the file for machines."""
     head = HEAD.format(threads=THREADS, machine=machine())
-    (HERE / "README.md").write_text(head + "\n".join(map(line, rows)) + "\n")
+    single = [line(row) for row in rows if isinstance(row, Row)]
+    loops = [row for row in rows if isinstance(row, LoopRow)]
+    page = head + "\n".join(single) + "\n" + LOOPS_HEAD + "\n".join(map(line, loops)) + "\n"
+    for tvm in dict.fromkeys(row.tvm for row in loops):
+        mean = statistics.geometric_mean(row.ratio for row in loops if row.tvm == tvm)
+        page += f"\nGeometric mean of the ratios on {tvm}: **{mean:.2f}**.\n"
+    (HERE / "README.md").write_text(page)
     data = [{**asdict(row), "ratio": round(row.ratio, 3)} for row in rows]
     (HERE / "results.json").write_text(json.dumps(data, indent=1) + "\n")
 
