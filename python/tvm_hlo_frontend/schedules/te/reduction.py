@@ -9,6 +9,7 @@ from typing import Any
 from tvm import te
 
 from ...kernels import plans
+from ...tensor_ir.compat import holds_lets, tir
 from ...tensor_ir.loops import PARALLEL_WORK
 
 
@@ -18,12 +19,16 @@ def schedule_reduction(outputs: Sequence[Any], target: Any) -> Any:
     schedule = te.create_schedule([output.op for output in outputs])
     (output,) = outputs
     own, producers = _stages(output.op)
+    stored = [operation for operation in producers if _binds_in_several(operation, own)]
     for operation in producers:
-        schedule[operation].compute_inline()
+        if operation not in stored:
+            schedule[operation].compute_inline()
     if len(own) == 1 and not _is_lanes(output.op):
         _schedule_plain(schedule, output)
         return schedule
     axis = _parallel(schedule, output, list(schedule[output].op.axis), own)
+    for operation in stored:
+        schedule[operation].compute_at(schedule[output], axis)
     for operation in own:
         if operation is output.op or operation.same_as(output.op):
             continue
@@ -55,6 +60,22 @@ def _stages(output: Any) -> tuple[list[Any], list[Any]]:
             producers.append(operation)
         pending.extend(tensor.op for tensor in operation.input_tensors)
     return own, producers
+
+
+def _binds_in_several(operation: Any, own: Sequence[Any]) -> bool:
+    """Whether TVM would refuse the producer's variables as those of several stages, as reducers that read an element
+    twice bind them twice."""
+    readers = [each for each in own if any(tensor.op.same_as(operation) for tensor in each.input_tensors)]
+    if len(readers) < 2 or isinstance(readers[0].body[0].combiner.result[0], (tir.Add, tir.Mul, tir.And, tir.Or)):
+        return False
+    pending = [operation]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, te.ComputeOp):
+            if any(holds_lets(value) for value in each.body):
+                return True
+            pending.extend(tensor.op for tensor in each.input_tensors)
+    return False
 
 
 def _parallel(schedule: Any, output: Any, axes: list[Any], own: list[Any]) -> Any:
