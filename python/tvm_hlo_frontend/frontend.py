@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .analysis.donation import alias_numbers, updates_in_place
 from .backends.select import load_dialect
 from .backends.signature import Parameter, Signature, printable, result_tree
 from .backends.values import Tensor, Value, flatten, unflatten
@@ -107,7 +108,9 @@ def from_hlo(
     declared = module.entry  # element types that TVM lacks are still there
     module = normalize(module, capabilities)
     names = parameter_names(module.entry.parameters, input_names)
-    arguments = entry_arguments(ctx, declared, module.entry, names, parameter_values or {})
+    values = parameter_values or {}
+    ctx.aliases, ctx.in_place = alias_numbers(module, values), updates_in_place(module, values)
+    arguments = entry_arguments(ctx, declared, module.entry, names, values)
     result = ctx.convert_computation(module.entry, arguments)
     raise_refusals(ctx)
     return finish(ctx, module, declared.root.shape, result, source, notes)
@@ -182,7 +185,7 @@ def finish(
     if ctx.dialect.weights_come_last:
         variables = dict(sorted(variables.items(), key=lambda item: item[0] in ctx.params))
     parameters = [signature_parameter(ctx, variable, tensor) for variable, tensor in variables.items()]
-    signature = Signature(tuple(parameters), result_tree(root), source)
+    signature = Signature(tuple(parameters), result_tree(root), source, ctx.aliases)
     attributes = {"hlo.signature": signature.to_json(), "hlo.report": report_text(ctx, module, notes)}
     mod = ctx.dialect.main(list(variables.values()), flatten(result), flat=not root.is_tuple, attributes=attributes)
     return ctx.dialect.finished(mod, ctx.params)

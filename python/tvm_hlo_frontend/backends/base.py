@@ -20,11 +20,29 @@ RunFlat = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 
 @dataclass(frozen=True)
+class InPlace:
+    """A result that a library computes in the memory of an argument, if it is asked to.
+
+    Attributes
+    ----------
+    argument, result : int
+        Position among the inputs, and number of the array in the result tree.
+    values : tuple of int
+        What else the executor must find in that memory, in the executor's own numbers.
+    """
+
+    argument: int
+    result: int
+    values: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Compiled:
-    """A compiled module: which executor runs it, and what TVM made of it."""
+    """A compiled module: which executor runs it, what TVM made of it, and which results it can compute in place."""
 
     executor: str
     library: Any
+    in_place: tuple[InPlace, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,8 +56,9 @@ class Backend:
     compile_module : callable
         ``compile_module(mod, params, target, signature)`` gives a `Compiled`.
     run_library : callable
-        ``run_library(library, executor, signature, parallel)`` says how to run a library, as it was compiled or as it
-        was exported and loaded again; `parallel` as of `executors.pooled`.
+        ``run_library(library, executor, signature, parallel, in_place)`` says how to run a library, as it was compiled
+        or as it was exported and loaded again; `parallel` as of `executors.pooled`. Results that are `in_place` are the
+        arrays of the arguments, which are overwritten.
     placed_run : callable
         ``placed_run(library, executor, signature, arrays)`` gives a call that runs a library on arrays, as main takes
         them, that are in place already.

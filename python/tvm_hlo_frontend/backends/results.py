@@ -40,6 +40,9 @@ def convolved_dimensions(data: Tensor, kernel: Tensor, window: Window) -> tuple[
 
 def flat_results(value: Any) -> list[np.ndarray]:
     """numpy arrays of one of TVM's arrays or of nested tuples of them, depth first."""
-    if hasattr(value, "numpy"):
-        return [value.numpy()]
-    return [array for part in value for array in flat_results(part)]
+    return [tensor.numpy() for tensor in flat_tensors(value)]
+
+
+def flat_tensors(value: Any) -> list[Any]:
+    """TVM's arrays of nested tuples of them, depth first."""
+    return [value] if hasattr(value, "numpy") else [tensor for part in value for tensor in flat_tensors(part)]

@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
-from .base import Backend, Compiled, Dialect, RunFlat
+from .base import Backend, Compiled, Dialect, InPlace, RunFlat
 from .signature import Signature
 
 DIALECTS = ("relay", "relax")
@@ -107,9 +107,11 @@ def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Sig
     return backend().compile_module(mod, params, target, signature)
 
 
-def run_library(library: Any, executor: str, signature: Signature, parallel: bool) -> RunFlat:
-    """How to run a library, as it was compiled or exported and loaded again."""
-    return backend().run_library(library, executor, signature, parallel)
+def run_library(
+    library: Any, executor: str, signature: Signature, parallel: bool, in_place: tuple[InPlace, ...]
+) -> RunFlat:
+    """How to run a library, as it was compiled or exported and loaded again; it overwrites the arguments `in_place`."""
+    return backend().run_library(library, executor, signature, parallel, in_place)
 
 
 def placed_run(library: Any, executor: str, signature: Signature, arrays: list[Any]) -> Callable[[], Any]:

@@ -54,11 +54,15 @@ class Signature:
         ``[element_type, [dimensions]]`` for an array, ``{"tuple": [...]}`` for a tuple, ``["token", []]`` for a token.
     source : str
         Framework the module came from, empty if unknown.
+    aliases : tuple of (int, int)
+        Arrays that a result may overwrite where the caller donates them: position among the inputs, number of the array
+        in the result tree.
     """
 
     parameters: tuple[Parameter, ...]
     result: Any
     source: str = ""
+    aliases: tuple[tuple[int, int], ...] = ()
 
     @property
     def variables(self) -> dict[str, str]:
@@ -76,7 +80,8 @@ class Signature:
         parameters = tuple(
             Parameter(**{**parameter, "dimensions": tuple(parameter["dimensions"])}) for parameter in data["parameters"]
         )
-        return Signature(parameters, data["result"], data["source"])
+        aliases = tuple((argument, result) for argument, result in data.get("aliases", ()))
+        return Signature(parameters, data["result"], data["source"], aliases)
 
 
 def result_tree(shape: Shape) -> Any:

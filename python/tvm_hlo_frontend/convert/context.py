@@ -42,6 +42,10 @@ class ConversionContext:
         Keep large constants inline.
     computes : callable
         As of `rewrites.Capabilities`.
+    aliases : tuple of (int, int)
+        As of `Signature`.
+    in_place : frozenset of HloInstruction
+        What changes a donated argument to a result, see `analysis.donation`.
     params : dict of str to numpy.ndarray
         Large constants that became parameters of main, by name.
     param_tensors : dict of str to Tensor
@@ -62,6 +66,8 @@ class ConversionContext:
     walk: Callable[[ConversionContext, HloComputation, Sequence[Value]], Value]
     freeze_params: bool = False
     computes: Computes = any_node
+    aliases: tuple[tuple[int, int], ...] = ()
+    in_place: frozenset[HloInstruction] = frozenset()
     params: dict[str, np.ndarray] = field(default_factory=dict)
     param_tensors: dict[str, Tensor] = field(default_factory=dict)
     inputs: dict[str, Tensor] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..backends.base import RunFlat
+from ..backends.base import InPlace, RunFlat
 from ..backends.executors import processors
 from ..backends.select import compile_module, mod_and_params, parameter_names, run_library
 from ..backends.signature import Parameter, Signature, signature_of
@@ -23,6 +23,7 @@ from ..convert.report import host_note, report_of
 from ..errors import SignatureError
 from ..hlo.ir.shape import BY_NAME
 from ..hlo.ir.storage import from_storage, to_storage
+from .donation import Donated, given_away
 from .targets import cpu_target
 
 # TVM's passes recurse on the depth of the graph; a chain of 20,000 operators needs about 400 MB
@@ -50,6 +51,8 @@ class Executable:
         Functions of the host's LAPACK that it calls, see `host_lapack`; none for all but a few modules.
     parallel : bool
         Whether a call may use TVM's thread pool; else it stays in the thread that makes it.
+    in_place : tuple of InPlace
+        Results that are computed in the memory of arguments, if those are donated.
     """
 
     signature: Signature
@@ -58,19 +61,24 @@ class Executable:
     run_flat: RunFlat
     host_functions: tuple[str, ...] = ()
     parallel: bool = True
+    in_place: tuple[InPlace, ...] = ()
 
     @functools.cached_property
     def inputs(self) -> tuple[Parameter, ...]:
         """Parameters that a call takes, in order."""
         return tuple(parameter for parameter in self.signature.parameters if not parameter.bound)
 
-    def __call__(self, *arrays: Any) -> Any:
+    def __call__(self, *arrays: Any, donate: Donated = ()) -> Any:
         """Run once.
 
         Parameters
         ----------
         *arrays : array_like
             One per entry of `inputs`, with its dimensions and dtype.
+        donate : int, str or sequence of them
+            Positions or names of arrays that the call may overwrite with results, which then are the same memory. It
+            copies those that are read-only, not contiguous or do not begin at a multiple of 64 bytes, and what it
+            returns for them can be donated to the next call without a copy. No other array ever changes.
 
         Returns
         -------
@@ -80,9 +88,18 @@ class Executable:
         Raises
         ------
         SignatureError
-            If number, shape or dtype of the arrays do not fit.
+            If number, shape or dtype of the arrays do not fit, if `donate` names none of them, or if arrays that are
+            donated share memory.
+
+        Warns
+        -----
+        UserWarning
+            If no result can be computed in the memory of an array that is donated.
         """
-        results = self.run_flat(check_arguments(self.inputs, arrays))
+        checked = check_arguments(self.inputs, arrays)
+        if self.in_place or donate != ():
+            checked = given_away(self.inputs, self.in_place, arrays, checked, donate)
+        results = self.run_flat(checked)
         return structured(self.signature.result, results)
 
     def export_library(self, path: str | Path) -> None:
@@ -133,8 +150,9 @@ def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None)
     with _compiling:
         made = with_deep_stack(lambda: compile_module(mod, values, target, signature))
     parallel = uses_thread_pool(made.library)
-    run_flat = run_library(made.library, made.executor, signature, parallel)
-    return Executable(signature, made.executor, made.library, run_flat, report_of(mod).host_functions, parallel)
+    run_flat = run_library(made.library, made.executor, signature, parallel, made.in_place)
+    host_functions = report_of(mod).host_functions
+    return Executable(signature, made.executor, made.library, run_flat, host_functions, parallel, made.in_place)
 
 
 def use_all_cores() -> None:

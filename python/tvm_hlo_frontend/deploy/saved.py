@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..backends.base import InPlace
 from ..backends.select import load_dialect, module_text, run_library, without_params
 from ..backends.signature import Signature, signature_of
 from ..convert.report import report_of
@@ -92,7 +93,7 @@ def save_library(executable: Executable, path: Path, target: Any, source: str = 
     -------
     pathlib.Path
         The JSON file: signature, executor (``"graph"``, ``"vm"`` or ``"relax"``), functions of the host that it
-        calls, whether it uses TVM's thread pool, target, versions.
+        calls, whether it uses TVM's thread pool, results that it can compute in place, target, versions.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     executable.export_library(path)
@@ -102,6 +103,7 @@ def save_library(executable: Executable, path: Path, target: Any, source: str = 
         "target": target_text(target),
         "host_functions": list(executable.host_functions),
         "parallel": executable.parallel,
+        "in_place": [asdict(each) for each in executable.in_place],
         "signature": asdict(executable.signature),
         "versions": versions(),
     }
@@ -126,6 +128,9 @@ def load_library(path: Path) -> Executable:
         signature = Signature.from_json(json.dumps(about["signature"]))
         executor, host_functions = about["executor"], tuple(about["host_functions"])
         parallel = bool(about.get("parallel", True))  # files of earlier versions do not say
+        in_place = tuple(
+            InPlace(each["argument"], each["result"], tuple(each["values"])) for each in about.get("in_place", ())
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HloParseError(
             f"{description}, which says how {path.name} is to be run, cannot be read: {error!r}"
@@ -139,8 +144,8 @@ def load_library(path: Path) -> Executable:
 
         host_lapack.register()
     use_all_cores()
-    run_flat = run_library(library, executor, signature, parallel)
-    return Executable(signature, executor, library, run_flat, host_functions, parallel)
+    run_flat = run_library(library, executor, signature, parallel, in_place)
+    return Executable(signature, executor, library, run_flat, host_functions, parallel, in_place)
 
 
 def versions() -> dict[str, str]:

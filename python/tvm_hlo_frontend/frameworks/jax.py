@@ -19,6 +19,7 @@ def from_jax(
     weight_argnums: Sequence[int] = (),
     static_argnums: Sequence[int] = (),
     static_argnames: Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
     lowering_platforms: Sequence[str] | None = None,
     dialect: str | None = None,
     freeze_params: bool | None = None,
@@ -40,6 +41,9 @@ def from_jax(
         their path, for instance ``params.Dense_0.kernel``.
     static_argnums, static_argnames : sequence of int, sequence of str
         Positions and names of the arguments that are compile-time constants, as in `jax.jit`.
+    donate_argnums : int or sequence of int
+        Positions of the arguments that results may overwrite, as in `jax.jit`, besides those that a jitted `fn` says
+        itself. No call of the compiled module does so unless it is told to, see `Executable`.
     lowering_platforms : sequence of str, optional
         Platform to lower for, for instance ``("tpu",)``; by default JAX's own, for an export ``"cpu"`` if it was
         exported for that, else the first it was exported for.
@@ -77,6 +81,7 @@ def from_jax(
         weight_argnums=weight_argnums,
         static_argnums=static_argnums,
         static_argnames=static_argnames,
+        donate_argnums=donate_argnums,
         lowering_platforms=lowering_platforms,
         **kwargs,
     )
@@ -89,6 +94,7 @@ def lower_jax(
     weight_argnums: Sequence[int] = (),
     static_argnums: Sequence[int] = (),
     static_argnames: Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
     lowering_platforms: Sequence[str] | None = None,
     **kwargs: Any,
 ) -> LoweredModule:
@@ -99,16 +105,25 @@ def lower_jax(
     import jax
 
     exported = exported_of(fn)
+    donate_argnums = (donate_argnums,) if isinstance(donate_argnums, int) else donate_argnums
     platforms = tuple(lowering_platforms) if lowering_platforms else None
     if exported is not None:
         if static_argnums or static_argnames:
             raise SignatureError("static arguments are part of an export already; static_argnums cannot be given")
-        hlo, structure, args, kwargs, names = lower_exported(exported, args, kwargs, platforms)
+        hlo, structure, args, kwargs, names = lower_exported(exported, args, kwargs, platforms, donate_argnums)
         static: set[int] = set()
     else:
         static = _positions(static_argnums, len(args), "static_argnums")
+        donated = _positions(donate_argnums, len(args), "donate_argnums")
+        donated |= _donated_by(fn, args, kwargs, static, static_argnames)
         # without keep_unused JAX drops arguments that fn ignores, and the parameter numbers shift
-        jitted = jax.jit(fn, keep_unused=True, static_argnums=tuple(static), static_argnames=tuple(static_argnames))
+        jitted = jax.jit(
+            fn,
+            keep_unused=True,
+            static_argnums=tuple(static),
+            static_argnames=tuple(static_argnames),
+            donate_argnums=tuple(donated),
+        )
         lowered = jitted.trace(*args, **kwargs).lower(lowering_platforms=platforms)
         hlo, structure = lowered.compiler_ir("hlo").as_serialized_hlo_module_proto(), lowered.out_tree
         kwargs = {name: value for name, value in kwargs.items() if name not in static_argnames}
@@ -123,6 +138,20 @@ def lower_jax(
         if position in weights
     }
     return LoweredModule(hlo, identifiers, values, "jax", structure)
+
+
+def _donated_by(
+    fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], static: set[int], static_argnames: Sequence[str]
+) -> set[int]:
+    """Positions of arguments that a function donates which is jitted already; a jit around it forgets them."""
+    if not hasattr(fn, "trace") or not hasattr(fn, "lower"):
+        return set()
+    kwargs = {name: value for name, value in kwargs.items() if name not in static_argnames}
+    leaves = _leaves([""] * len(args), args, kwargs, static)
+    import jax
+
+    flags = [info.donated for info in jax.tree.leaves(fn.trace(*args, **kwargs).args_info)]
+    return {position for (position, _, _), flag in zip(leaves, flags) if flag and position >= 0}
 
 
 def _positions(argnums: Sequence[int], count: int, what: str) -> set[int]:

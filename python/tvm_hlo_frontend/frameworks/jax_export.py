@@ -85,7 +85,11 @@ def _readable(exported: Any) -> Any:
 
 
 def lower_exported(
-    exported: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], platforms: Sequence[str] | None
+    exported: Any,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    platforms: Sequence[str] | None,
+    donate_argnums: Sequence[int] = (),
 ) -> tuple[bytes, Any, tuple[Any, ...], dict[str, Any], list[str]]:
     """HLO of an export.
 
@@ -96,6 +100,8 @@ def lower_exported(
         Example arguments; none for the shapes that it was exported with.
     platforms : sequence of str, optional
         The one platform to lower for, see `from_jax`.
+    donate_argnums : sequence of int
+        See `from_jax`.
 
     Returns
     -------
@@ -118,7 +124,8 @@ def lower_exported(
         args, kwargs = _example_arguments(exported)
     try:
         # the call keeps arguments that the export has dropped, and chooses the platform in the module
-        traced = jax.jit(exported.call, keep_unused=True).trace(*args, **kwargs)
+        called = jax.jit(exported.call, keep_unused=True, donate_argnums=tuple(donate_argnums))
+        traced = called.trace(*args, **kwargs)
     except (TypeError, ValueError) as error:
         raise SignatureError(f"the arguments do not fit the export of {exported.fun_name}: {error}") from error
     lowered = traced.lower(lowering_platforms=(platform,))

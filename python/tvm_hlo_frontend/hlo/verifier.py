@@ -7,6 +7,7 @@ from collections import Counter
 from ..errors import HloVerificationError
 from .ir.attributes import ParameterAttributes
 from .ir.module import HloComputation, HloInstruction, HloModule
+from .ir.shape import Shape
 from .shape_inference import check_shape
 from .text.printer import instruction_to_text
 
@@ -50,7 +51,32 @@ def verify(module: HloModule) -> HloModule:
         known.add(computation)
     if module.entry not in known:
         raise HloVerificationError(f"module {module.name}: its entry {module.entry.name} is not among its computations")
+    _check_aliases(module)
     return module
+
+
+def _check_aliases(module: HloModule) -> None:
+    parameters, taken = module.entry.parameters, set[tuple]()
+    for alias in module.aliases:
+        known = 0 <= alias.parameter < len(parameters)
+        shapes = [(module.entry.root.shape, alias.result)]
+        shapes += [(parameters[alias.parameter].shape, alias.index)] if known else []
+        if not known or not all(_has_array(shape, index) for shape, index in shapes):
+            raise HloVerificationError(f"module {module.name}: {alias} is of no result or of no parameter of its entry")
+        places = {("result", alias.result), ("parameter", alias.parameter, alias.index)}
+        if places & taken:
+            raise HloVerificationError(
+                f"module {module.name}: {alias} is of a result or of a parameter that has another"
+            )
+        taken |= places
+
+
+def _has_array(shape: Shape, index: tuple[int, ...]) -> bool:
+    for number in index:
+        if not 0 <= number < len(shape.tuple_shapes):
+            return False
+        shape = shape.tuple_shapes[number]
+    return not shape.is_tuple
 
 
 def _check_computation(computation: HloComputation, known: set[HloComputation], names: set[str]) -> None:

@@ -9,7 +9,7 @@ from .contraction import convolution, dot, ragged_dot
 from .control import loop, statements, while_loop
 from .elementwise import integer_power
 from .elementwise import map as map_kernel
-from .indexing import gather, movement, scatter, sort
+from .indexing import gather, movement, scatter, sort, update
 from .linalg import cholesky, eigh, hessenberg, host, lu, pivots, qr, svd, triangular, tridiagonal, tridiagonal_form
 from .reduction import fold, reduce, scan, window
 from .spec import KernelSpec
@@ -41,6 +41,7 @@ TABLE = KernelTable.of(
     sort.table,
     loop.table,
     statements.table,
+    update.table,
     while_loop.table,
     window.table,
 )

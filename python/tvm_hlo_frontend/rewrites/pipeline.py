@@ -25,6 +25,7 @@ from .fourier import fft
 from .inline_calls import INLINED, inline_calls
 from .linalg import cholesky, custom_calls, triangular_solve
 from .narrow.types import widen_narrow_types
+from .narrow.updates import update_bits
 from .random import random_bits, stochastic_convert
 from .random.stateful_random import SEEDED, seed_stateful_random
 from .unroll_loops import unroll_loops
@@ -60,6 +61,7 @@ DECOMPOSITIONS: tuple[Rewrite, ...] = (
 NORMALIZATIONS: tuple[Rewrite, ...] = (
     inline_calls,
     split_complex,
+    update_bits,
     widen_narrow_types,
     expanding(scan.LOOPS),
     unroll_loops,

@@ -107,6 +107,23 @@ def holds_lets(expression: Any) -> bool:
     return False
 
 
+def address(builder: Any, array: Any) -> Any:
+    """Where an array of a statement begins, as an integer: neither TVM compares pointers, so it is stored as one and
+    read back as a number."""
+    if HAS_TE_SCHEDULES:
+        data, kind, field = array._buffer.data, "arg_value", 12  # kTVMValueContent
+    else:
+        data, kind, field = array.buffer.data, "tvm_ffi_any", 14  # kTVMFFIAnyUnionValue
+    allocated = call_intrinsic("handle", "tvm_stack_alloca", kind, 1)
+    if HAS_TE_SCHEDULES:
+        value = builder.let("value", allocated)
+    else:
+        value = tir.Var("value", "handle")
+        builder.emit(tir.Bind(value, allocated))
+    builder.emit(tir.Evaluate(call_intrinsic("int32", "tvm_struct_set", value, 0, field, data)))
+    return call_intrinsic("int64", "tvm_struct_get", value, 0, field)
+
+
 def statement_builder() -> Any:
     """A builder of one statement, with the methods of TVM 0.17's ``tir.ir_builder``."""
     return tir.ir_builder.create() if HAS_TE_SCHEDULES else StatementBuilder()

@@ -9,7 +9,7 @@ from typing import Any
 import tvm
 from tvm import te
 
-from .compat import LEAVES, call_intrinsic, dtype_of, flat_pointer, statement_builder, tir
+from .compat import LEAVES, address, call_intrinsic, dtype_of, flat_pointer, statement_builder, tir
 from .primitives import STORED_VALUE
 
 # fewer scalar operations than this are not worth a thread
@@ -58,6 +58,12 @@ class Loops:
     def when(self, condition: Any) -> Any:
         """Context manager: the statements inside only if `condition` holds."""
         return self._builder.if_scope(condition)
+
+    def apart(self, source: Any, target: Any) -> Any:
+        """Whether two arrays do not begin at the same place, see `when`: a caller may give a result the memory of the
+        operand that it is a changed copy of."""
+        first, second = (address(self._builder, array) for array in (source, target))
+        return tir.NE(first, second)
 
     def otherwise(self) -> Any:
         """Context manager: else of the last `when`."""

@@ -10,9 +10,11 @@ from tvm import relax, te, tirx
 from ...hlo.ir.shape import Shape, Symbol
 from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.elementwise.scalar import check_supported
+from ...kernels.in_place import overwritten_operands
 from ...kernels.library import definition
 from ...kernels.spec import KernelSpec
 from ..values import Tensor
+from .in_place import OVERWRITES
 
 # relax's OpPatternKind
 OPAQUE = 8
@@ -64,4 +66,7 @@ def prim_func(spec: KernelSpec, operands: Sequence[Shape], results: Sequence[Sha
     function = te.create_prim_func([*inputs, *outputs]).without_attr("global_symbol")
     if found.kernel_class == "extern":
         function = function.with_attr("op_pattern", OPAQUE)
+    over = overwritten_operands(spec, len(results))
+    if over:
+        function = function.with_attr(OVERWRITES, list(over))
     return function

@@ -12,10 +12,11 @@ from tvm.relax.backend.cpu_generic import pipeline as cpu_generic
 
 from ...schedules.prim_func import schedule_module_pass
 from ..arguments import Arguments
-from ..base import Compiled, RunFlat
+from ..base import Compiled, InPlace, RunFlat
 from ..executors import pooled
-from ..results import flat_results
+from ..results import flat_results, flat_tensors
 from ..signature import Signature
+from .in_place import MAIN_IN_PLACE, mark_reshapes, with_main_in_place
 
 CONFIG = {
     "relax.FuseOps.max_depth": 64,
@@ -29,19 +30,29 @@ def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Sig
     target = parsed_target(target)
     if params:
         mod = relax.transform.BindParams("main", dict(params))(mod)
+    found: list[InPlace] = []
     with tvm.transform.PassContext(opt_level=3, config=CONFIG):
-        library = tvm.compile(mod, target=target, relax_pipeline=scheduling_pipeline(target))
-    return Compiled("relax", library)
+        library = tvm.compile(mod, target=target, relax_pipeline=scheduling_pipeline(target, signature, found))
+    return Compiled("relax", library, tuple(found))
 
 
-def scheduling_pipeline(target: Any) -> Any:
-    """TVM's own pipeline for CPUs, with schedules: it has none of them."""
+def scheduling_pipeline(target: Any, signature: Signature, found: list[InPlace]) -> Any:
+    """TVM's own pipeline for CPUs, with schedules, which it lacks; what can be computed in place goes to `found`."""
+
+    @tvm.transform.module_pass(opt_level=0, name="hlo.MainInPlace")
+    def add_main_in_place(mod: Any, context: Any) -> Any:
+        made, results = with_main_in_place(mod, signature)
+        found.extend(results)
+        return made
+
     passes = [
         *cpu_generic.library_dispatch_passes(target),
         *cpu_generic.legalize_passes(target),
         relax.transform.RewriteDataflowReshape(),  # knows a reshape by its loops, so before they are scheduled
+        *([mark_reshapes] if signature.aliases else []),
         schedule_module_pass(target),
         *cpu_generic.dataflow_lower_passes(target),
+        *([add_main_in_place] if signature.aliases else []),
         *cpu_generic.finalize_passes(target),
     ]
 
@@ -62,16 +73,33 @@ def parsed_target(target: Any) -> Any:
     return tvm.target.Target({"kind": kind, **attributes})
 
 
-def run_library(library: Any, executor: str, signature: Signature, parallel: bool) -> RunFlat:
+def run_library(
+    library: Any, executor: str, signature: Signature, parallel: bool, in_place: tuple[InPlace, ...]
+) -> RunFlat:
     """`run_flat` of an Executable, for what `tvm.compile` returned or a library that was exported from it."""
+    shared = {each.argument: each.result for each in in_place}
 
     # at the first call: code for another machine can be exported, but not loaded
     def make(first: Any) -> tuple[Any, Arguments]:
         return relax.VirtualMachine(library, tvm.cpu())["main"], Arguments(argument)
 
+    def make_in_place(first: Any) -> tuple[Any, Arguments]:
+        return relax.VirtualMachine(library, tvm.cpu())[MAIN_IN_PLACE], Arguments(argument)
+
     def run(executor: tuple[Any, Arguments], arrays: list[np.ndarray]) -> list[np.ndarray]:
         main, arguments = executor
         return flat_results(main(*arguments.placed(arrays)))
+
+    def run_in_place(executor: tuple[Any, Arguments], arrays: list[np.ndarray]) -> list[np.ndarray]:
+        main, arguments = executor
+        placed = iter(arguments.placed([array for number, array in enumerate(arrays) if number not in shared]))
+        given = [tvm.runtime.from_dlpack(a) if number in shared else next(placed) for number, a in enumerate(arrays)]
+        tensors = flat_tensors(main(*given))
+        own = {result: arrays[number] for number, result in shared.items()}
+        return [own[number] if number in own else tensor.numpy() for number, tensor in enumerate(tensors)]
+
+    if in_place:
+        return pooled(make_in_place, run_in_place, parallel)
 
     return pooled(make, run, parallel)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,11 @@ from tvm.runtime.vm import VirtualMachine
 
 from ...schedules.small_loops import small_loops_run_serially
 from ..arguments import Arguments
-from ..base import Compiled, RunFlat
+from ..base import Compiled, InPlace, RunFlat
 from ..executors import pooled
 from ..results import flat_results
 from ..signature import Signature
+from .in_place import Places, bind, graph_in_place, in_place_results
 from .weights import fold_weights
 
 FUSE_MAX_DEPTH = 64
@@ -31,7 +32,7 @@ def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Sig
     """Compile for the executor that the module needs."""
     if needs_vm(mod) or not is_static(signature):
         return compile_vm(mod, params, target)
-    return compile_graph(mod, params, target)
+    return compile_graph(mod, params, target, signature)
 
 
 def needs_vm(mod: Any) -> bool:
@@ -60,12 +61,12 @@ def pass_context() -> Any:
     return tvm.transform.PassContext(opt_level=3, disabled_pass=["SimplifyExpr"], config=config)
 
 
-def compile_graph(mod: Any, params: dict[str, Any], target: Any) -> Compiled:
+def compile_graph(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
     """Compile for the graph executor."""
     folded = fold_weights(mod, params, target)
     with pass_context():
         library = relay.build(folded, target=target, params=params if folded is mod else None)
-    return Compiled("graph", library)
+    return Compiled("graph", library, in_place_results(library, signature))
 
 
 def compile_vm(mod: Any, params: dict[str, Any], target: Any) -> Compiled:
@@ -75,8 +76,10 @@ def compile_vm(mod: Any, params: dict[str, Any], target: Any) -> Compiled:
     return Compiled("vm", library)
 
 
-def run_on_graph_executor(library: Any, signature: Signature, parallel: bool) -> RunFlat:
+def run_on_graph_executor(library: Any, signature: Signature, parallel: bool, in_place: tuple[InPlace, ...]) -> RunFlat:
     """`run_flat` of an Executable, for what `relay.build` returned or a library that was exported from it."""
+    if in_place:
+        return run_in_place(library, signature, parallel, in_place)
     names = [parameter.variable for parameter in signature.parameters if not parameter.bound]
 
     # at the first call: code for another machine can be exported, but not loaded
@@ -98,11 +101,41 @@ def run_on_graph_executor(library: Any, signature: Signature, parallel: bool) ->
 
 @dataclass(frozen=True)
 class _GraphExecutor:
-    """A graph executor and numpy arrays on the memory of its inputs and outputs, which stays where it is."""
+    """A graph executor and numpy arrays on the memory of its inputs and outputs, which stays where it is, except what
+    is bound to `places`."""
 
     module: Any
     inputs: list[np.ndarray]
     outputs: list[np.ndarray]
+    places: list[Places] = field(default_factory=list)
+
+
+def run_in_place(library: Any, signature: Signature, parallel: bool, in_place: tuple[InPlace, ...]) -> RunFlat:
+    """`run_on_graph_executor` with results in the memory of arguments."""
+    names = [parameter.variable for parameter in signature.parameters if not parameter.bound]
+    shared = {each.argument: each.result for each in in_place}
+
+    def make(first: Any) -> _GraphExecutor:
+        graph, places = graph_in_place(json.loads(library["get_graph_json"]()), in_place)
+        module = with_weights_bound(library, graph)
+        inputs = [memory_of(module.get_input(name)) for number, name in enumerate(names) if number not in shared]
+        count = module.get_num_outputs() - sum(len(each.outputs) for each in places)
+        outputs = [memory_of(module.get_output(number)) for number in range(count) if number not in shared.values()]
+        return _GraphExecutor(module, inputs, outputs, places)
+
+    def run(executor: _GraphExecutor, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        for each, places in zip(in_place, executor.places):
+            bind(executor.module, places, arrays[each.argument])
+        copied = [array for number, array in enumerate(arrays) if number not in shared]
+        for memory, array in zip(executor.inputs, copied):
+            np.copyto(memory, array, casting="no")
+        executor.module.run()
+        results = [memory.copy() for memory in executor.outputs]
+        for argument, result in sorted(shared.items(), key=lambda item: item[1]):
+            results.insert(result, arrays[argument])
+        return results
+
+    return pooled(make, run, parallel)
 
 
 def memory_of(array: Any) -> np.ndarray:
@@ -123,6 +156,20 @@ def with_weights_of(first: Any, library: Any) -> Any:
     if shared:  # of the file only the names are read
         names = {name: tvm.nd.array(np.zeros(1, np.int8)) for name in shared}
         module.share_params(first, tvm.runtime.save_param_dict(names))
+    return module
+
+
+def with_weights_bound(library: Any, graph: dict[str, Any]) -> Any:
+    """An executor of a library's code with another graph, on the library's own weights."""
+    factory, weights = getattr(library, "module", library), library["get_graph_params"]()
+    module = graph_executor.create(json.dumps(graph), factory.imported_modules[0], tvm.cpu())
+    returned = {graph["nodes"][node]["name"] for node, *_ in graph["heads"]}  # results are read from the executor's own
+    shared = set(own_storage(graph)) - returned
+    for name, array in weights.items():
+        if name in shared:
+            module["set_input_zero_copy"](name, array)
+        else:
+            module.set_input(name, array)
     return module
 
 
@@ -166,8 +213,10 @@ def placed_run(library: Any, executor: str, signature: Signature, arrays: list[n
     return module.run
 
 
-def run_library(library: Any, executor: str, signature: Signature, parallel: bool) -> RunFlat:
+def run_library(
+    library: Any, executor: str, signature: Signature, parallel: bool, in_place: tuple[InPlace, ...]
+) -> RunFlat:
     """`run_flat` of an Executable, for what was compiled or a library that was exported from it."""
     if executor == "vm":
         return run_on_virtual_machine(library, parallel)
-    return run_on_graph_executor(library, signature, parallel)
+    return run_on_graph_executor(library, signature, parallel, in_place)

@@ -105,7 +105,11 @@ def convert_dynamic_update_slice(
         return update
     if 0 in update.dimensions:
         return operand
-    return ctx.dialect.kernel(KernelSpec("dynamic_update_slice"), [operand, update, *starts], [instruction.shape])[0]
+    if instruction in ctx.in_place:
+        spec, starts = KernelSpec("update_slice"), tuple(_ranked(ctx, start) for start in starts)
+    else:
+        spec = KernelSpec("dynamic_update_slice")
+    return ctx.dialect.kernel(spec, [operand, update, *starts], [instruction.shape])[0]
 
 
 def _constant_starts(starts: Sequence[HloInstruction]) -> list[int] | None:

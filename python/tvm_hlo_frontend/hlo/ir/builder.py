@@ -17,7 +17,7 @@ import numpy as np
 from ..opcodes import SIDE_EFFECTS
 from ..shape_inference import infer_shape
 from .attributes import Attributes, ConstantAttributes, CustomCallAttributes, NoAttributes, ParameterAttributes
-from .module import NO_METADATA, HloComputation, HloInstruction, HloModule, Metadata
+from .module import NO_METADATA, Alias, HloComputation, HloInstruction, HloModule, Metadata
 from .names import Names
 from .ordering import dependency_order
 from .shape import BY_NAME, Shape, array_shape, element_type_of
@@ -171,19 +171,20 @@ def callees_of(computation: HloComputation) -> list[HloComputation]:
     return list(dict.fromkeys(callee for i in computation.instructions for callee in i.called_computations))
 
 
-def module(name: str, entry: HloComputation) -> HloModule:
+def module(name: str, entry: HloComputation, aliases: Sequence[Alias] = ()) -> HloModule:
     """Module of `entry` and everything it calls, callee-first; names that repeat get a number.
 
     Parameters
     ----------
     name : str
     entry : HloComputation
+    aliases : sequence of Alias
 
     Returns
     -------
     HloModule
     """
-    result = HloModule(name, tuple(dependency_order([entry], callees_of)), entry)
+    result = HloModule(name, tuple(dependency_order([entry], callees_of)), entry, tuple(aliases))
     instruction_names = [instruction.name for instruction in result.instructions]
     computation_names = [computation.name for computation in result.computations]
     if len(set(instruction_names)) == len(instruction_names) and len(set(computation_names)) == len(computation_names):
@@ -205,7 +206,7 @@ def _with_unique_names(old: HloModule) -> HloModule:
             )
         name = computation_names.take(computation.name)
         done[computation] = HloComputation(name, tuple(new.values()), new[computation.root])
-    return HloModule(old.name, tuple(done.values()), done[old.entry])
+    return HloModule(old.name, tuple(done.values()), done[old.entry], old.aliases)
 
 
 class RewriteBuilder(ComputationBuilder):
@@ -272,7 +273,7 @@ def transform(
                 replacement = builder.copy(instruction, operands, called)
             new[instruction] = replacement
         done[computation] = builder.build(new[computation.root])
-    return module(old.name, done[old.entry])
+    return module(old.name, done[old.entry], old.aliases)
 
 
 def clone(instruction: HloInstruction, **changes: Any) -> HloInstruction:

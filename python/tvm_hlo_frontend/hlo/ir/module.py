@@ -96,13 +96,33 @@ class HloComputation:
         return f"HloComputation({self.name}, {len(self.instructions)} instructions)"
 
 
+@dataclass(frozen=True)
+class Alias:
+    """A result that may take the memory of an argument (an entry of ``input_output_alias``).
+
+    Attributes
+    ----------
+    result : tuple of int
+        Index of the array in the shape of the entry's root.
+    parameter : int
+        Number of the entry parameter.
+    index : tuple of int
+        Index of the array in the parameter's shape.
+    """
+
+    result: tuple[int, ...]
+    parameter: int
+    index: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class HloModule:
-    """A module: its computations callee-first, the entry among them."""
+    """A module: its computations callee-first, the entry among them; and which results may overwrite arguments."""
 
     name: str
     computations: tuple[HloComputation, ...]
     entry: HloComputation
+    aliases: tuple[Alias, ...] = ()
 
     @property
     def instructions(self) -> Iterator[HloInstruction]:

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from ...errors import HloParseError, HloVerificationError
 from ..ir.attributes import CompareAttributes, ParameterAttributes
-from ..ir.module import NO_METADATA, HloComputation, HloInstruction, HloModule, Metadata
+from ..ir.module import NO_METADATA, Alias, HloComputation, HloInstruction, HloModule, Metadata
 from ..ir.names import Names
 from ..ir.ordering import CycleError, dependency_order
 from ..opcodes import COMPARISONS, OPCODES, RETIRED_OPCODES, UPGRADED_OPCODES
@@ -96,7 +96,11 @@ def module_from_proto(proto: Any) -> HloModule:
     reader = _ComputationReader(done, _StackFrames(proto.stack_frame_index))
     for computation_id in _callee_first(by_id):
         done[computation_id] = reader.read(by_id[computation_id])
-    return HloModule(proto.name, tuple(done.values()), done[entry.id])
+    aliases = tuple(
+        Alias(tuple(each.output_shape_index), each.parameter_number, tuple(each.parameter_shape_index))
+        for each in proto.input_output_alias.entries
+    )
+    return HloModule(proto.name, tuple(done.values()), done[entry.id], aliases)
 
 
 def _entry(proto: Any, by_id: dict[int, Any]) -> Any:

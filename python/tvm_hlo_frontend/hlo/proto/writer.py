@@ -9,6 +9,9 @@ from .attributes import write_attributes
 from .schema import HloModuleProto
 from .shapes import shape_to_proto
 
+# of hlo.proto's enum Kind: XLA copies the argument where the caller does not give it away
+MAY_ALIAS = 1
+
 
 def to_proto(module: HloModule) -> bytes:
     """Serialized HloModuleProto of `module`.
@@ -30,6 +33,13 @@ def to_proto(module: HloModule) -> bytes:
     proto.entry_computation_name = module.entry.name
     proto.entry_computation_id = computation_ids[module.entry]
     _write_program_shape(module.entry, proto.host_program_shape)
+    for alias in module.aliases:
+        proto.input_output_alias.entries.add(
+            output_shape_index=alias.result,
+            parameter_number=alias.parameter,
+            parameter_shape_index=alias.index,
+            kind=MAY_ALIAS,
+        )
     return proto.SerializeToString()
 
 

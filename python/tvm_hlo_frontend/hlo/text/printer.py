@@ -28,10 +28,23 @@ def to_text(module: HloModule, *, large_constants: bool = False, metadata: bool 
     -------
     str
     """
-    lines = [f"HloModule {module.name}"]
+    lines = [f"HloModule {module.name}{_aliases(module)}"]
     for computation in module.computations:
         lines += ["", *_computation_lines(computation, computation is module.entry, large_constants, metadata)]
     return "\n".join(lines) + "\n"
+
+
+def _aliases(module: HloModule) -> str:
+    if not module.aliases:
+        return ""
+    entries = [
+        f"{_index(alias.result)}: ({alias.parameter}, {_index(alias.index)}, may-alias)" for alias in module.aliases
+    ]
+    return f", input_output_alias={{ {', '.join(entries)} }}"
+
+
+def _index(index: tuple[int, ...]) -> str:
+    return "{" + ", ".join(map(str, index)) + "}"
 
 
 def computation_to_text(computation: HloComputation, *, large_constants: bool = False, metadata: bool = False) -> str:

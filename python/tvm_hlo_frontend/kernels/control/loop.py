@@ -36,7 +36,8 @@ def loop(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[
         ]
         memories = {leaf: storage.memory(out) for leaf, out in zip(changed, outs)}
         for leaf, memory in memories.items():
-            storage.fill(memory, given[leaf])
+            with loops.when(loops.apart(ins[leaf], memory.array)):
+                storage.fill(memory, given[leaf])
         run_loop(Frame(storage, given[count:], body), condition, body, given[:count], memories)
 
     return extern_with_workspace(inputs, results, generate, "hlo_loop")

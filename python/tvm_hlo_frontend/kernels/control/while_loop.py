@@ -36,7 +36,7 @@ def while_loop(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[
             going[0] = evaluate(condition, [out[0] for out in outs])[0].astype("int32")
 
         for source, out, tensor in zip(ins, outs, inputs):
-            with loops.loop(tensor.shape[0], "start") as index:
+            with loops.when(loops.apart(source, out)), loops.loop(tensor.shape[0], "start") as index:
                 out[index] = source[index]
         look()
         with loops.repeat(going[0] != 0):

@@ -46,10 +46,10 @@ def call_body(loops: Loops, body: ScalarExpression, operands: Sequence[Any], dty
 
 
 def copy_all(loops: Loops, source: Any, target: Any, count: int) -> None:
-    """target = source, element by element."""
+    """target = source, element by element, unless they are the same memory."""
     parts = TILES if count >= PARALLEL_WORK else 1
     size = -(-count // parts)
-    with loops.loop(parts, "part", parallel=parts > 1) as part:
+    with loops.when(loops.apart(source, target)), loops.loop(parts, "part", parallel=parts > 1) as part:
         extent = size if count % parts == 0 else tir.min(size, count - part * size)
         with loops.loop(extent, "element") as element:
             target[part * size + element] = source[part * size + element]

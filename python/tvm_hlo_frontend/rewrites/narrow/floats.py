@@ -197,6 +197,8 @@ def carried_values(array: np.ndarray, element_type: str) -> np.ndarray:
 
 def to_bits(emit: Emitter, x: HloInstruction, element_type: str) -> HloInstruction:
     """Bits (u16 for bf16, else u8) of f32 values that `element_type` represents exactly."""
+    if element_type == "bf16" and _is_widened(x):
+        return x.operands[0].operands[0].operands[0]
     bits = emit.bits(x, "u32")
     if element_type == "bf16":
         # reads its operand once, so that it fuses cheaply: the upper bits of a NaN are never an infinity's, which
@@ -222,6 +224,17 @@ def to_bits(emit: Emitter, x: HloInstruction, element_type: str) -> HloInstructi
     if not form.negative_zero:
         sign = emit.select(emit.compare("EQ", code, 0), 0, sign)
     return emit.convert(emit("or", code, sign), "u8")
+
+
+def _is_widened(x: HloInstruction) -> bool:
+    """Whether `x` is what `from_bits` makes of bits of bf16."""
+    opcodes = []
+    for _ in range(3):
+        opcodes.append(x.opcode)
+        if not x.operands:
+            return False
+        x = x.operands[0]
+    return opcodes == ["bitcast-convert", "shift-left", "convert"] and x.shape.element_type == "u16"
 
 
 def from_bits(emit: Emitter, bits: HloInstruction, element_type: str) -> HloInstruction:

@@ -12,7 +12,7 @@ from tests.support.shape_texts import function, shape
 from tvm_hlo_frontend.errors import HloVerificationError
 from tvm_hlo_frontend.hlo.ir import attributes as attr
 from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder
-from tvm_hlo_frontend.hlo.ir.module import HloComputation, HloInstruction, HloModule, Metadata
+from tvm_hlo_frontend.hlo.ir.module import Alias, HloComputation, HloInstruction, HloModule, Metadata
 from tvm_hlo_frontend.hlo.ir.shape import Shape, Symbol, array_shape
 from tvm_hlo_frontend.hlo.opcodes import ELEMENTWISE, OPCODES
 from tvm_hlo_frontend.hlo.proto.reader import read
@@ -467,6 +467,10 @@ def _module(*instructions, root=None, callees=()):
     return HloModule("m", (*callees, main), main)
 
 
+def _aliased(*aliases):
+    return dataclasses.replace(_module(X, Y), aliases=aliases)
+
+
 X = HloInstruction("x", "parameter", shape("f32[3]"), (), attr.ParameterAttributes(0))
 Y = HloInstruction("y", "sine", shape("f32[3]"), (X,), metadata=Metadata("", "net/sin", "model.py", 7))
 GAP = HloInstruction("gap", "parameter", shape("f32[3]"), (), attr.ParameterAttributes(2))
@@ -480,6 +484,10 @@ BROKEN = [
     (_module(X, GAP), "gap: expected parameter numbers"),
     (_module(X, CALL), "z: computation negate_function does not come before it in the module"),
     (HloModule("m", (), NEGATE), "its entry negate_function is not among"),
+    (_aliased(Alias((0,), 0)), "is of no result or of no parameter"),
+    (_aliased(Alias((), 1)), "is of no result or of no parameter"),
+    (_aliased(Alias((), 0, (0,))), "is of no result or of no parameter"),
+    (_aliased(Alias((), 0), Alias((), 0)), "that has another"),
 ]
 
 

@@ -10,6 +10,7 @@ from tests.support.hlo_samples import comparable_attributes, jax_samples, lowere
 from tvm_hlo_frontend.errors import HloParseError, HloVerificationError
 from tvm_hlo_frontend.hlo.ir.attributes import CallAttributes, DimensionsAttributes, NoAttributes
 from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module, transform
+from tvm_hlo_frontend.hlo.ir.module import Alias
 from tvm_hlo_frontend.hlo.ir.shape import array_shape
 from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.proto.writer import to_proto
@@ -48,6 +49,23 @@ def test_text_reads_back(name):
     hlo = read(lowered_samples()[name][0])
     again = verify(read(to_text(hlo, large_constants=True)))
     assert _without_order(again) == _without_order(hlo)
+
+
+DONATED = """HloModule donated, input_output_alias={ {1}: (0, {}, may-alias), {0}: (1, {0}, must-alias) }
+ENTRY main {
+  x = f32[4]{0} parameter(0)
+  y = (f32[2]{0}, s32[]) parameter(1)
+  z = f32[2]{0} get-tuple-element(y), index=0
+  ROOT pair = (f32[2]{0}, f32[4]{0}) tuple(z, x)
+}"""
+
+
+def test_aliases_are_read_and_written():
+    hlo = verify(read(DONATED))
+    assert set(hlo.aliases) == {Alias((1,), 0), Alias((0,), 1, (0,))}
+    rewritten = transform(hlo, lambda builder, instruction, operands: None)
+    for other in (rewritten, read(to_proto(hlo)), read(to_text(hlo))):
+        assert set(other.aliases) == set(hlo.aliases)
 
 
 def test_text_elides_large_constants_and_is_refused_then():

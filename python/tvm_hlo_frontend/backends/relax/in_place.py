@@ -1,0 +1,155 @@
+"""A second main that computes results in the memory of arguments."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tvm
+from tvm import relax
+from tvm.relax.utils import copy_with_new_vars
+
+from ...analysis.shared_memory import Step, shared_values
+from ..base import InPlace
+from ..signature import Signature
+
+MAIN_IN_PLACE = "main_in_place"
+# attributes of PrimFuncs: what the results overwrite, and whether it is a reshape
+OVERWRITES = "hlo.overwrites"
+RESHAPES = "hlo.reshapes"
+ALLOCATES = "relax.builtin.alloc_tensor"
+RESHAPE = "relax.reshape"
+# what the rest of the pipeline asks main for
+KEPT = ("num_input", "relax.force_pure")
+
+
+@tvm.transform.module_pass(opt_level=0, name="hlo.MarkReshapes")
+def mark_reshapes(mod: Any, context: Any) -> Any:
+    """Give the functions that only reshape an attribute, while their loops still show it."""
+    for name, function in mod.functions_items():
+        if isinstance(function, tvm.tirx.PrimFunc) and relax.analysis.has_reshape_pattern(function):
+            mod[name] = function.with_attr(RESHAPES, 1)
+    return mod
+
+
+def with_main_in_place(mod: Any, signature: Signature) -> tuple[Any, tuple[InPlace, ...]]:
+    """`mod`, whose calls have got their destinations, with `MAIN_IN_PLACE` beside main where that is another."""
+    program = _Program(mod)
+    inputs = [variable for variable, each in zip(mod["main"].params, signature.parameters) if not each.bound]
+    found: list[InPlace] = []
+    replaced: dict[int, Any] = {}
+    for argument, result in signature.aliases:
+        start = program.number(inputs[argument])
+        values = shared_values(program.steps, start, program.results[result], program.results)
+        if values is not None and all(program.fits(value, inputs[argument]) for value in values):
+            found.append(InPlace(argument, result))
+            replaced.update((value, inputs[argument]) for value in values - {start})
+    if not found:
+        return mod, ()
+    mod[MAIN_IN_PLACE] = program.rewritten(replaced)
+    return mod, tuple(found)
+
+
+class _Program:
+    """Main as steps on numbered variables."""
+
+    def __init__(self, mod: Any) -> None:
+        self._mod, self._main = mod, mod["main"]
+        self._numbers: dict[Any, int] = {}
+        self._variables: list[Any] = []
+        self._fields: dict[Any, list[Any]] = {}
+        self._bindings = [binding for block in self._main.body.blocks for binding in block.bindings]
+        self.steps = [step for binding in self._bindings for step in self._steps_of(binding)]
+        self.results = [self.number(leaf) for leaf in self._leaves(self._main.body.body)]
+
+    def number(self, variable: Any) -> int:
+        """Number of a variable."""
+        if variable not in self._numbers:
+            self._numbers[variable] = len(self._variables)
+            self._variables.append(variable)
+        return self._numbers[variable]
+
+    def fits(self, value: int, argument: Any) -> bool:
+        """Whether a variable has the elements of an argument, in other dimensions at most."""
+        kinds = [getattr(self._variables[value], "ty", None), argument.ty]
+        if not all(isinstance(kind, relax.TensorType) for kind in kinds):
+            return False
+        same_type = str(kinds[0].dtype) == str(kinds[1].dtype)
+        return same_type and math.prod(_sizes(self._variables[value])) == math.prod(_sizes(argument))
+
+    def rewritten(self, replaced: dict[int, Any]) -> Any:
+        """Main with arguments in the place of some variables."""
+        builder, bindings = relax.BlockBuilder(), []
+        for binding in self._bindings:
+            value = binding.value
+            number = self.number(binding.var)
+            if _calls(value, ALLOCATES) and number not in replaced:
+                # TVM's memory planner knows an allocation by its call, which two functions must not share
+                value = builder.normalize(relax.Call(value.op, value.args, value.attrs, value.ty_args))
+            elif _calls(value, ALLOCATES):
+                argument = replaced[number]
+                sizes = _sizes(binding.var)
+                same = _sizes(argument) == sizes
+                value = argument if same else builder.normalize(relax.op.reshape(argument, sizes))
+            elif self._reshapes(value) and self.number(value.args[-1]) in replaced:
+                continue
+            bindings.append(relax.VarBinding(binding.var, value))
+        body = relax.SeqExpr([relax.BindingBlock(bindings)], self._main.body.body)
+        function = relax.Function(self._main.params, body, self._main.ret_ty, self._main.is_pure)
+        attributes = {name: self._main.attrs[name] for name in KEPT if name in self._main.attrs}
+        return copy_with_new_vars(function).with_attrs({"global_symbol": MAIN_IN_PLACE, **attributes})
+
+    def _steps_of(self, binding: Any) -> list[Step]:
+        variable, value = binding.var, binding.value
+        if isinstance(value, relax.TupleGetItem) and value.tuple_value in self._fields:
+            value = self._fields[value.tuple_value][value.index]
+        if isinstance(value, relax.Tuple):
+            self._fields[variable] = list(value.fields)
+            return []
+        if value in self._fields:
+            self._fields[variable] = self._fields[value]
+            return []
+        if _calls(value, ALLOCATES):
+            return []
+        if isinstance(value, relax.Var):
+            return [self._view(value, variable)]
+        if _calls(value, RESHAPE) and isinstance(value.args[0], relax.Var):
+            return [self._view(value.args[0], variable)]
+        if self._reshapes(value):
+            return [self._view(*value.args)]
+        if self._called(value, OVERWRITES) is not None:
+            over = tuple(int(operand) for operand in self._called(value, OVERWRITES))
+            reads, writes = (
+                tuple(map(self.number, part)) for part in (value.args[: -len(over)], value.args[-len(over) :])
+            )
+            return [Step(reads, writes, over)]
+        free = [leaf for each in relax.analysis.free_vars(value) for leaf in self._leaves(each)]
+        return [Step(tuple(map(self.number, free)), (self.number(variable),))]
+
+    def _view(self, source: Any, variable: Any) -> Step:
+        return Step((self.number(source),), (self.number(variable),), view=True)
+
+    def _leaves(self, value: Any) -> list[Any]:
+        fields = value.fields if isinstance(value, relax.Tuple) else self._fields.get(value)
+        return [value] if fields is None else [leaf for field in fields for leaf in self._leaves(field)]
+
+    def _reshapes(self, value: Any) -> bool:
+        if self._called(value, RESHAPES) is None or not all(isinstance(each, relax.Var) for each in value.args):
+            return False
+        source, target = value.args  # the first elements of an array look like a reshape too
+        return math.prod(_sizes(source)) == math.prod(_sizes(target))
+
+    def _called(self, value: Any, attribute: str) -> Any:
+        """An attribute of the PrimFunc that `value` is a call of."""
+        if not isinstance(value, relax.Call) or not isinstance(value.op, tvm.ir.GlobalVar):
+            return None
+        attributes = self._mod[value.op].attrs
+        return attributes[attribute] if attributes is not None and attribute in attributes else None
+
+
+def _sizes(variable: Any) -> list[int]:
+    return [int(size) for size in variable.ty.shape]
+
+
+def _calls(value: Any, name: str) -> bool:
+    return isinstance(value, relax.Call) and isinstance(value.op, tvm.ir.Op) and value.op.name == name
