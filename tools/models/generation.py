@@ -111,7 +111,7 @@ def forward(model: Decoder, params: Any, caches: Any, tokens: Any, start: Any) -
 
 
 def generate(model: Decoder, params: Any, prompt: Any) -> Any:
-    """The prompt at once, then token after token in one loop; the tokens, and the logarithm of how likely each was."""
+    """The prompt at once, then token after token in one loop; the tokens, and the logits of what would come next."""
     import jax
     import jax.numpy as jnp
 
@@ -119,22 +119,21 @@ def generate(model: Decoder, params: Any, prompt: Any) -> Any:
     logits, caches = forward(model, params, caches, prompt, jnp.int32(0))
 
     def step(number: Any, state: Any) -> Any:
-        logits, caches, tokens, scores = state
+        logits, caches, tokens = state
         token = jnp.argmax(logits).astype(jnp.int32)
-        tokens, scores = tokens.at[number].set(token), scores.at[number].set(jax.nn.log_softmax(logits)[token])
         logits, caches = forward(model, params, caches, token[None], model.prompt + number)
-        return logits, caches, tokens, scores
+        return logits, caches, tokens.at[number].set(token)
 
-    tokens, scores = jnp.zeros(model.generated, jnp.int32), jnp.zeros(model.generated, jnp.float32)
-    state = jax.lax.fori_loop(0, model.generated, step, (logits, caches, tokens, scores))
-    return state[2], state[3]
+    start = logits, caches, jnp.zeros(model.generated, jnp.int32)
+    logits, _, tokens = jax.lax.fori_loop(0, model.generated, step, start)
+    return tokens, logits
 
 
 def decoder(model: Decoder = Decoder()) -> ModelInstance:
     """A decoder that continues a prompt greedily."""
     rng = np.random.default_rng(model.seed)
     params = decoder_params(model, rng)
-    prompt, other = (rng.integers(0, model.vocabulary, model.prompt).astype(np.int32) for _ in range(2))
+    other, prompt = (rng.integers(0, model.vocabulary, model.prompt).astype(np.int32) for _ in range(2))
 
     def function(params: Any, prompt: Any) -> Any:
         return generate(model, params, prompt)
