@@ -15,7 +15,7 @@ from ..dtypes import TVM_DTYPES
 
 Index = Sequence[Any]
 # operations that are worth waking other threads for, which takes some microseconds
-PARALLEL_WORK = 1 << 18
+PARALLEL_WORK = 1 << 20
 
 
 @dataclass(frozen=True)
