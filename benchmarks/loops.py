@@ -210,7 +210,6 @@ def pendulum(trips: int) -> Program:
 def decoding(trips: int) -> Program:
     """Greedy decoding with caches of keys and values in the state, `trips` tokens."""
     import jax
-
     from tools.models.generation import Decoder, decoder_params, generate
 
     model = Decoder(generated=trips)

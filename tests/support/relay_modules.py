@@ -120,12 +120,16 @@ def kernels() -> Converted:
 
 
 def loop() -> Converted:
-    """A while loop whose trips depend on an input."""
+    """A while loop whose trips depend on an input, with what no kernel of a whole loop does: a factorization."""
     import jax.numpy as jnp
     from jax import lax
 
     def model(n: Any, x: Any) -> Any:
-        return lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, lax.sort(s[1] @ s[1])), (jnp.int32(0), x))
+        def body(state: Any) -> Any:
+            i, y = state
+            return i + 1, jnp.tanh(jnp.linalg.cholesky(y @ y.T + 3 * jnp.eye(3, dtype=y.dtype)))
+
+        return lax.while_loop(lambda state: state[0] < n, body, (jnp.int32(0), x))
 
     return converted(model, np.int32(3), numbers(3, 3))
 

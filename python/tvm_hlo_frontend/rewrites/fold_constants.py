@@ -31,6 +31,8 @@ def folded(
     shape = instruction.shape
     if not operands or not shape.is_array or not shape.is_static or shape.element_count > MAX_ELEMENTS:
         return None
+    if instruction.opcode == "broadcast" and shape.element_count > operands[0].shape.element_count:
+        return None  # converters and TVM's passes know what to do with few elements
     values = [value for value in map(constant_value, operands) if value is not None]
     if len(values) < len(operands):
         return None

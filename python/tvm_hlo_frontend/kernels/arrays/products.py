@@ -109,7 +109,7 @@ class _Part:
     size: int
 
 
-def _cut(node: ArrayNode, axis: int | None, limit: int) -> tuple[int, int]:
+def _parts(node: ArrayNode, axis: int | None, limit: int) -> tuple[int, int]:
     """Size of the parts of a dimension, and how many there are; the last one overlaps the one before."""
     size = node.dimensions[axis] if axis is not None else 1
     part = min(limit, size)
@@ -134,12 +134,12 @@ def _columns(storage: Storage, node: ArrayNode, sides: _Sides, memory: Memory) -
     """Vectors along a dimension of the result."""
     vector_axis = sides.streamed_axes[-1]
     rows_axis = _own_axis(sides.other_axes, sides.streamed_axes)
-    rows, row_tiles = _cut(node, rows_axis, TILE_ROWS)
+    rows, row_tiles = _parts(node, rows_axis, TILE_ROWS)
     width, lanes = node.dimensions[vector_axis], plans.lanes_of(TVM_DTYPES[node.element_type])
     while lanes > width:
         lanes //= 2
     vectors = max(1, min(TILE_VECTORS if rows > 1 else ROW_VECTORS, width // lanes))
-    step, column_tiles = _cut(node, vector_axis, lanes * vectors)
+    step, column_tiles = _parts(node, vector_axis, lanes * vectors)
     outer = [1 if axis in (vector_axis, rows_axis) else size for axis, size in enumerate(node.dimensions)]
     pieces = min(row_tiles, -(-plans.WANTED_PIECES // (math.prod(outer) * column_tiles)))
     tiles = -(-row_tiles // pieces)
@@ -210,8 +210,8 @@ def _rows(storage: Storage, node: ArrayNode, sides: _Sides, memory: Memory) -> N
         lanes //= 2
     rows_axis = _own_axis(sides.other_axes, sides.streamed_axes)
     columns_axis = _own_axis(sides.streamed_axes, sides.other_axes)
-    row_size, row_tiles = _cut(node, rows_axis, SUM_ROWS)
-    column_size, column_tiles = _cut(node, columns_axis, SUM_COLUMNS if row_size > 1 else SUM_COLUMNS_OF_ROW)
+    row_size, row_tiles = _parts(node, rows_axis, SUM_ROWS)
+    column_size, column_tiles = _parts(node, columns_axis, SUM_COLUMNS if row_size > 1 else SUM_COLUMNS_OF_ROW)
     outer = [1 if axis in (rows_axis, columns_axis) else size for axis, size in enumerate(node.dimensions)]
     for *place, column_tile, row_tile in storage.tasks([*outer, column_tiles, row_tiles], _work(node, sides)):
         rows = _part(node, rows_axis, row_size, row_tile)

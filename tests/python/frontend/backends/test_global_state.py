@@ -97,12 +97,17 @@ for refused in (dropped, tf.strings.as_string, lambda x: tf.where(x > 0), lambda
 
 TORCH = """
 import torch, jax
+from torch._higher_order_ops.while_loop import while_loop
 import tvm_hlo_frontend as thf
 from tvm_hlo_frontend.frameworks.pytorch import from_pytorch
 
 class Branch(torch.nn.Module):
     def forward(self, x):
         return torch.cond(x.sum() > 0, lambda y: y * 2, lambda y: y - 1, (x,))
+
+class Counted(torch.nn.Module):
+    def forward(self, x):
+        return while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y.sin()), (0, x))[1]
 
 def behaviour():
     x = torch.ones(3, requires_grad=True)
@@ -131,16 +136,17 @@ def state():
 torch.manual_seed(5)
 import torch._refs
 wanted = behaviour()
-modules = [torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Dropout()), Branch(), torch.nn.Embedding(4, 2)]
+modules = [torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Dropout()), Counted(), torch.nn.Embedding(4, 2)]
 training = [module.training for module in modules[0].modules()]
 before = state()
 from_pytorch(modules[0], torch.ones(1, 3))
 from_pytorch(modules[2], torch.tensor([1, 2]))
+from_pytorch(Branch(), torch.ones(3))
 try:
     from_pytorch(modules[1], torch.ones(3))
-    raise SystemExit("torch.cond was converted")
+    raise SystemExit("a loop that counts in numbers was converted")
 except thf.HloFrontendError as error:
-    assert "cond" in str(error) and "program.py" in str(error), error
+    assert "while_loop" in str(error) and "program.py" in str(error), error
 after = state()
 assert training == [module.training for module in modules[0].modules()]
 torch.manual_seed(5)

@@ -17,7 +17,7 @@ from tests.support.rewritten import CARRIED
 from tvm_hlo_frontend.hlo.ir.builder import transform
 from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.verifier import verify
-from tvm_hlo_frontend.rewrites.fold_constants import MAX_ELEMENTS, fold_constants
+from tvm_hlo_frontend.rewrites.fold_constants import fold_constants
 from tvm_hlo_frontend.rewrites.inline_calls import inline_calls
 
 INTEGERS = "int8 int16 int32 int64 uint8 uint16 uint32 uint64".split()
@@ -36,8 +36,8 @@ def numbers(dtype):
 
 
 def moved(x):
-    rows = jnp.concatenate([x.reshape(2, 2).T, jnp.broadcast_to(x[1:3], (3, 2))])
-    return lax.slice(rows, (1, 0), (5, 2), (2, 1))
+    rows = jnp.concatenate([x.reshape(2, 2).T, jnp.broadcast_to(x[1:3], (1, 2))])
+    return lax.slice(rows, (0, 0), (3, 2), (2, 1))
 
 
 def pairs(operations, dtypes):
@@ -59,7 +59,7 @@ CASES = [
     *((f"select {dtype}", lambda x: lax.select(x[::-1] != x, x, x[::-1]), dtype) for dtype in ["bool", "float32"]),
     (
         "bits",
-        lambda x: lax.bitcast_convert_type(lax.bitcast_convert_type(x, "int32") + (1 << 23), "float32"),
+        lambda x: lax.bitcast_convert_type(lax.bitcast_convert_type(x, "int32")[::-1], "float32"),
         "float32",
     ),
     *(
@@ -70,7 +70,6 @@ CASES = [
             ("uint32", "float32"),
             ("int64", "float32"),
             ("bool", "float32"),
-            ("int32", "bool"),
             ("float64", "float32"),
             ("float32", "float64"),
         ]
@@ -108,10 +107,10 @@ def test_what_follows_from_constants_is_what_xla_computes(function, dtype):
         (lax.mul, (1e-30, 1e-12)),
         (lax.sub, (np.inf, np.inf)),
         (lambda x: x.astype("int8"), (300,)),
-        (lambda x: jnp.broadcast_to(x, (MAX_ELEMENTS, 2)), (3,)),
+        (lambda x: jnp.broadcast_to(x, (3, 2)), (3,)),
         (jnp.tanh, (0.3,)),
     ],
-    ids=["zeros", "denormal", "nan", "out of range", "large", "tanh"],
+    ids=["zeros", "denormal", "nan", "out of range", "more elements", "tanh"],
 )
 def test_what_numpy_may_compute_otherwise_stays(function, arrays):
     before = module_of(function, *(np.array([x, 1], "float32") for x in arrays))
