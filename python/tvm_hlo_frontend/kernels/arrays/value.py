@@ -152,10 +152,10 @@ class Storage:
             if value.size == 1:
                 memory.store(0, value.flat(0))
                 return
-            with self.loops.loop(value.size, "place", value.size * value.cost >= PARALLEL_WORK) as place:
+            with self.loops.loop(value.size, "place", value.size * max(1, value.cost) >= PARALLEL_WORK) as place:
                 memory.store(place, value.flat(place))
             return
-        for index in self.tasks(value.dimensions, value.size * value.cost):
+        for index in self.tasks(value.dimensions, value.size * max(1, value.cost)):
             memory.store(ravel(index, value.dimensions), value.at(index))
 
     def indices(self, dimensions: Sequence[int]) -> Iterator[list[Any]]:
