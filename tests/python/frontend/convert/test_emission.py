@@ -45,7 +45,12 @@ CASES = {
         {"copy": ("identity", "identity")},
     ),
     "a loop is counted apart from what is in it": (
-        SORTED + AGAIN + "ENTRY e { x = f32[4,4] parameter(0) ROOT r = f32[4,4] while(x), condition=c, body=s }",
+        (
+            SORTED + AGAIN + "ENTRY e { x = f32[4,4] parameter(0) ROOT r = f32[4,4] while(x), condition=c, body=s }"
+        ).replace(
+            "4,4",
+            "1024,1024",  # more than one thread should sort
+        ),
         {"while": ("native", "native"), "sort": ("kernel", "kernel")},
     ),
     "a loop that is one kernel": (
