@@ -97,8 +97,8 @@ def scan(trips: int) -> Program:
     return function, (_f32(256), _f32(trips, 256), _f32(256, 256) / 16)
 
 
-def cache(trips: int) -> Program:
-    """Row after row of a cache is written and read again."""
+def cache(trips: int, rows: int = 0) -> Program:
+    """Row after row of a cache is written and read again; it has one per trip, or `rows`."""
     from jax import lax
 
     def function(rows: Any) -> Any:
@@ -109,7 +109,12 @@ def cache(trips: int) -> Program:
 
         return lax.fori_loop(0, trips, step, (rows, rows[0]))
 
-    return function, (_f32(trips, 1024),)
+    return function, (_f32(rows or trips, 1024),)
+
+
+def large_cache(trips: int) -> Program:
+    """As `cache`, whose size does not depend on the trips."""
+    return cache(trips, 10_000)
 
 
 def large_buffer(trips: int) -> Program:
@@ -222,6 +227,7 @@ def decoding(trips: int) -> Program:
 LOOPS = [
     Loop("scan, tanh(c @ w + x) of 256", scan, (100, 1_000, 10_000)),
     Loop("rows of a cache [trips, 1024]", cache, (100, 1_000, 10_000)),
+    Loop("rows of a cache [10000, 1024]", large_cache, (100, 1_000, 10_000)),
     Loop("blocks of a buffer [1024, 1024]", large_buffer, (100, 1_000, 10_000)),
     Loop("Metropolis sampler", metropolis, (100, 1_000, 10_000)),
     Loop("leapfrog, 64 pendulums", leapfrog, (1_000,)),
