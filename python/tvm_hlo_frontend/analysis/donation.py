@@ -13,6 +13,7 @@ from ..hlo.ir.module import HloInstruction, HloModule
 # an array of an instruction's result
 Place = tuple[HloInstruction, "tuple[int, ...]"]
 
+_CHANGES = frozenset({"dynamic-update-slice", "scatter", "while"})
 # the result could have the memory of the first operand
 _IN_PLACE = frozenset({"bitcast", "copy", "dynamic-update-slice", "reshape", "while"})
 
@@ -27,6 +28,19 @@ def updates_in_place(module: HloModule, values: Container[int]) -> frozenset[Hlo
         Numbers of entry parameters that have values already; they are never overwritten.
     """
     return frozenset(each for _, path in _updated(module, values).values() for each in path)
+
+
+def updates_of_loop(loop: HloInstruction) -> dict[int, tuple[HloInstruction, ...]]:
+    """For leaves of the state of a `while` that its body changes step by step, the instructions that do."""
+    body = loop.called_computations[0]
+    shapes = zip(body.root.shape.paths(), body.root.shape.arrays())
+    found = {}
+    for leaf, (index, shape) in enumerate(shapes):
+        path = _path(body.root, index) if shape.is_static and 0 not in shape.dimensions else [(body.root, index)]
+        changes = tuple(instruction for instruction, _ in path[:-1])
+        if path[-1] == (body.parameters[0], index) and any(each.opcode in _CHANGES for each in changes):
+            found[leaf] = changes
+    return found
 
 
 def alias_numbers(module: HloModule, values: Container[int]) -> tuple[tuple[int, int], ...]:

@@ -88,6 +88,8 @@ class Dialect(Protocol):
     Attributes
     ----------
     name : str
+    keeps_memory : bool
+        Whether steps of loops may compute states in the memory of those before.
     freezes_params : bool
         Whether its frontends put weights into the module unless told otherwise.
     weights_come_last : bool
@@ -102,6 +104,7 @@ class Dialect(Protocol):
 
     name: str
     freezes_params: bool
+    keeps_memory: bool
     weights_come_last: bool
     kernels_emitted: int
     host_functions: set[str]
@@ -220,10 +223,16 @@ class Dialect(Protocol):
         ...
 
     def while_loop(
-        self, name: str, state: Sequence[Tensor], condition: Condition, body: Body, trips: int | None = None
+        self,
+        name: str,
+        state: Sequence[Tensor],
+        condition: Condition,
+        body: Body,
+        trips: int | None = None,
+        kept: Sequence[int] = (),
     ) -> tuple[Tensor, ...]:
         """The state when `condition` is first false, which is after `trips` trips where that is known. `condition` and
-        `body` may use nothing but their argument."""
+        `body` may use nothing but their argument. The leaves `kept` are changed by kernels that can do so in place."""
         ...
 
     # structure

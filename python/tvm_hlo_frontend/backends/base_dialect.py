@@ -141,9 +141,15 @@ class BaseDialect(ABC):
         return call_once(self._language, name, operands, body)
 
     def while_loop(
-        self, name: str, state: Sequence[Tensor], condition: Condition, body: Body, trips: int | None = None
+        self,
+        name: str,
+        state: Sequence[Tensor],
+        condition: Condition,
+        body: Body,
+        trips: int | None = None,
+        kept: Sequence[int] = (),
     ) -> tuple[Tensor, ...]:
-        return while_loop(self._language, name, state, condition, body, trips)
+        return while_loop(self._language, name, state, condition, body, trips, kept)
 
     def _tensor(self, expr: Any, element_type: str, dimensions: Sequence[Dimension]) -> Tensor:
         return Tensor(self._bound(expr), element_type, tuple(dimensions))

@@ -30,6 +30,17 @@ class LoopLanguage(Protocol):
         """A function of tensors that returns a state, as what calls it."""
         ...
 
+    def again(
+        self,
+        name: str,
+        shapes: Sequence[Shape],
+        step: Callable[[Sequence[Tensor]], State],
+        kept: Sequence[tuple[int, int]],
+    ) -> Callable[[Sequence[Tensor]], State]:
+        """What does as `step`, a `function`. `kept` has pairs of an argument, which lies in memory that nobody else
+        needs, and the result that may be computed there."""
+        ...
+
     def state_function(self, name: str, shapes: Sequence[Shape], body: Callable[[Step, State], State]) -> Step:
         """A function of a state that returns one, as what calls it; `body` gets that too, and the parameter."""
         ...
@@ -61,7 +72,13 @@ def call_once(language: LoopLanguage, name: str, operands: Sequence[Tensor], bod
 
 
 def while_loop(
-    language: LoopLanguage, name: str, state: Sequence[Tensor], condition: Condition, body: Body, trips: int | None
+    language: LoopLanguage,
+    name: str,
+    state: Sequence[Tensor],
+    condition: Condition,
+    body: Body,
+    trips: int | None,
+    kept: Sequence[int] = (),
 ) -> tuple[Tensor, ...]:
     """See `Dialect.while_loop`. Unless the trips are known the state says in front whether the loop goes on."""
     asks = trips is None
@@ -69,27 +86,34 @@ def while_loop(
     def flagged(tensors: Sequence[Tensor]) -> list[Tensor]:
         return [condition(tensors), *tensors] if asks else list(tensors)
 
-    step = language.function(f"{name}_step", [tensor.shape for tensor in state], lambda inner: flagged(body(inner)))
+    given = [tensor.shape for tensor in state]
+    step = language.function(f"{name}_step", given, lambda inner: flagged(body(inner)))
     start = flagged(state)
     shapes, first = [tensor.shape for tensor in start], int(asks)
+    # the first step makes the state that the others may change
+    again = language.again(f"{name}_again", given, step, [(leaf, first + leaf) for leaf in kept]) if kept else step
 
     def define(suffix: str, made: Callable[[Step, State], State]) -> Step:
         return language.state_function(f"{name}{suffix}", shapes, made)
 
-    def advance(packed: State) -> State:
+    def begin(packed: State) -> State:
         return step(language.unpack(packed, shapes, first))
 
-    loop = (
-        repeat(define, advance, trips) if trips is not None else repeat_while_going(define, language.if_going, advance)
-    )
+    def advance(packed: State) -> State:
+        return again(language.unpack(packed, shapes, first))
+
+    if trips is None:
+        loop = repeat_while_going(define, language.if_going, begin, advance)
+    else:
+        loop = repeat(define, begin, advance, trips)
     return language.unpack(loop(language.pack(start)), shapes, first)
 
 
 Define = Callable[[str, Callable[[Step, State], State]], Step]
 
 
-def repeat_while_going(define: Define, if_going: Callable[[State, Step], State], step: Step) -> Step:
-    """A function that runs `step` as often as the state before it says that the loop goes on.
+def repeat_while_going(define: Define, if_going: Callable[[State, Step], State], begin: Step, step: Step) -> Step:
+    """A function that runs `begin` and then `step` as often as the state before it says that the loop goes on.
 
     It grows: one trip, then up to `FAN_OUT`, then up to `FAN_OUT` times that, so a short loop pays for no more levels
     than it needs.
@@ -101,7 +125,7 @@ def repeat_while_going(define: Define, if_going: Callable[[State, Step], State],
     powers.append(define("_rest", lambda itself, state: if_going(most(state), itself)))
 
     def grow(_: Step, state: State) -> State:
-        for power in powers:
+        for power in [begin, *powers]:
             state = if_going(state, power)
         return state
 
@@ -120,16 +144,17 @@ def _chain(
     return body
 
 
-def repeat(define: Define, step: Step, trips: int) -> Step:
-    """A function that runs `step` `trips` times, without asking: level k as often as digit k of `trips` says."""
+def repeat(define: Define, begin: Step, step: Step, trips: int) -> Step:
+    """A function that runs `begin` once and then `step`, `trips` times in all, without asking: level k of the steps as
+    often as digit k of their number says."""
     counts: list[tuple[Step, int]] = []
-    part, left = step, trips
+    part, left = step, max(0, trips - 1)
     while left:
         left, count = divmod(left, FAN_OUT)
         counts.append((part, count))
         if left:
             part = define(f"_{len(counts)}", _times([(part, FAN_OUT)]))
-    return define("", _times(counts))
+    return define("", _times([(begin, min(1, trips)), *counts]))
 
 
 def _times(counts: Sequence[tuple[Step, int]]) -> Callable[[Step, State], State]:

@@ -32,6 +32,7 @@ class RelaxDialect(BaseDialect):
 
     name = "relax"
     freezes_params = True
+    keeps_memory = True
     weights_come_last = True  # where `num_input` and `params` tell of them
 
     def __init__(self) -> None:

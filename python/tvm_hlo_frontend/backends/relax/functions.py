@@ -11,6 +11,7 @@ from tvm.relax.utils import copy_with_new_vars
 from ...hlo.ir.shape import Shape
 from ..loops import State, Step
 from ..values import Body, Tensor
+from .in_place import KEEPS
 
 
 class Scope:
@@ -64,11 +65,31 @@ class RelaxFunctions:
 
     def function(self, name: str, shapes: Sequence[Shape], body: Body) -> Callable[[Sequence[Tensor]], State]:
         """A function of tensors that returns a tuple, as what calls it."""
+        return self._function(name, shapes, lambda tensors: self.pack(body(tensors)), {})
+
+    def again(
+        self,
+        name: str,
+        shapes: Sequence[Shape],
+        step: Callable[[Sequence[Tensor]], State],
+        kept: Sequence[tuple[int, int]],
+    ) -> Callable[[Sequence[Tensor]], State]:
+        """A function that calls `step`, and says what may be computed in place: see `in_place.steps_in_place`."""
+        return self._function(name, shapes, step, {KEEPS: [number for pair in kept for number in pair]})
+
+    def _function(
+        self,
+        name: str,
+        shapes: Sequence[Shape],
+        body: Callable[[Sequence[Tensor]], State],
+        attributes: dict[str, Any],
+    ) -> Callable[[Sequence[Tensor]], State]:
         variables = [relax.Var(f"x{number}", self._type_of(shape)) for number, shape in enumerate(shapes)]
         scope = self.enter()
-        value = self.pack(body([_tensor(variable, shape) for variable, shape in zip(variables, shapes)]))
+        value = body([_tensor(variable, shape) for variable, shape in zip(variables, shapes)])
         self.scopes.pop()
-        function = self._builder.add_func(relax.Function(variables, scope.close(value), value.ty), self.name(name))
+        made = relax.Function(variables, scope.close(value), value.ty)
+        function = self._builder.add_func(made.with_attrs(attributes) if attributes else made, self.name(name))
         return lambda operands: self._emit(relax.Call(function, [tensor.expr for tensor in operands]))
 
     def state_function(self, name: str, shapes: Sequence[Shape], body: Callable[[Step, State], State]) -> Step:

@@ -1,4 +1,4 @@
-"""A second main that computes results in the memory of arguments."""
+"""Functions that compute results in the memory of arguments: a second main, and steps of loops."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from ..signature import Signature
 MAIN_IN_PLACE = "main_in_place"
 # attributes of PrimFuncs: what the results overwrite, and whether it is a reshape
 OVERWRITES = "hlo.overwrites"
+# of functions: numbers of an argument and of the result that may have its memory, in turns
+KEEPS = "hlo.keeps"
 RESHAPES = "hlo.reshapes"
 ALLOCATES = "relax.builtin.alloc_tensor"
 RESHAPE = "relax.reshape"
@@ -34,33 +36,59 @@ def mark_reshapes(mod: Any, context: Any) -> Any:
 
 def with_main_in_place(mod: Any, signature: Signature) -> tuple[Any, tuple[InPlace, ...]]:
     """`mod`, whose calls have got their destinations, with `MAIN_IN_PLACE` beside main where that is another."""
-    program = _Program(mod)
+    program = _Program(mod, mod["main"])
     inputs = [variable for variable, each in zip(mod["main"].params, signature.parameters) if not each.bound]
     found: list[InPlace] = []
     replaced: dict[int, Any] = {}
     for argument, result in signature.aliases:
-        start = program.number(inputs[argument])
-        values = shared_values(program.steps, start, program.results[result], program.results)
-        if values is not None and all(program.fits(value, inputs[argument]) for value in values):
+        values = program.shared(inputs[argument], result)
+        if values is not None:
             found.append(InPlace(argument, result))
-            replaced.update((value, inputs[argument]) for value in values - {start})
+            replaced.update(values)
     if not found:
         return mod, ()
-    mod[MAIN_IN_PLACE] = program.rewritten(replaced)
+    attributes = {name: mod["main"].attrs[name] for name in KEPT if name in mod["main"].attrs}
+    mod[MAIN_IN_PLACE] = program.rewritten(replaced).with_attrs({"global_symbol": MAIN_IN_PLACE, **attributes})
     return mod, tuple(found)
 
 
-class _Program:
-    """Main as steps on numbered variables."""
+@tvm.transform.module_pass(opt_level=0, name="hlo.StepsInPlace")
+def steps_in_place(mod: Any, context: Any) -> Any:
+    """`mod`, whose calls have got their destinations; functions with `KEEPS`, which call a step of a loop and nothing
+    else, are that step in place where it can be."""
+    for name, function in mod.functions_items():
+        if not isinstance(function, relax.Function) or function.attrs is None or KEEPS not in function.attrs:
+            continue
+        (call, *_) = [binding.value for block in function.body.blocks for binding in block.bindings]
+        step = mod[call.op]
+        program, replaced = _Program(mod, step), {}
+        numbers = [int(number) for number in function.attrs[KEEPS]]
+        for argument, result in zip(numbers[::2], numbers[1::2]):
+            replaced.update(program.shared(step.params[argument], result) or {})
+        if replaced:
+            mod[name] = program.rewritten(replaced)
+    return mod
 
-    def __init__(self, mod: Any) -> None:
-        self._mod, self._main = mod, mod["main"]
+
+def keeps_memory(mod: Any) -> bool:
+    """Whether a function of a module may compute a result in the memory of an argument."""
+    attributes = [function.attrs for _, function in mod.functions_items() if isinstance(function, relax.Function)]
+    return any(each is not None and KEEPS in each for each in attributes)
+
+
+class _Program:
+    """A function as steps on numbered variables."""
+
+    def __init__(self, mod: Any, function: Any) -> None:
+        self._mod, self._function = mod, function
         self._numbers: dict[Any, int] = {}
         self._variables: list[Any] = []
         self._fields: dict[Any, list[Any]] = {}
-        self._bindings = [binding for block in self._main.body.blocks for binding in block.bindings]
+        self._bindings = [binding for block in self._function.body.blocks for binding in block.bindings]
+        # what may be the memory of a value that is a variable of its own
+        self._passed: list[int] = []
         self.steps = [step for binding in self._bindings for step in self._steps_of(binding)]
-        self.results = [self.number(leaf) for leaf in self._leaves(self._main.body.body)]
+        self.results = [self.number(leaf) for leaf in self._leaves(self._function.body.body)]
 
     def number(self, variable: Any) -> int:
         """Number of a variable."""
@@ -69,7 +97,15 @@ class _Program:
             self._variables.append(variable)
         return self._numbers[variable]
 
-    def fits(self, value: int, argument: Any) -> bool:
+    def shared(self, argument: Any, result: int) -> dict[int, Any] | None:
+        """By number the variables that lie in the memory of `argument` if a result is computed there."""
+        start = self.number(argument)
+        values = shared_values(self.steps, start, self.results[result], [*self.results, *self._passed])
+        if values is None or not all(self._fits(value, argument) for value in values):
+            return None
+        return dict.fromkeys(values - {start}, argument)
+
+    def _fits(self, value: int, argument: Any) -> bool:
         """Whether a variable has the elements of an argument, in other dimensions at most."""
         kinds = [getattr(self._variables[value], "ty", None), argument.ty]
         if not all(isinstance(kind, relax.TensorType) for kind in kinds):
@@ -78,7 +114,7 @@ class _Program:
         return same_type and math.prod(_sizes(self._variables[value])) == math.prod(_sizes(argument))
 
     def rewritten(self, replaced: dict[int, Any]) -> Any:
-        """Main with arguments in the place of some variables."""
+        """The function with arguments in the place of some variables."""
         builder, bindings = relax.BlockBuilder(), []
         for binding in self._bindings:
             value = binding.value
@@ -94,10 +130,9 @@ class _Program:
             elif self._reshapes(value) and self.number(value.args[-1]) in replaced:
                 continue
             bindings.append(relax.VarBinding(binding.var, value))
-        body = relax.SeqExpr([relax.BindingBlock(bindings)], self._main.body.body)
-        function = relax.Function(self._main.params, body, self._main.ret_ty, self._main.is_pure)
-        attributes = {name: self._main.attrs[name] for name in KEPT if name in self._main.attrs}
-        return copy_with_new_vars(function).with_attrs({"global_symbol": MAIN_IN_PLACE, **attributes})
+        body = relax.SeqExpr([relax.BindingBlock(bindings)], self._function.body.body)
+        function = relax.Function(self._function.params, body, self._function.ret_ty, self._function.is_pure)
+        return copy_with_new_vars(function)
 
     def _steps_of(self, binding: Any) -> list[Step]:
         variable, value = binding.var, binding.value
@@ -124,7 +159,15 @@ class _Program:
             )
             return [Step(reads, writes, over)]
         free = [leaf for each in relax.analysis.free_vars(value) for leaf in self._leaves(each)]
+        if not self._makes_memory(value):
+            self._passed += map(self.number, free)
         return [Step(tuple(map(self.number, free)), (self.number(variable),))]
+
+    def _makes_memory(self, value: Any) -> bool:
+        """Whether what `value` is lies in no memory of what it reads; a function or a branch may hand that on."""
+        if not isinstance(value, relax.Call):
+            return not isinstance(value, relax.If)
+        return not isinstance(value.op, tvm.ir.GlobalVar) or isinstance(self._mod[value.op], tvm.tirx.PrimFunc)
 
     def _view(self, source: Any, variable: Any) -> Step:
         return Step((self.number(source),), (self.number(variable),), view=True)

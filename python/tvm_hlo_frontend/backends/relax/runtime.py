@@ -16,7 +16,7 @@ from ..base import Compiled, InPlace, RunFlat
 from ..executors import pooled
 from ..results import flat_results, flat_tensors
 from ..signature import Signature
-from .in_place import MAIN_IN_PLACE, mark_reshapes, with_main_in_place
+from .in_place import MAIN_IN_PLACE, keeps_memory, mark_reshapes, steps_in_place, with_main_in_place
 
 CONFIG = {
     "relax.FuseOps.max_depth": 64,
@@ -32,11 +32,13 @@ def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Sig
         mod = relax.transform.BindParams("main", dict(params))(mod)
     found: list[InPlace] = []
     with tvm.transform.PassContext(opt_level=3, config=CONFIG):
-        library = tvm.compile(mod, target=target, relax_pipeline=scheduling_pipeline(target, signature, found))
+        library = tvm.compile(
+            mod, target=target, relax_pipeline=scheduling_pipeline(target, signature, found, keeps_memory(mod))
+        )
     return Compiled("relax", library, tuple(found))
 
 
-def scheduling_pipeline(target: Any, signature: Signature, found: list[InPlace]) -> Any:
+def scheduling_pipeline(target: Any, signature: Signature, found: list[InPlace], keeps: bool) -> Any:
     """TVM's own pipeline for CPUs, with schedules, which it lacks; what can be computed in place goes to `found`."""
 
     @tvm.transform.module_pass(opt_level=0, name="hlo.MainInPlace")
@@ -45,14 +47,16 @@ def scheduling_pipeline(target: Any, signature: Signature, found: list[InPlace])
         found.extend(results)
         return made
 
+    in_place = keeps or bool(signature.aliases)
     passes = [
         *cpu_generic.library_dispatch_passes(target),
         *cpu_generic.legalize_passes(target),
         relax.transform.RewriteDataflowReshape(),  # knows a reshape by its loops, so before they are scheduled
-        *([mark_reshapes] if signature.aliases else []),
+        *([mark_reshapes] if in_place else []),
         schedule_module_pass(target),
         *cpu_generic.dataflow_lower_passes(target),
         *([add_main_in_place] if signature.aliases else []),
+        *([steps_in_place] if in_place else []),
         *cpu_generic.finalize_passes(target),
     ]
 

@@ -33,6 +33,7 @@ class RelayDialect(BaseDialect):
 
     name = "relay"
     freezes_params = False
+    keeps_memory = False
     weights_come_last = False
 
     def __init__(self) -> None:

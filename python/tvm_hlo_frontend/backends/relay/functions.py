@@ -28,6 +28,16 @@ class RelayFunctions:
         function = self._add(self._name(name), [parameter.expr for parameter in parameters], value, types)
         return lambda operands: relay.Call(function, [tensor.expr for tensor in operands])
 
+    def again(
+        self,
+        name: str,
+        shapes: Sequence[Shape],
+        step: Callable[[Sequence[Tensor]], State],
+        kept: Sequence[tuple[int, int]],
+    ) -> Callable[[Sequence[Tensor]], State]:
+        """`step`: the virtual machine computes nothing in place."""
+        return step
+
     def state_function(self, name: str, shapes: Sequence[Shape], body: Callable[[Step, State], State]) -> Step:
         """A function of a tuple that returns one of the same type, as what calls it."""
         function, types = self._name(name), tuple_type(shapes)

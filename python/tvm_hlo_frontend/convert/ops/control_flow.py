@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...analysis.array_loops import ArrayLoop, match_array_loop
+from ...analysis.donation import updates_of_loop
 from ...analysis.loops import ElementwiseLoop, match_elementwise_loop
 from ...analysis.scans import match_elementwise_scan
 from ...analysis.trips import known_trips
@@ -35,12 +36,15 @@ def convert_while(ctx: ConversionContext, instruction: HloInstruction, state: Va
     if whole is not None:
         return unflatten(shape, array_loop(ctx, whole, flatten(state)))
 
+    updates = updates_of_loop(instruction) if ctx.dialect.keeps_memory else {}
+    ctx.in_place |= {each for changes in updates.values() for each in changes}
     results = ctx.dialect.while_loop(
         instruction.name,
         flatten(state),
         lambda tensors: run(condition, tensors)[0],
         lambda tensors: run(body, tensors),
         known_trips(instruction),
+        tuple(updates),
     )
     return unflatten(shape, list(results))
 
