@@ -151,6 +151,28 @@ def test_float_chains_keep_rule_16_and_rule_25(kind: str, executor: bool | str) 
     check(chains_module(kind, FLOAT_CHAINS), arguments(kind), plain=executor, ulps=4)
 
 
+def folded_zero(chain: Chain) -> Any:
+    """A scalar that is computed from constants, which TVM finds to be zero: the product of three zeros."""
+    kind = chain.kind
+    body, scalar = ComputationBuilder("product"), array_shape(kind, ())
+    product = body.build(body.add("multiply", [body.parameter(number, scalar) for number in range(2)]))
+    zeros = chain.builder.constant(np.array([0, 3, 2]), kind)
+    one = chain.builder.constant(1, kind)
+    return chain.builder.add("reduce", [zeros, one], scalar, DimensionsAttributes((0,)), called_computations=[product])
+
+
+@pytest.mark.parametrize("plain", [True, False], ids=["plain", "build"])
+@pytest.mark.parametrize("kind", ["f16", "f32", "f64"])
+def test_a_number_times_a_scalar_that_folds_to_zero_is_nan_for_nan(kind: str, plain: bool) -> None:
+    chain = Chain(kind)
+    zero, x = folded_zero(chain), chain.x
+    everywhere = chain.builder.add("broadcast", [zero], chain.shape, DimensionsAttributes(()))
+    one = chain.builder.parameter(2, array_shape(kind, ()))
+    root = chain.builder.add("tuple", [chain.multiply(x, everywhere), chain.multiply(zero, one)])
+    nan = np.array(np.nan, BY_NAME[kind].numpy_dtype)
+    check(module("zero", chain.builder.build(root)), [*arguments(kind), nan], plain=plain)
+
+
 @pytest.mark.parametrize("kind", ["f16", "f32", "f64"])
 def test_rule_25_chains_that_xla_reassociates(kind: str) -> None:
     x, y = arguments(kind)
