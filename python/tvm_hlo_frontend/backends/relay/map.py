@@ -42,7 +42,7 @@ def native_map(opcode: str, result_type: str, operands: Sequence[Tensor], attrib
     if result_type not in _NATIVE_FLOATS:
         return None
     if opcode == "multiply" and any(not operand.dimensions for operand in operands):
-        return None  # FoldConstant may find that it is zero, fusion then writes the number down, and TIR takes x * 0 for 0
+        return None  # FoldConstant may find that it is 0; fusion writes the number down, and TIR takes x * 0 for 0
     if opcode in _ARITHMETIC:
         return _ARITHMETIC[opcode](*(operand.expr for operand in operands))
     if opcode in ("maximum", "minimum"):

@@ -156,21 +156,24 @@ def folded_zero(chain: Chain) -> Any:
     kind = chain.kind
     body, scalar = ComputationBuilder("product"), array_shape(kind, ())
     product = body.build(body.add("multiply", [body.parameter(number, scalar) for number in range(2)]))
-    zeros = chain.builder.constant(np.array([0, 3, 2]), kind)
+    zero = chain.builder.constant(0, kind)
+    zeros = chain.builder.add("broadcast", [zero], array_shape(kind, (3,)), DimensionsAttributes(()))
     one = chain.builder.constant(1, kind)
     return chain.builder.add("reduce", [zeros, one], scalar, DimensionsAttributes((0,)), called_computations=[product])
 
 
 @pytest.mark.parametrize("plain", [True, False], ids=["plain", "build"])
+@pytest.mark.parametrize("dimensions", [(), (COUNT,)], ids=["scalar", "vector"])
 @pytest.mark.parametrize("kind", ["f16", "f32", "f64"])
-def test_a_number_times_a_scalar_that_folds_to_zero_is_nan_for_nan(kind: str, plain: bool) -> None:
-    chain = Chain(kind)
-    zero, x = folded_zero(chain), chain.x
-    everywhere = chain.builder.add("broadcast", [zero], chain.shape, DimensionsAttributes(()))
-    one = chain.builder.parameter(2, array_shape(kind, ()))
-    root = chain.builder.add("tuple", [chain.multiply(x, everywhere), chain.multiply(zero, one)])
-    nan = np.array(np.nan, BY_NAME[kind].numpy_dtype)
-    check(module("zero", chain.builder.build(root)), [*arguments(kind), nan], plain=plain)
+def test_nan_times_a_scalar_that_folds_to_zero_is_nan(kind: str, dimensions: tuple[int, ...], plain: bool) -> None:
+    """Only where nothing else reads the zero does fusion write it down as a number."""
+    chain, shape = Chain(kind), array_shape(kind, dimensions)
+    x, zero = chain.builder.parameter(2, shape), folded_zero(chain)
+    if dimensions:
+        zero = chain.builder.add("broadcast", [zero], shape, DimensionsAttributes(()))
+    nan = np.full(dimensions, np.nan, BY_NAME[kind].numpy_dtype)
+    (made,) = check(module("zero", chain.builder.build(chain.multiply(x, zero))), [*arguments(kind), nan], plain=plain)
+    assert np.isnan(made).all()
 
 
 @pytest.mark.parametrize("kind", ["f16", "f32", "f64"])
