@@ -37,7 +37,9 @@ LOOP = """HloModule loop
 body { s = (s32[], f32[3,3]) parameter(0)
   i = s32[] get-tuple-element(s), index=0 v = f32[3,3] get-tuple-element(s), index=1
   one = s32[] constant(1) next = s32[] add(i, one)
-  w = f32[3,3] dot(v, v), lhs_contracting_dims={1}, rhs_contracting_dims={0}
+  square = f32[3,3] dot(v, v), lhs_contracting_dims={1}, rhs_contracting_dims={1}
+  same = f32[3,3] cholesky(square), lower=true
+  w = f32[3,3] dot(same, v), lhs_contracting_dims={1}, rhs_contracting_dims={0}
   ROOT t = (s32[], f32[3,3]) tuple(next, w) }
 condition { s = (s32[], f32[3,3]) parameter(0) i = s32[] get-tuple-element(s), index=0
   limit = s32[] constant(2) ROOT c = pred[] compare(i, limit), direction=LT }
@@ -337,11 +339,11 @@ def test_libraries_of_the_virtual_machine_run_too(tmp_path):
     (tmp_path / "loop.hlo").write_text(LOOP)
     executor = {"relay": "vm", "relax": "relax"}[DIALECT]
     assert f"{executor} executor" in invoke("build", tmp_path / "loop.hlo", "-o", tmp_path / "loop.so").stdout
-    matrix = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 2]], "float32")
+    matrix = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 2]], "float32")  # the factor of its product with its transpose
     inputs = save(tmp_path / "in.npz", **{"n": np.int32(0), "v.1": matrix})
     invoke("run", tmp_path / "loop.so", "--inputs", inputs, "-o", tmp_path / "out.npz")
     got = results(tmp_path / "out.npz")
-    np.testing.assert_array_equal(got["result_1"], np.linalg.matrix_power(matrix, 4))
+    np.testing.assert_allclose(got["result_1"], np.linalg.matrix_power(matrix, 4), rtol=1e-6)
     assert got["result_0"] == 2 and got["result_0"].dtype == np.int32
 
 

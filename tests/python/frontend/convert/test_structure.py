@@ -45,7 +45,7 @@ def difference(name="difference"):
 
 @pytest.mark.parametrize("trips", [-2, 0, 3])
 def test_rule_78_a_loop_of_dots_without_trips(trips):
-    """The number of trips is known at run time only, and the body is no arithmetic that one kernel could do."""
+    """The number of trips is known at run time only, and the body does not work element by element."""
 
     def function(x, n):
         again = lambda s: (s[0] + 1, s[1] @ s[1] * np.float32(0.5))  # noqa: E731
