@@ -79,7 +79,7 @@ def transpose(node: ArrayNode, x: Value) -> Value:
 
 def reshape(node: ArrayNode, x: Value) -> Value:
     """reshape: the same elements in the same order."""
-    old, new, cost = x.dimensions, node.dimensions, x.cost
+    old, new = x.dimensions, node.dimensions
     if [size for size in old if size > 1] == [size for size in new if size > 1]:
         wide = [axis for axis, size in enumerate(new) if size > 1]
 
@@ -92,12 +92,11 @@ def reshape(node: ArrayNode, x: Value) -> Value:
         def at(index: Index) -> Any:
             return flat(ravel(index, new))
     else:
-        cost += LONG_COST  # TVM's passes take exponential time in divisions of divisions
 
         def at(index: Index) -> Any:
             return x.at(unravel(ravel(index, new), old))
 
-    return Value(node.element_type, new, at, x.flat, x.reads, x.moved, cost, x.memory)
+    return Value(node.element_type, new, at, x.flat, x.reads, x.moved, x.cost, x.memory)
 
 
 def slice_(node: ArrayNode, x: Value) -> Value:
