@@ -29,6 +29,11 @@ def scalar_constant(node: ArrayNode) -> Value:
     return Value(node.element_type, (), lambda _: constant, lambda _: constant)
 
 
+def is_long(node: ArrayNode) -> bool:
+    """Whether an element-wise node is many instructions."""
+    return node.opcode not in _SHORT
+
+
 def elementwise(node: ArrayNode, operands: Sequence[Value]) -> Value:
     """An element-wise opcode; scalars among the operands belong to every element (select, clamp)."""
     kinds = tuple(operand.element_type for operand in operands)
@@ -47,7 +52,7 @@ def elementwise(node: ArrayNode, operands: Sequence[Value]) -> Value:
         at,
         flat if flattened else None,
         *_sources(operands),
-        cost=sum(x.cost for x in operands) + (1 if node.opcode in _SHORT else LONG_COST),
+        cost=sum(x.cost for x in operands) + (LONG_COST if is_long(node) else 1),
     )
 
 

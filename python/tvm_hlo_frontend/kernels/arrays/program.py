@@ -203,6 +203,8 @@ def _size(node: ArrayNode) -> int:
 
 
 def _elementwise(frame: Frame, node: ArrayNode, operands: list[Value]) -> Value:
+    if elements.is_long(node):  # TVM's passes take exponential time in how deep long operations lie in each other
+        operands = [frame.storage.stored(x) if x.cost >= elements.LONG_COST else x for x in operands]
     return elements.elementwise(node, operands)
 
 
