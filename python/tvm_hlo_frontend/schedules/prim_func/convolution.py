@@ -163,7 +163,6 @@ def _schedule_rows(schedule: Any, total: Block, out: Block, target: Any) -> None
         schedule.reorder(n, o, *spatial, *reduced, *inner)
     task = schedule.fuse(n, o)
     schedule.parallel(task)
-    schedule.set_scope(total.handle, 0, "global")
     schedule.reverse_compute_at(out.handle, spatial[-1] if spatial else task)
     vectorize_result(schedule, out.handle, target)
     start_sums(schedule, total.handle, reduced[0])

@@ -49,7 +49,6 @@ def _schedule_packed(schedule: Any, blocks: dict[str, Block], target: Any) -> No
         vectorize_result(schedule, panel, target)
     else:
         schedule_loops(schedule, blocks[plans.DOT_PANEL], target)
-    schedule.set_scope(product, 0, "global")
     schedule.reverse_compute_at(blocks[plans.DOT_OUT].handle, row_tile)
     vectorize_result(schedule, blocks[plans.DOT_OUT].handle, target)
     start_sums(schedule, product, k)
@@ -99,7 +98,6 @@ def _schedule_rows(schedule: Any, blocks: dict[str, Block], target: Any) -> None
             continue
         block = blocks[name].handle
         schedule.compute_at(block, task, preserve_unit_loops=True)
-        schedule.set_scope(block, 0, "global")
         if name == plans.DOT_LANES:
             _, _, m, n, lane, k = schedule.get_loops(block)[-6:]
             schedule.reorder(k, m, n, lane)

@@ -75,7 +75,6 @@ def reads_same_index(reader: Block, block: Block) -> bool:
 def compute_with(schedule: Any, block: Block, nest: Nest, target: Any) -> None:
     """`block` in the loops of its readers."""
     schedule.compute_at(block.handle, nest.task)
-    schedule.set_scope(block.handle, 0, "global")
     if nest.lanes and has_vectors(target):
         schedule.vectorize(schedule.get_loops(block.handle)[-1])
 

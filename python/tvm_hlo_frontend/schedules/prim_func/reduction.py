@@ -40,7 +40,6 @@ def _schedule_rows(schedule: Any, blocks: list[Block], own: list[Block], target:
     schedule.parallel(row)
     for stage in reversed(stages[:-1]):
         schedule.compute_at(stage, row, preserve_unit_loops=True)
-        schedule.set_scope(stage, 0, "global")
     for producer in producers:
         schedule.compute_at(producer.handle, row)
         vectorize_result(schedule, producer.handle, target)

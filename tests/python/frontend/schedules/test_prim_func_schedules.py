@@ -36,6 +36,13 @@ def compiled(function: Any, target: Any = TARGET) -> Any:
     return tvm.compile(tvm.IRModule({"main": function.with_attr("global_symbol", "main")}), target)["main"]
 
 
+def code_of(function: Any) -> str:
+    """What LLVM gets of a PrimFunc."""
+    return tvm.compile(tvm.IRModule({"main": function.with_attr("global_symbol", "main")}), TARGET).mod.inspect_source(
+        "ll"
+    )
+
+
 def run(function: Any, arrays: list[np.ndarray], target: Any = TARGET) -> list[np.ndarray]:
     """Results of a PrimFunc whose last parameters are the results."""
     results = [
@@ -147,9 +154,10 @@ def test_lets_are_not_nested_but_stay_in_the_same_loops(shape):
     x = value = te.placeholder(shape, "float32", name="x")
     for _ in range(12):
         value = element_wise(value, with_let)
-    text = check(te.create_prim_func([x, value]), [numbers(shape, "float32")], 1e-5).script()
-    assert text.count("T.Let(") == 12
-    assert text.count('scope="local"') == 11
+    scheduled = check(te.create_prim_func([x, value]), [numbers(shape, "float32")], 1e-5)
+    assert scheduled.script().count("T.Let(") == 12
+    assert scheduled.script().count("alloc_buffer(") == 11
+    assert "AllocWorkspace" not in code_of(scheduled)  # a row of them lies on the stack
 
 
 @pytest.mark.parametrize("dimension", [0, 1])
@@ -268,10 +276,12 @@ def test_dot(batch, m, n, k, lhs, rhs, dtype):
 def test_sums_of_a_tile_stay_in_registers():
     parameters = {"lhs": "MK", "rhs": "KN", "accumulator": "float32"}
     shape = ((1, 512, 512), "float32")
-    text = schedule_prim_func(kernel("dot", parameters, [shape, shape], shape)[0], TARGET).script()
+    scheduled = schedule_prim_func(kernel("dot", parameters, [shape, shape], shape)[0], TARGET)
+    text = scheduled.script()
     assert "T.parallel" in text and "T.vectorized(16)" in text
     assert text.count("T.unroll") == 4  # rows and vectors, of the initial values and of the sums
-    assert 'scope="local"' in text
+    (memory,) = (line for line in code_of(scheduled).splitlines() if line.lstrip().startswith("%dot_product = "))
+    assert f"i64 {8 * 2 * 16 * 4}," in memory  # of one tile: rows, vectors, lanes
 
 
 # convolutions
