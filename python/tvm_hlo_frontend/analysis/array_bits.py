@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
-
-from ..hlo.ir.shape import BY_NAME, Shape
-from .array_program import ArrayNode
-from .scalar_body import constant_node
-
-Add = Callable[[ArrayNode], int]
+from ..hlo.ir.shape import Shape
+from .array_program import Add, ArrayNode, scalar_node
 
 
 def recast(add: Add, operand: int, source: Shape, target: Shape) -> int:
@@ -37,9 +30,8 @@ def _cast(add: Add, operand: int, kind: str, sizes: tuple[int, ...]) -> int:
 
 
 def _shifted(add: Add, opcode: str, operand: int, kind: str, sizes: tuple[int, ...], amount: int) -> int:
-    (bits,) = constant_node(np.array(amount, BY_NAME[kind].numpy_dtype), kind).attributes
-    scalar = add(ArrayNode("scalar", kind, (), (), (bits,)))
-    return add(ArrayNode(opcode, kind, sizes, (operand, add(ArrayNode("broadcast", kind, sizes, (scalar,))))))
+    amounts = add(ArrayNode("broadcast", kind, sizes, (add(scalar_node(amount, kind)),)))
+    return add(ArrayNode(opcode, kind, sizes, (operand, amounts)))
 
 
 def _split(add: Add, words: int, shape: Shape, bits: int) -> int:

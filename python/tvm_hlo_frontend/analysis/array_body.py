@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
+from operator import attrgetter
 from typing import Any, Union
 
 import numpy as np
@@ -28,10 +29,10 @@ from ..hlo.ir.module import HloComputation, HloInstruction
 from ..hlo.ir.shape import Shape
 from ..hlo.opcodes import ELEMENTWISE
 from .array_bits import recast
-from .array_program import ArrayNode, ArrayProgram
+from .array_program import ArrayNode, ArrayProgram, scalar_node
 from .array_selection import select_and_scatter
 from .array_sums import wide_dot, wide_fold
-from .scalar_body import constant_node, node_attributes, scalar_body
+from .scalar_body import node_attributes, scalar_body
 from .scalar_expression import ScalarExpression, elementwise_expression
 
 # nodes of one program with those inside it; beyond, compiling takes too long
@@ -204,8 +205,7 @@ def _constant(builder: _Builder, instruction: HloInstruction, literal: Any) -> i
     array = np.asarray(literal)
     flat = array.reshape(-1)
     if flat.size and flat.tobytes() == flat[:1].tobytes() * flat.size:
-        (bits,) = constant_node(flat[0], shape.element_type).attributes
-        scalar = builder.add(ArrayNode("scalar", shape.element_type, (), (), (bits,)))
+        scalar = builder.add(scalar_node(flat[0], shape.element_type))
         return builder.add(_node("broadcast", shape, (scalar,), ())) if shape.rank else scalar
     builder.captured.append(array)
     return builder.add(_node("captured", shape, (), (len(builder.captured) - 1,)))
@@ -242,11 +242,7 @@ def _live(program: ArrayProgram, parameters: int) -> ArrayProgram:
     for old in kept:
         node = program.nodes[old]
         operands = tuple(place[operand] for operand in node.operands)
-        nodes.append(
-            ArrayNode(
-                node.opcode, node.element_type, node.dimensions, operands, node.attributes, node.programs, node.body
-            )
-        )
+        nodes.append(replace(node, operands=operands))
     return ArrayProgram(tuple(nodes), tuple(place[result] for result in program.results))
 
 
@@ -262,16 +258,6 @@ def _dimensions(instruction: HloInstruction) -> tuple[Any, ...]:
     return tuple(instruction.attributes_as(DimensionsAttributes).dimensions)
 
 
-def _slice(instruction: HloInstruction) -> tuple[Any, ...]:
-    attributes = instruction.attributes_as(SliceAttributes)
-    return attributes.starts, attributes.strides
-
-
-def _pad(instruction: HloInstruction) -> tuple[Any, ...]:
-    attributes = instruction.attributes_as(PadAttributes)
-    return attributes.low, attributes.interior
-
-
 def _dot(instruction: HloInstruction) -> tuple[Any, ...]:
     numbers = instruction.attributes_as(DotAttributes).dimension_numbers
     contracting = tuple(zip(numbers.lhs_contracting, numbers.rhs_contracting))
@@ -285,29 +271,9 @@ def _convolution(instruction: HloInstruction) -> tuple[Any, ...]:
     return windows, numbers, attributes.feature_group_count, attributes.batch_group_count
 
 
-def _gather(instruction: HloInstruction) -> tuple[Any, ...]:
-    numbers = instruction.attributes_as(GatherAttributes)
-    return (
-        numbers.offset_dims,
-        numbers.collapsed_slice_dims,
-        numbers.start_index_map,
-        numbers.index_vector_dim,
-        numbers.slice_sizes,
-        numbers.operand_batching_dims,
-        numbers.start_indices_batching_dims,
-    )
-
-
-def _scatter(instruction: HloInstruction) -> tuple[Any, ...]:
-    numbers = instruction.attributes_as(ScatterAttributes)
-    return (
-        numbers.update_window_dims,
-        numbers.inserted_window_dims,
-        numbers.scatter_dims_to_operand_dims,
-        numbers.index_vector_dim,
-        numbers.input_batching_dims,
-        numbers.scatter_indices_batching_dims,
-    )
+def _numbers_of(kind: type, names: str) -> Callable[[HloInstruction], tuple[Any, ...]]:
+    """Fields of attributes of one class."""
+    return lambda instruction: attrgetter(*names.split())(instruction.attributes_as(kind))
 
 
 def _windows(instruction: HloInstruction) -> tuple[Any, ...]:
@@ -340,15 +306,23 @@ _NUMBERS: dict[str, Callable[[HloInstruction], tuple[Any, ...]]] = {
     "dot": _dot,
     "dynamic-slice": _no_numbers,
     "dynamic-update-slice": _no_numbers,
-    "gather": _gather,
+    "gather": _numbers_of(
+        GatherAttributes,
+        "offset_dims collapsed_slice_dims start_index_map index_vector_dim slice_sizes operand_batching_dims "
+        "start_indices_batching_dims",
+    ),
     "iota": _dimensions,
-    "pad": _pad,
+    "pad": _numbers_of(PadAttributes, "low interior"),
     "reduce": _dimensions,
     "reduce-window": _windows,
     "reshape": _no_numbers,
     "reverse": _dimensions,
-    "scatter": _scatter,
-    "slice": _slice,
+    "scatter": _numbers_of(
+        ScatterAttributes,
+        "update_window_dims inserted_window_dims scatter_dims_to_operand_dims index_vector_dim input_batching_dims "
+        "scatter_indices_batching_dims",
+    ),
+    "slice": _numbers_of(SliceAttributes, "starts strides"),
     "sort": _sorted_dimension,
     "topk": _first_ones,
     "transpose": _dimensions,

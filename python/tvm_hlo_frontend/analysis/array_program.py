@@ -5,9 +5,14 @@ What a ScalarExpression is to scalars an ArrayProgram is to arrays: it says noth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from ..hlo.ir.shape import BY_NAME
+from .scalar_body import constant_node
 from .scalar_expression import ScalarExpression
 
 
@@ -72,10 +77,14 @@ class ArrayProgram:
         return ArrayProgram(tuple(_node_from_json(node) for node in data[0]), tuple(data[1]))
 
 
-def all_nodes(program: ArrayProgram) -> list[ArrayNode]:
-    """Nodes of a program and of the programs in it."""
-    inner = [each for node in program.nodes for part in node.programs for each in all_nodes(part)]
-    return [*program.nodes, *inner]
+# ``add(node)``: its number in a program that is being made
+Add = Callable[[ArrayNode], int]
+
+
+def scalar_node(value: Any, element_type: str) -> ArrayNode:
+    """A number."""
+    constant = constant_node(np.asarray(value, BY_NAME[element_type].numpy_dtype), element_type)
+    return ArrayNode("scalar", element_type, (), (), constant.attributes)
 
 
 def _node_to_json(node: ArrayNode) -> list:

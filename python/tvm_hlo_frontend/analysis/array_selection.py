@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..hlo.ir.shape import BY_NAME, Shape
-from .array_program import ArrayNode
+from ..hlo.ir.shape import Shape
+from .array_program import Add, ArrayNode, scalar_node
 from .scalar_body import canonical, constant_node
 from .scalar_expression import ScalarExpression, ScalarNode
-
-Add = Callable[[ArrayNode], int]
 
 # single elements by their places
 _POINTS = ((), (0,), (0,), 1, (), ())
@@ -46,7 +43,7 @@ def select_and_scatter(
     kind, sizes, made = shapes[0].element_type, shapes[0].sizes, shapes[1].sizes
     count, updates = math.prod(sizes), math.prod(made)
     places = add(ArrayNode("reshape", "s32", sizes, (add(ArrayNode("iota", "s32", (count,), (), (0,))),)))
-    starts = _scalar(add, 0, kind), _scalar(add, -1, "s32")
+    starts = add(scalar_node(0, kind)), add(scalar_node(-1, "s32"))
     body = _choice(bodies[0], kind)
     found = add(ArrayNode("reduce-window", "", (), (x, places, *starts), (window, made), (), body))
     # a window without elements has chosen the place -1, which the scatter leaves out
@@ -56,11 +53,6 @@ def select_and_scatter(
     filled = add(ArrayNode("broadcast", kind, (count,), (init,)))
     scattered = add(ArrayNode("scatter", kind, (count,), (filled, chosen, values), _POINTS, (), bodies[1]))
     return add(ArrayNode("reshape", kind, sizes, (scattered,)))
-
-
-def _scalar(add: Add, value: int, kind: str) -> int:
-    (bits,) = constant_node(np.array(value, BY_NAME[kind].numpy_dtype), kind).attributes
-    return add(ArrayNode("scalar", kind, (), (), (bits,)))
 
 
 def _choice(select: ScalarExpression, kind: str) -> ScalarExpression:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ..hlo.ir.shape import Shape
 from .accumulators import accumulator_type, reduction_type
-from .array_program import ArrayNode
+from .array_program import Add, ArrayNode
 from .reducers import match_reducer
 from .scalar_expression import elementwise_expression
-
-Add = Callable[[ArrayNode], int]
 
 
 def wide_dot(add: Add, node: ArrayNode, shapes: Sequence[Shape]) -> int:

@@ -16,6 +16,9 @@ from .values import Body, Condition, Tensor
 # one expression that holds a state, and what makes the next one of it
 State = Any
 Step = Callable[[State], State]
+TensorStep = Callable[[Sequence[Tensor]], State]
+# pairs of an argument and the result that may be computed in its memory
+Kept = Sequence[tuple[int, int]]
 
 # a trip takes 1 + 1/4 + 1/16 ... calls; larger or more functions cost time to compile, in type inference above all
 FAN_OUT = 4
@@ -26,19 +29,13 @@ LEVELS = 10
 class LoopLanguage(Protocol):
     """What loops are made of. States are expressions of one tuple type throughout a loop."""
 
-    def function(self, name: str, shapes: Sequence[Shape], body: Body) -> Callable[[Sequence[Tensor]], State]:
+    def function(self, name: str, shapes: Sequence[Shape], body: Body) -> TensorStep:
         """A function of tensors that returns a state, as what calls it."""
         ...
 
-    def again(
-        self,
-        name: str,
-        shapes: Sequence[Shape],
-        step: Callable[[Sequence[Tensor]], State],
-        kept: Sequence[tuple[int, int]],
-    ) -> Callable[[Sequence[Tensor]], State]:
-        """What does as `step`, a `function`. `kept` has pairs of an argument, which lies in memory that nobody else
-        needs, and the result that may be computed there."""
+    def again(self, name: str, shapes: Sequence[Shape], step: TensorStep, kept: Kept) -> TensorStep:
+        """What does as `step`, a `function`. The arguments that are `kept` lie in memory that nobody else
+        needs."""
         ...
 
     def state_function(self, name: str, shapes: Sequence[Shape], body: Callable[[Step, State], State]) -> Step:

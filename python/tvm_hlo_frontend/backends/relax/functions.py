@@ -9,7 +9,7 @@ from tvm import relax
 from tvm.relax.utils import copy_with_new_vars
 
 from ...hlo.ir.shape import Shape
-from ..loops import State, Step
+from ..loops import Kept, State, Step, TensorStep
 from ..values import Body, Tensor
 from .in_place import KEEPS
 
@@ -63,27 +63,15 @@ class RelaxFunctions:
         base = "".join(character if character.isalnum() else "_" for character in name)
         return f"{base}_{self._count}"
 
-    def function(self, name: str, shapes: Sequence[Shape], body: Body) -> Callable[[Sequence[Tensor]], State]:
+    def function(self, name: str, shapes: Sequence[Shape], body: Body) -> TensorStep:
         """A function of tensors that returns a tuple, as what calls it."""
         return self._function(name, shapes, lambda tensors: self.pack(body(tensors)), {})
 
-    def again(
-        self,
-        name: str,
-        shapes: Sequence[Shape],
-        step: Callable[[Sequence[Tensor]], State],
-        kept: Sequence[tuple[int, int]],
-    ) -> Callable[[Sequence[Tensor]], State]:
+    def again(self, name: str, shapes: Sequence[Shape], step: TensorStep, kept: Kept) -> TensorStep:
         """A function that calls `step`, and says what may be computed in place: see `in_place.steps_in_place`."""
         return self._function(name, shapes, step, {KEEPS: [number for pair in kept for number in pair]})
 
-    def _function(
-        self,
-        name: str,
-        shapes: Sequence[Shape],
-        body: Callable[[Sequence[Tensor]], State],
-        attributes: dict[str, Any],
-    ) -> Callable[[Sequence[Tensor]], State]:
+    def _function(self, name: str, shapes: Sequence[Shape], body: TensorStep, attributes: dict[str, Any]) -> TensorStep:
         variables = [relax.Var(f"x{number}", self._type_of(shape)) for number, shape in enumerate(shapes)]
         scope = self.enter()
         value = body([_tensor(variable, shape) for variable, shape in zip(variables, shapes)])

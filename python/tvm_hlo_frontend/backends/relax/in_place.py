@@ -16,9 +16,9 @@ from ..signature import Signature
 MAIN_IN_PLACE = "main_in_place"
 # attributes of PrimFuncs: what the results overwrite, and whether it is a reshape
 OVERWRITES = "hlo.overwrites"
+RESHAPES = "hlo.reshapes"
 # of functions: numbers of an argument and of the result that may have its memory, in turns
 KEEPS = "hlo.keeps"
-RESHAPES = "hlo.reshapes"
 ALLOCATES = "relax.builtin.alloc_tensor"
 RESHAPE = "relax.reshape"
 # what the rest of the pipeline asks main for

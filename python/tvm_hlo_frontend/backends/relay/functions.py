@@ -9,7 +9,7 @@ from tvm import relay
 
 from ...hlo.ir.shape import Dimension, Shape
 from ...kernels.dtypes import TVM_DTYPES
-from ..loops import State, Step
+from ..loops import Kept, State, Step, TensorStep
 from ..values import Body, Tensor
 
 
@@ -19,7 +19,7 @@ class RelayFunctions:
     def __init__(self) -> None:
         self.functions: dict[Any, Any] = {}
 
-    def function(self, name: str, shapes: Sequence[Shape], body: Body) -> Callable[[Sequence[Tensor]], State]:
+    def function(self, name: str, shapes: Sequence[Shape], body: Body) -> TensorStep:
         """A function of tensors that returns a tuple, as what calls it."""
         parameters = [variable(f"x{number}", shape) for number, shape in enumerate(shapes)]
         results = list(body(parameters))
@@ -28,13 +28,7 @@ class RelayFunctions:
         function = self._add(self._name(name), [parameter.expr for parameter in parameters], value, types)
         return lambda operands: relay.Call(function, [tensor.expr for tensor in operands])
 
-    def again(
-        self,
-        name: str,
-        shapes: Sequence[Shape],
-        step: Callable[[Sequence[Tensor]], State],
-        kept: Sequence[tuple[int, int]],
-    ) -> Callable[[Sequence[Tensor]], State]:
+    def again(self, name: str, shapes: Sequence[Shape], step: TensorStep, kept: Kept) -> TensorStep:
         """`step`: the virtual machine computes nothing in place."""
         return step
 

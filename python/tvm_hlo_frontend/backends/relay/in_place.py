@@ -31,11 +31,11 @@ def in_place_results(library: Any, signature: Signature) -> tuple[InPlace, ...]:
     by_name = {graph["nodes"][node]["name"]: entry[node] for node in graph["arg_nodes"]}
     names = [parameter.variable for parameter in signature.parameters if not parameter.bound]
     results = [entry[node] + index for node, index, *_ in graph["heads"]]
-    found = []
+    steps, found = steps_of(graph, over), []
     for argument, result in signature.aliases:
         start = by_name.get(names[argument])
         if start is not None:
-            values = shared_values(steps_of(graph, over), start, results[result], results)
+            values = shared_values(steps, start, results[result], results)
             found += [InPlace(argument, result, tuple(sorted(values)))] if values else []
     return tuple(found)
 

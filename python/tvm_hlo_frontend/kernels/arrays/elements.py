@@ -11,7 +11,7 @@ from ...analysis.scalar_expression import ScalarExpression, ScalarNode, elementw
 from ...tensor_ir.compat import tir
 from ..elementwise.scalar.evaluate import evaluate
 from ..indexing.gather import clamped
-from .value import Index, Storage, Value, ravel, unravel
+from .value import Index, Storage, Value, number, ravel, unravel
 
 # of operations that are many instructions; few fit into one expression, as TVM's passes take exponential time in how
 # deep the variables of one lie in those of another
@@ -26,7 +26,7 @@ def scalar_constant(node: ArrayNode) -> Value:
     """scalar: a constant."""
     expression = ScalarExpression((ScalarNode("constant", node.element_type, (), node.attributes),), (0,))
     (constant,) = evaluate(expression, [])
-    return Value(node.element_type, (), lambda _: constant, lambda _: constant)
+    return number(node.element_type, constant)
 
 
 def is_long(node: ArrayNode) -> bool:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
 
 from ...analysis.array_program import ArrayNode, ArrayProgram
 from ...analysis.emission_order import emission_order
 from ...tensor_ir.compat import tir
 from . import convolutions, elements, folds, indexing, products, sorting, sums, windows
-from .value import Memory, Storage, Value, ravel, without_memory
+from .value import Memory, Storage, Value, number, ravel, without_memory
 
 # operations of one expression; beyond, its parts are stored
 MAX_COST = 24
@@ -68,9 +67,9 @@ class Frame:
             if self.uses[index] > 0 and memory.number in other.reads:
                 self.values[index] = self.storage.stored(other)
         for index, parts in self.several.items():
-            for number, other in enumerate(parts):
+            for part, other in enumerate(parts):
                 if self.uses[index] > 0 and memory.number in other.reads:
-                    parts[number] = self.storage.stored(other)
+                    parts[part] = self.storage.stored(other)
         return memory
 
 
@@ -107,7 +106,7 @@ def _loop(frame: Frame, node: ArrayNode, operands: list[Value]) -> list[Value]:
     for leaf in changed:
         x = given[leaf]
         needed = frame.uses[node.operands[leaf]] > 0 or (x.memory is not None and x.memory.number in taken)
-        memories[leaf] = frame.claim(replace(x, memory=None) if needed else x, x.element_type)
+        memories[leaf] = frame.claim(without_memory(x) if needed else x, x.element_type)
         taken.add(memories[leaf].number)
     for leaf, x in enumerate(given):
         if leaf not in memories:
@@ -116,13 +115,8 @@ def _loop(frame: Frame, node: ArrayNode, operands: list[Value]) -> list[Value]:
     return [final_value(frame.storage, memories[leaf], x) if leaf in memories else x for leaf, x in enumerate(given)]
 
 
-def number(element_type: str, now: Any) -> Value:
-    """A scalar that an expression without memory is."""
-    return Value(element_type, (), lambda _: now, lambda _: now)
-
-
-def final_value(storage: Storage, memory: Memory, like: Value) -> Value:
-    """What a memory holds now."""
+def final_value(storage: Storage, memory: Memory, like: Value | ArrayNode) -> Value:
+    """What a memory holds now, in the type and dimensions of another value."""
     if not like.dimensions:
         return storage.scalar(like.element_type, memory.load(0, like.element_type))
     return storage.whole(memory, like.element_type, like.dimensions)
@@ -175,31 +169,21 @@ def _choice(frame: Frame, node: ArrayNode, operands: list[Value]) -> list[Value]
     storage, loops = frame.storage, frame.storage.loops
     selector, *rest = [storage.loaded(x) for x in operands]
     shapes = [node.programs[0].nodes[result] for result in node.programs[0].results]
-    memories = [storage.new(max(1, _size(shape)), shape.element_type) for shape in shapes]
+    memories = [storage.new(math.prod(shape.dimensions), shape.element_type) for shape in shapes]
     chosen = selector.scalar()
     if selector.element_type == "pred":
         chosen = tir.Select(chosen, tir.const(0, "int32"), tir.const(1, "int32"))
     last, first = len(node.programs) - 1, 0
-    number = loops.in_memory(chosen.astype("int32"))
+    chosen = loops.in_memory(chosen.astype("int32"))
     for branch, program in enumerate(node.programs):
         count = sum(each.opcode == "parameter" for each in program.nodes)
         given = [without_memory(x) for x in rest[first : first + count]]
         first += count
-        outside = tir.any(number < 0, number >= last)
-        with loops.when(outside if branch == last else number == branch):
+        outside = tir.any(chosen < 0, chosen >= last)
+        with loops.when(outside if branch == last else chosen == branch):
             for memory, result in zip(memories, frame.run_inside(program, given)):
                 storage.fill(memory, result)
-    return [
-        final_value(storage, memory, Value(shape.element_type, shape.dimensions, lambda _: None))
-        for memory, shape in zip(memories, shapes)
-    ]
-
-
-def _size(node: ArrayNode) -> int:
-    size = 1
-    for extent in node.dimensions:
-        size *= extent
-    return size
+    return [final_value(storage, memory, shape) for memory, shape in zip(memories, shapes)]
 
 
 def _elementwise(frame: Frame, node: ArrayNode, operands: list[Value]) -> Value:
@@ -218,7 +202,7 @@ def _moved(function: Callable[[ArrayNode, Value], Value]) -> Emit:
 
 def _broadcast(frame: Frame, node: ArrayNode, operands: list[Value]) -> Value:
     (x,) = operands
-    return elements.broadcast(node, frame.storage.loaded(x) if x.size < _size(node) else x)
+    return elements.broadcast(node, frame.storage.loaded(x) if x.size < math.prod(node.dimensions) else x)
 
 
 def _in_memory(function: Callable[..., Value]) -> Emit:
@@ -256,10 +240,6 @@ def _sort(frame: Frame, node: ArrayNode, operands: list[Value]) -> list[Value]:
     return sorting.sort(frame.storage, node, operands)
 
 
-def _sort_one(frame: Frame, node: ArrayNode, operands: list[Value]) -> Value:
-    return sorting.sort(frame.storage, node, operands)[0]
-
-
 def _first(frame: Frame, node: ArrayNode, operands: list[Value]) -> list[Value]:
     return sorting.topk(frame.storage, node, operands[0])
 
@@ -268,8 +248,9 @@ def _windows(frame: Frame, node: ArrayNode, operands: list[Value]) -> list[Value
     return windows.reduce_window(frame.storage, node, operands)
 
 
-def _windows_of_one(frame: Frame, node: ArrayNode, operands: list[Value]) -> Value:
-    return windows.reduce_window(frame.storage, node, operands)[0]
+def _lone(several: Callable[[Frame, ArrayNode, list[Value]], list[Value]]) -> Emit:
+    """The one result of what may have several."""
+    return lambda frame, node, operands: several(frame, node, operands)[0]
 
 
 class _Nodes(dict[str, Emit]):
@@ -300,12 +281,12 @@ NODES: dict[str, Emit] = _Nodes(
         "iota": _iota,
         "pad": _in_memory(elements.pad),
         "reduce": _in_memory(sums.reduce),
-        "reduce-window": _windows_of_one,
+        "reduce-window": _lone(_windows),
         "reshape": _moved(elements.reshape),
         "reverse": _moved(elements.reverse),
         "scalar": _constant,
         "scatter": _scatter,
-        "sort": _sort_one,
+        "sort": _lone(_sort),
         "slice": _moved(elements.slice_),
         "transpose": _moved(elements.transpose),
     }

@@ -97,6 +97,11 @@ class Places:
         self.value.memory.store(ravel(index, self.value.dimensions), x)
 
 
+def number(element_type: str, expression: Any) -> Value:
+    """A scalar that an expression is."""
+    return Value(element_type, (), lambda _: expression, lambda _: expression)
+
+
 class Storage:
     """Makes memory and fills it, with the statements of one kernel."""
 
@@ -131,8 +136,7 @@ class Storage:
 
     def scalar(self, element_type: str, expression: Any) -> Value:
         """A number, computed now."""
-        now = self.loops.in_memory(expression)
-        return Value(element_type, (), lambda _: now, lambda _: now)
+        return number(element_type, self.loops.in_memory(expression))
 
     def stored(self, value: Value) -> Value:
         """The value, computed now and in memory of its own."""
