@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loops import Measured
+
 if TYPE_CHECKING:
     from cases import Case
 
@@ -67,16 +69,10 @@ class Row:
 
 
 @dataclass(frozen=True)
-class LoopRow:
-    """One line of the table of loops; `name` and what follows as of `loops.Measured`."""
+class LoopRow(Measured):
+    """One line of the table of loops."""
 
     tvm: str
-    name: str
-    trips: int
-    ms: float
-    rival_ms: float
-    build_s: float
-    rival_build_s: float
     exponent: float | None
     rival_exponent: float | None
 

@@ -46,8 +46,10 @@ def updates_of_loop(loop: HloInstruction) -> dict[int, tuple[HloInstruction, ...
 def alias_numbers(module: HloModule, values: Container[int]) -> tuple[tuple[int, int], ...]:
     """Donated arguments and the results that they are changed to, as (number among the arrays that a call takes, number
     among those that it returns); parameters as for `updates_in_place`."""
-    places = [(parameter, index) for parameter in module.entry.parameters for index in parameter.shape.paths()]
-    numbers = [place for place in places if module.entry.parameters.index(place[0]) not in values]
+    if not module.aliases:
+        return ()
+    given = [parameter for number, parameter in enumerate(module.entry.parameters) if number not in values]
+    numbers = [(parameter, index) for parameter in given for index in parameter.shape.paths()]
     results = module.entry.root.shape.paths()
     return tuple(
         (numbers.index(place), results.index(result)) for place, (result, _) in _updated(module, values).items()
