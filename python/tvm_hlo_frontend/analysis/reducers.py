@@ -57,6 +57,12 @@ class Reducer:
         return _OPCODES[self.kind]
 
 
+def counts_to(element_type: str, size: int) -> bool:
+    """Whether integers of a type count 0, 1, 2 … along so many elements without wrapping."""
+    row = BY_NAME[element_type]
+    return row.kind in ("signed", "unsigned") and bool(size - 1 <= ml_dtypes.iinfo(row.numpy_dtype).max)
+
+
 def match_reducer(body: ScalarExpression) -> Reducer | None:
     """The reduction that `body` is.
 

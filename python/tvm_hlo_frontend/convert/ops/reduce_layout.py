@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import ml_dtypes
-
+from ...analysis.reducers import counts_to
 from ...hlo.ir.attributes import DimensionsAttributes
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import Dimension
@@ -82,12 +81,9 @@ def parallel_split(extents: Sequence[int], reduced: Sequence[int]) -> tuple[int,
 
 def counts_up(instruction: HloInstruction, axis: int) -> bool:
     """Whether the value is 0, 1, 2 … along `axis`."""
-    size = instruction.shape.sizes[axis]
     if instruction.opcode == "broadcast":
         dimensions = instruction.attributes_as(DimensionsAttributes).dimensions
         return axis in dimensions and counts_up(instruction.operands[0], dimensions.index(axis))
     if instruction.opcode != "iota" or instruction.attributes_as(DimensionsAttributes).dimensions != (axis,):
         return False
-    return instruction.shape.kind in ("signed", "unsigned") and bool(
-        size - 1 <= ml_dtypes.iinfo(instruction.shape.numpy_dtype).max
-    )
+    return counts_to(instruction.shape.element_type, instruction.shape.sizes[axis])

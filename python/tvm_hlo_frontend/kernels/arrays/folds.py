@@ -5,11 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import ml_dtypes
-
 from ...analysis.array_program import ArrayNode, ArrayProgram
-from ...analysis.reducers import ARGUMENT_KINDS, match_reducer
-from ...hlo.ir.shape import BY_NAME
+from ...analysis.reducers import ARGUMENT_KINDS, counts_to, match_reducer
 from ..dtypes import TVM_DTYPES
 from ..reduction.fold import Fold
 from .value import Places, Storage, Value
@@ -45,7 +42,5 @@ def counts_up(program: ArrayProgram, index: int, axis: int) -> bool:
     node = program.nodes[index]
     if node.opcode == "broadcast":
         return axis in node.attributes and counts_up(program, node.operands[0], node.attributes.index(axis))
-    row = BY_NAME[node.element_type]
-    if node.opcode != "iota" or node.attributes != (axis,) or row.kind not in ("signed", "unsigned"):
-        return False
-    return bool(node.dimensions[axis] - 1 <= ml_dtypes.iinfo(row.numpy_dtype).max)
+    counts = node.opcode == "iota" and node.attributes == (axis,)
+    return counts and counts_to(node.element_type, node.dimensions[axis])
