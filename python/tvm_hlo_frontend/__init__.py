@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .convert.report import report_of
     from .convert.table import converter, custom_call_converter
     from .deploy.executable import Executable, build
+    from .deploy.specialized import SpecializedExecutable, load_specialized, specialize
     from .frameworks.jax import from_jax
     from .frameworks.pytorch import from_pytorch
     from .frameworks.stablehlo import from_stablehlo
@@ -56,6 +57,7 @@ __all__ = [
     "RegistryError",
     "Signature",
     "SignatureError",
+    "SpecializedExecutable",
     "UnknownDimensionsError",
     "UnsupportedHloError",
     "UnsupportedInstruction",
@@ -67,15 +69,18 @@ __all__ = [
     "from_pytorch",
     "from_stablehlo",
     "from_tensorflow",
+    "load_specialized",
     "mod_and_params",
     "report_of",
     "signature_of",
+    "specialize",
 ]
 
 # name -> module; imported on first use, so that `hlo/` and the command line start without TVM
 _LAZY = {
     "Executable": "deploy.executable",
     "Signature": "backends.signature",
+    "SpecializedExecutable": "deploy.specialized",
     "build": "deploy.executable",
     "converter": "convert.table",
     "custom_call_converter": "convert.table",
@@ -84,9 +89,11 @@ _LAZY = {
     "from_pytorch": "frameworks.pytorch",
     "from_stablehlo": "frameworks.stablehlo",
     "from_tensorflow": "frameworks.tensorflow",
+    "load_specialized": "deploy.specialized",
     "mod_and_params": "backends.select",
     "report_of": "convert.report",
     "signature_of": "backends.signature",
+    "specialize": "deploy.specialized",
 }
 
 

@@ -31,6 +31,10 @@ class ConversionError(HloFrontendError):
     of this package inexact."""
 
 
+class StaticSizeError(HloFrontendError, TypeError):
+    """Something needs a size as a number, and it is not known until the module is called."""
+
+
 class SignatureError(HloFrontendError):
     """Names, values, weights or arguments do not fit the parameters of a module."""
 

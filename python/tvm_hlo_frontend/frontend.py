@@ -15,13 +15,14 @@ from .backends.values import Tensor, Value, flatten, unflatten
 from .convert.context import ConversionContext
 from .convert.driver import convert_computation
 from .convert.input_names import parameter_names
-from .convert.report import dynamic_instructions, missing_converters, raise_refusals, report_text
+from .convert.report import dynamic_instructions, missing_converters, raise_refusals, report_text, sizes_by_value
 from .convert.rules import ConvertFunction, custom_call_targets
 from .convert.table import with_custom
 from .errors import SignatureError
 from .hlo.ir.module import HloComputation, HloInstruction, HloModule
 from .hlo.ir.names import Names
-from .hlo.ir.shape import Shape
+from .hlo.ir.open_module import OpenModule, SizeCheck
+from .hlo.ir.shape import Dimension, Shape
 from .hlo.ir.storage import to_storage
 from .hlo.proto.reader import read
 from .hlo.verifier import verify
@@ -92,7 +93,8 @@ def from_hlo(
     >>> mod, params = from_hlo(jax.jit(f, keep_unused=True).lower(x).compiler_ir("hlo"))
     >>> lib = relay.build(mod, target="llvm", params=params)
     """
-    module = read(proto)
+    opened = proto if isinstance(proto, OpenModule) else None
+    module = read(proto) if opened is None else opened.module
     verify(module)
     language = load_dialect(dialect)
     freeze = language.freezes_params if freeze_params is None else freeze_params
@@ -101,7 +103,8 @@ def from_hlo(
     capabilities = Capabilities.of(language, rng_seed, custom_call_targets(converters), replaced)
     ctx = ConversionContext(language, converters, convert_computation, freeze, capabilities.computes)
     module = settle_known_dimensions(module, capabilities)
-    ctx.refusals += dynamic_instructions(module)
+    ctx.refusals += dynamic_instructions(module, language.leaves_sizes_open)
+    ctx.refusals += [] if opened is None else sizes_by_value(opened)
     raise_refusals(ctx)
     module = decompose(module, capabilities)
     ctx.refusals += missing_converters(ctx.converters, module)
@@ -113,7 +116,8 @@ def from_hlo(
     arguments = entry_arguments(ctx, declared, module.entry, names, values)
     result = ctx.convert_computation(module.entry, arguments)
     raise_refusals(ctx)
-    return finish(ctx, module, declared.root.shape, result, source, notes)
+    checks = () if opened is None else opened.checks
+    return finish(ctx, module, declared.root.shape, result, source, notes, checks)
 
 
 def entry_arguments(
@@ -178,17 +182,28 @@ def check_value(parameter: HloInstruction, value: np.ndarray) -> np.ndarray:
 
 
 def finish(
-    ctx: ConversionContext, module: HloModule, root: Shape, result: Value, source: str, notes: Sequence[str] = ()
+    ctx: ConversionContext,
+    module: HloModule,
+    root: Shape,
+    result: Value,
+    source: str,
+    notes: Sequence[str] = (),
+    checks: Sequence[SizeCheck] = (),
 ) -> Any:
     """Build main, its signature and the report; `root` is HLO's own shape of the result."""
     variables = {**ctx.inputs, **ctx.param_tensors}
     if ctx.dialect.weights_come_last:
         variables = dict(sorted(variables.items(), key=lambda item: item[0] in ctx.params))
     parameters = [signature_parameter(ctx, variable, tensor) for variable, tensor in variables.items()]
-    signature = Signature(tuple(parameters), result_tree(root), source, ctx.aliases)
+    said = tuple((_text(check.left), check.relation, _text(check.right), check.origin) for check in checks)
+    signature = Signature(tuple(parameters), result_tree(root), source, ctx.aliases, said)
     attributes = {"hlo.signature": signature.to_json(), "hlo.report": report_text(ctx, module, notes)}
     mod = ctx.dialect.main(list(variables.values()), flatten(result), flat=not root.is_tuple, attributes=attributes)
     return ctx.dialect.finished(mod, ctx.params)
+
+
+def _text(size: Dimension) -> int | str:
+    return size if isinstance(size, int) else str(size)
 
 
 def signature_parameter(ctx: ConversionContext, variable: str, tensor: Tensor) -> Parameter:

@@ -27,12 +27,19 @@ PAGES = {  # number of programs
     "docs/howto/deploy.md": 2,
     "docs/howto/threads.md": 1,
     "docs/howto/donation.md": 1,
+    "docs/howto/dynamic_shapes.md": 4,
     "docs/howto/stablehlo.md": 2,
     "docs/howto/tensorflow.md": 2,
     "docs/howto/pytorch.md": 1,
 }
 # of other pages than these Relay's pair of module and parameters is what from_… return
-OF_BOTH = ("README.md", "docs/extending.md", "docs/howto/threads.md", "docs/howto/donation.md")
+OF_BOTH = (
+    "README.md",
+    "docs/extending.md",
+    "docs/howto/threads.md",
+    "docs/howto/donation.md",
+    "docs/howto/dynamic_shapes.md",
+)
 OF_RELAX = "docs/howto/relax.md"
 NEEDS = {"docs/howto/tensorflow.md": "tensorflow", "docs/howto/pytorch.md": "torchax"}
 

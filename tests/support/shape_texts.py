@@ -8,10 +8,11 @@ from tvm_hlo_frontend.hlo.ir import attributes as attr
 from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder
 from tvm_hlo_frontend.hlo.ir.module import HloComputation
 from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, Shape, array_shape, tuple_shape
+from tvm_hlo_frontend.hlo.ir.sizes import parsed, size_of
 
 
 def shape(text: str) -> Shape:
-    """Shape of ``f32[2,3]``, ``token`` or ``(f32[], s32[2])``."""
+    """Shape of ``f32[2,3]``, ``f32[n,n//2]``, ``token`` or ``(f32[], s32[2])``."""
     if text.startswith("("):
         parts, depth, start = [], 0, 1
         for index, letter in enumerate(text):
@@ -24,7 +25,8 @@ def shape(text: str) -> Shape:
         return Shape(text)
     name, _, rest = text.partition("[")
     assert name in BY_NAME
-    return array_shape(name, [int(size) for size in rest.rstrip("]").split(",") if size])
+    sizes = [size for size in rest.removesuffix("]").split(",") if size]
+    return array_shape(name, [int(size) if size.isdigit() else size_of(parsed(size)) for size in sizes])
 
 
 def function(parameters: str, opcode: str, result: str | None = None, attributes=None) -> HloComputation:

@@ -20,8 +20,8 @@ RULES = (
         ),
         Break(
             "_threefry_bits",
-            'new_state = _vector(emit, key, emit("add", counter, total))',
-            'new_state = _vector(emit, key, emit("add", counter, math.prod(sizes)))',
+            "new_state = _vector(emit, key, _plus(emit, counter, numbers))",
+            "new_state = _vector(emit, key, _plus(emit, counter, math.prod(sizes)))",
             bits("RNG_THREE_FRY-2-u32"),
         ),
         Break(
@@ -46,7 +46,7 @@ RULES = (
         ),
         Break(
             "_philox_bits",
-            "    blocks = -(-count // 4)",
+            "    blocks = (count + 3) // 4",
             "    blocks = count // 4 + 1",
             bits("RNG_PHILOX-2-u32"),
         ),

@@ -7,7 +7,10 @@ from .model import Break, Rule
 # what dynamic-update-slice would do
 CLAMPED = (
     "_Scatter._over_scatter",
-    '        origin: dict[int, Any] = {axis: tir.Cast("int32", start) for axis, start in zip(mapped, starts)}',
+    "        origin: dict[int, Any] = {\n"
+    '            axis: tir.Cast("int32" if isinstance(self.operand[axis], int) else "int64", start)\n'
+    "            for axis, start in zip(mapped, starts)\n"
+    "        }",
     "        extents = {axis: self.sizes[dim] for axis, dim in self.window_of.items()}\n"
     "        last = {axis: self.operand[axis] - extents.get(axis, 1) for axis in mapped}\n"
     "        origin: dict[int, Any] = {axis: clamped(start, last[axis]) for axis, start in zip(mapped, starts)}\n"
@@ -67,7 +70,7 @@ RULES = (
     Rule(57, "gather of nothing, or from nothing", (
         Break(
             "convert_gather",
-            "    if 0 in operand.shape.sizes or 0 in numbers.slice_sizes:\n",
+            "    if 0 in operand.dimensions or 0 in numbers.slice_sizes:\n",
             "    if False:\n",
             ("test_gather_scatter.py::test_rule_57_slices_without_elements_that_collapse",),
         ),
@@ -82,8 +85,8 @@ RULES = (
         ),
         Break(
             "within",
-            "    dtype = dtype_of(value)\n    if limit >= np.iinfo(dtype).max:\n",
-            '    value = tir.Cast("int32", value) if dtype_of(value) == "int64" else value\n'
+            "    if limit >= np.iinfo(dtype).max:\n",
+            '    value = tir.Cast("int32", value) if dtype == "int64" else value\n'
             "    dtype = dtype_of(value)\n    if limit >= np.iinfo(dtype).max:\n",
             ("test_gather_scatter.py::test_rule_58_scatter_with_any_index_type",),
         ),
@@ -125,8 +128,8 @@ RULES = (
         ),
         Break(
             "_Scatter._choose_parallel",
-            "safe = [dim for axis, dim in self.window_of.items() if axis not in indexed and self.sizes[dim] > 1]",
-            "safe = [dim for dim in self.scatter_dims if self.sizes[dim] > 1]",
+            "sizes = {dim: self.sizes[dim] for axis, dim in self.window_of.items() if axis not in indexed}",
+            "sizes = {dim: self.sizes[dim] for dim in self.scatter_dims}",
             ("test_gather_scatter.py::test_rule_61_threads_keep_the_order_of_duplicates",),
         ),
     )),

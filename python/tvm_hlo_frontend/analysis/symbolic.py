@@ -1,4 +1,4 @@
-"""Which instructions may have dimensions that are known only at run time: what networks of dense layers consist of."""
+"""Which instructions may have dimensions that are known only at run time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Set
 
 from ..hlo.ir.module import HloInstruction, HloModule
 from ..hlo.ir.shape import Shape, Symbol
+from ..hlo.ir.sizes import Size, variables
 
 ELEMENTWISE = frozenset(
     {
@@ -13,18 +14,30 @@ ELEMENTWISE = frozenset(
         *("exponential", "log", "tanh", "logistic", "sqrt", "rsqrt", "erf"),
     }
 )
-OPCODES = ELEMENTWISE | {"parameter", "broadcast", "dot", "tuple"}
+# what networks of dense layers consist of, which any dialect can leave open
+DENSE = ELEMENTWISE | {"parameter", "broadcast", "dot", "tuple"}
 
 
-def free_symbols(module: HloModule) -> Set[Symbol]:
-    """Symbols of the entry's parameters: sizes that whoever calls the compiled module chooses."""
-    return {symbol for parameter in module.entry.parameters for symbol in _symbols(parameter.shape)}
+def free_sizes(module: HloModule) -> Set[str]:
+    """Names of the unknown sizes that are dimensions of the entry's parameters: whoever calls the compiled module
+    chooses them."""
+    symbols = (symbol for parameter in module.entry.parameters for symbol in _symbols(parameter.shape))
+    return {symbol.name for symbol in symbols if isinstance(symbol, Size) and variables(symbol) == {symbol.name}}
 
 
-def may_be_symbolic(instruction: HloInstruction, symbols: Set[Symbol]) -> bool:
-    """Whether a converter takes this instruction although its shape has symbols."""
-    return instruction.opcode in OPCODES and all(
-        symbol in symbols and symbol.bound is None for symbol in _symbols(instruction.shape)
+def may_be_symbolic(instruction: HloInstruction, free: Set[str], any_opcode: bool) -> bool:
+    """Whether a converter may take this instruction although its shape has symbols.
+
+    Parameters
+    ----------
+    instruction : HloInstruction
+    free : set of str
+        `free_sizes` of the module.
+    any_opcode : bool
+        Whether the dialect leaves sizes open in whatever converters can say.
+    """
+    return (any_opcode or instruction.opcode in DENSE) and all(
+        isinstance(symbol, Size) and variables(symbol) <= free for symbol in _symbols(instruction.shape)
     )
 
 

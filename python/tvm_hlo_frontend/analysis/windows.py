@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..hlo.ir.attributes import Window, WindowDimension
+from ..hlo.ir.shape import Dimension
+from ..hlo.ir.sizes import is_smaller
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Cumulative:
     reverse: bool
 
 
-def match_cumulative(window: Window, dimensions: tuple[int, ...]) -> Cumulative | None:
+def match_cumulative(window: Window, dimensions: tuple[Dimension, ...]) -> Cumulative | None:
     """The running reduction that a window over an operand of `dimensions` is, or None.
 
     JAX's cumsum is a reduce-window as large as the dimension, with size - 1 of padding on the low side, or on the high
@@ -36,16 +38,18 @@ def match_cumulative(window: Window, dimensions: tuple[int, ...]) -> Cumulative 
     return None if reverse is None else Cumulative(axis, reverse)
 
 
-def cumulative_direction(dimension: WindowDimension, size: int) -> bool | None:
+def cumulative_direction(dimension: WindowDimension, size: Dimension) -> bool | None:
     """Whether a window along a dimension of `size` is a running reduction: False forward, True reverse, None if not."""
     if (dimension.stride, dimension.window_dilation, dimension.base_dilation) != (1, 1, 1):
         return None
     if dimension.padding_low + dimension.padding_high + 1 != dimension.size:
         return None
     # a window that reaches at least to the edge sees everything on that side
-    if dimension.padding_high == 0 and dimension.size >= size:
+    if not (dimension.size == size or is_smaller(size, dimension.size)):
+        return None
+    if dimension.padding_high == 0:
         return False
-    return True if dimension.padding_low == 0 and dimension.size >= size else None
+    return True if dimension.padding_low == 0 else None
 
 
 def is_trivial(dimension: WindowDimension) -> bool:

@@ -88,6 +88,8 @@ class Dialect(Protocol):
     Attributes
     ----------
     name : str
+    leaves_sizes_open : bool
+        Whether unknown sizes may stay open in whatever converters can say, not in networks of dense layers alone.
     keeps_memory : bool
         Whether steps of loops may compute states in the memory of those before.
     freezes_params : bool
@@ -103,6 +105,7 @@ class Dialect(Protocol):
     """
 
     name: str
+    leaves_sizes_open: bool
     freezes_params: bool
     keeps_memory: bool
     weights_come_last: bool

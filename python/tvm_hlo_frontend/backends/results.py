@@ -14,14 +14,18 @@ from .values import Tensor
 
 def sliced_dimensions(starts: Sequence[int], limits: Sequence[int], strides: Sequence[int]) -> tuple[Dimension, ...]:
     """Dimensions of a slice."""
-    return tuple(max(0, -(-(limit - start) // stride)) for start, limit, stride in zip(starts, limits, strides))
+    counts = (-(-(limit - start) // stride) for start, limit, stride in zip(starts, limits, strides))
+    # in HLO no limit is below its start
+    return tuple(max(0, count) if isinstance(count, int) else count for count in counts)
 
 
 def concatenated_dimensions(tensors: Sequence[Tensor], dimension: int) -> tuple[Dimension, ...]:
     """Dimensions of tensors one behind the other."""
-    sizes: list[int] = [int(tensor.dimensions[dimension]) for tensor in tensors]  # type: ignore[arg-type]
-    first = tensors[0]
-    return (*first.dimensions[:dimension], sum(sizes), *first.dimensions[dimension + 1 :])
+    first, *others = tensors
+    size: Any = first.dimensions[dimension]
+    for other in others:
+        size = size + other.dimensions[dimension]
+    return (*first.dimensions[:dimension], size, *first.dimensions[dimension + 1 :])
 
 
 def taken_dimensions(x: Tensor, indices: Tensor, dimension: int) -> tuple[Dimension, ...]:
@@ -31,8 +35,8 @@ def taken_dimensions(x: Tensor, indices: Tensor, dimension: int) -> tuple[Dimens
 
 def convolved_dimensions(data: Tensor, kernel: Tensor, window: Window) -> tuple[Dimension, ...]:
     """Dimensions of a channels-first convolution, see `Dialect.convolution`."""
-    spatial = [
-        (int(size) + w.padding_low + w.padding_high - (w.size - 1) * w.window_dilation - 1) // w.stride + 1  # type: ignore[arg-type]
+    spatial: list[Dimension] = [
+        (size + w.padding_low + w.padding_high - (w.size - 1) * w.window_dilation - 1) // w.stride + 1  # type: ignore[operator]
         for size, w in zip(data.dimensions[2:], window.dimensions)
     ]
     return (data.dimensions[0], kernel.dimensions[0], *spatial)

@@ -21,7 +21,8 @@ class Parameter:
         The framework's or the caller's name.
     element_type : str
         HLO's own element type.
-    dimensions : tuple of int
+    dimensions : tuple of int or str
+        A size that a call tells is a text: that of a `Size` such as ``"2*batch"``, or ``"?"`` where nothing is known.
     carrier : str
         Element type of the variable of main: that of `hlo.ir.storage` where TVM tensors lack HLO's own; for complex
         numbers the variable has another last dimension of 2.
@@ -57,12 +58,15 @@ class Signature:
     aliases : tuple of (int, int)
         Arrays that a result may overwrite where the caller donates them: position among the inputs, number of the array
         in the result tree.
+    checks : tuple of (int or str, str, int or str, str)
+        What must hold of unknown sizes, as `SizeCheck` has it.
     """
 
     parameters: tuple[Parameter, ...]
     result: Any
     source: str = ""
     aliases: tuple[tuple[int, int], ...] = ()
+    checks: tuple[tuple[int | str, str, int | str, str], ...] = ()
 
     @property
     def variables(self) -> dict[str, str]:
@@ -81,7 +85,8 @@ class Signature:
             Parameter(**{**parameter, "dimensions": tuple(parameter["dimensions"])}) for parameter in data["parameters"]
         )
         aliases = tuple((argument, result) for argument, result in data.get("aliases", ()))
-        return Signature(parameters, data["result"], data["source"], aliases)
+        checks = tuple(tuple(check) for check in data.get("checks", ()))
+        return Signature(parameters, data["result"], data["source"], aliases, checks)
 
 
 def result_tree(shape: Shape) -> Any:
@@ -92,7 +97,7 @@ def result_tree(shape: Shape) -> Any:
 
 
 def printable(shape: Shape) -> list[int | str]:
-    """Dimensions with symbols as text."""
+    """Dimensions; those that are known only at run time as texts."""
     return [size if isinstance(size, int) else str(size) for size in shape.dimensions]
 
 

@@ -16,6 +16,7 @@ from ..hlo.ir.module import HloComputation, HloInstruction
 from ..hlo.ir.shape import Shape
 from ..hlo.opcodes import CUSTOM_CALL_PREFIX
 from .context import ConversionContext
+from .refusals import SPECIALIZE
 from .rules import Converter
 
 # where complex numbers are left they stand around an instruction that is refused itself
@@ -45,7 +46,7 @@ def convert_instruction(
     """The value of one instruction; a refusal is noted, and a placeholder stands for its result."""
     found = ctx.converters.get(converter_key(instruction))
     if has_no_elements(instruction.shape):
-        return ctx.dialect.constant(np.zeros(instruction.shape.sizes, instruction.shape.numpy_dtype))
+        return nothing(ctx, instruction.shape)
     if found is None:  # already among the refusals, which are collected before the walk
         return placeholder(ctx, instruction.shape)
     lacking = lacking_type(ctx, instruction)
@@ -58,6 +59,12 @@ def convert_instruction(
         if not found.broadcasting:
             operands = [ctx.settle(v, o.shape) for v, o in zip(operands, instruction.operands)]
         value, how = observed(ctx, found, instruction, operands)
+    except TypeError as error:  # of what computes with a size as with a number
+        if all(shape.is_static for shape in (instruction.shape, *(operand.shape for operand in instruction.operands))):
+            raise
+        reason = f"its sizes must be numbers ({error}); {SPECIALIZE}"
+        ctx.refusals.append(refusal_of(computation, instruction, reason))
+        return placeholder(ctx, instruction.shape)
     except UnsupportedInstruction as refusal:
         ctx.refusals.append(refusal_of(computation, instruction, str(refusal)))
         return placeholder(ctx, instruction.shape)
@@ -102,6 +109,13 @@ def placeholder(ctx: ConversionContext, shape: Shape) -> Value:
 def has_no_elements(shape: Shape) -> bool:
     """Whether `shape` is an array without elements: no converter needs to know of those (rule 47)."""
     return shape.is_array and 0 in shape.dimensions
+
+
+def nothing(ctx: ConversionContext, shape: Shape) -> Tensor:
+    """An array without elements."""
+    if shape.is_static:
+        return ctx.dialect.constant(np.zeros(shape.sizes, shape.numpy_dtype))
+    return ctx.dialect.broadcast_to(ctx.scalar(0, shape.element_type), shape.dimensions)
 
 
 def converter_key(instruction: HloInstruction) -> str:

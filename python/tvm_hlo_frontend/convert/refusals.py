@@ -9,6 +9,8 @@ from ..hlo.ir.module import HloInstruction
 from ..rewrites.expansions.annotations import ANNOTATIONS
 
 _HOST = "it exchanges data with the host while the module runs; pass the data as arguments and results"
+# what to do where sizes must be known
+SPECIALIZE = "give the program static shapes, or convert it with specialize=True"
 _DYNAMIC = "it makes a shape that is known only at run time; give the program static shapes"
 _CALLBACK = "it calls back into Python while the module runs; take the callback out of the function"
 _STATEFUL = (

@@ -8,19 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..analysis.symbolic import free_symbols, may_be_symbolic
+from ..analysis.symbolic import free_sizes, may_be_symbolic
 from ..backends.signature import attribute_of_main
 from ..errors import Refusal
 from ..hlo.ir.builder import callees_of
 from ..hlo.ir.module import HloModule
+from ..hlo.ir.open_module import OpenModule
 from ..hlo.ir.ordering import dependency_order
 from ..rewrites.pipeline import REWRITTEN_OPCODES
 from .context import ConversionContext
 from .driver import converter_key, refusal_of
-from .refusals import missing_reason
+from .refusals import SPECIALIZE, missing_reason
 from .rules import Converter
 
-DYNAMIC_SHAPE = "its shape {shape} is known only at run time; give the program static shapes"
+DYNAMIC_SHAPE = f"its shape {{shape}} is known only at run time; {SPECIALIZE}"
 NEED_NO_CONVERTER = frozenset({"parameter", *REWRITTEN_OPCODES})
 
 
@@ -103,15 +104,24 @@ def missing_converters(converters: Mapping[str, Converter], module: HloModule) -
     ]
 
 
-def dynamic_instructions(module: HloModule) -> list[Refusal]:
+def dynamic_instructions(module: HloModule, any_opcode: bool = False) -> list[Refusal]:
     """Instructions whose shape is known only at run time and that no converter takes so; a bound is never taken for the
-    size (rule 90)."""
-    symbols = free_symbols(module)
+    size (rule 90). `any_opcode`: as of `may_be_symbolic`."""
+    free = free_sizes(module)
     return [
         refusal_of(computation, instruction, DYNAMIC_SHAPE.format(shape=instruction.shape))
         for computation in dependency_order([module.entry], callees_of)
         for instruction in computation.instructions
-        if not instruction.shape.is_static and not may_be_symbolic(instruction, symbols)
+        if not instruction.shape.is_static and not may_be_symbolic(instruction, free, any_opcode)
+    ]
+
+
+def sizes_by_value(opened: OpenModule) -> list[Refusal]:
+    """Parameters whose value is a size, which no compiled module reads as one."""
+    parameters = opened.module.entry.parameters
+    return [
+        refusal_of(opened.module.entry, parameters[number], f"its value is the size {name}; {SPECIALIZE}")
+        for name, number in opened.values.items()
     ]
 
 

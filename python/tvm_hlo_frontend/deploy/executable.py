@@ -24,6 +24,7 @@ from ..errors import SignatureError
 from ..hlo.ir.shape import BY_NAME
 from ..hlo.ir.storage import from_storage, to_storage
 from .donation import Donated, given_away
+from .open_sizes import OpenSizes, check_of, open_sizes
 from .targets import cpu_target
 
 # TVM's passes recurse on the depth of the graph; a chain of 20,000 operators needs about 400 MB
@@ -68,6 +69,14 @@ class Executable:
         """Parameters that a call takes, in order."""
         return tuple(parameter for parameter in self.signature.parameters if not parameter.bound)
 
+    @functools.cached_property
+    def _open_sizes(self) -> OpenSizes | None:
+        """How unknown sizes follow from the arrays of a call; None if all are known."""
+        if all(isinstance(size, int) for parameter in self.inputs for size in parameter.dimensions):
+            return None
+        checks = [check_of(row) for row in self.signature.checks]
+        return open_sizes(self.inputs, {}, checks, ())
+
     def __call__(self, *arrays: Any, donate: Donated = ()) -> Any:
         """Run once.
 
@@ -96,6 +105,8 @@ class Executable:
         UserWarning
             If no result can be computed in the memory of an array that is donated.
         """
+        if self._open_sizes is not None:
+            self._open_sizes.of_call([np.asarray(array) for array in arrays])
         checked = check_arguments(self.inputs, arrays)
         if self.in_place or donate != ():
             checked = given_away(self.inputs, self.in_place, arrays, checked, donate)

@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 
 from ..errors import LoweringError, SignatureError
-from .jax_export import exported_of, lower_exported
+from ..hlo.ir.open_module import OpenModule
+from .jax_export import (
+    chosen_platform,
+    exported_arguments,
+    exported_of,
+    for_one_device,
+    has_symbols,
+    lower_exported,
+    lower_symbolic,
+    positional_names,
+)
 from .lowered import LoweredModule, convert_lowered, parameter_shapes, unique_identifiers
 
 
@@ -24,6 +34,7 @@ def from_jax(
     dialect: str | None = None,
     freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
+    specialize: bool = False,
     **kwargs: Any,
 ) -> Any:
     """Convert a JAX function or export to a TVM module.
@@ -34,8 +45,8 @@ def from_jax(
         Function of JAX arrays, jitted or not; or what `jax.export.export` made of one, also serialized or as a file.
     *args, **kwargs : pytrees of jax.Array, numpy.ndarray, scalar or jax.ShapeDtypeStruct
         Example arguments. Only their shapes and dtypes count, except for weights and static arguments. Each leaf
-        becomes one input, whether `fn` uses it or not. An export needs none, unless it has symbolic dimensions: then
-        they say its sizes.
+        becomes one input, whether `fn` uses it or not. Dimensions may be symbols of `jax.export.symbolic_shape`: then
+        sizes are unknown until the module is called. An export needs none; for one with symbols they say the sizes.
     weight_argnums : sequence of int
         Positions of the arguments that hold weights. Their leaves must be arrays; they come back in `params`, named by
         their path, for instance ``params.Dense_0.kernel``.
@@ -51,11 +62,14 @@ def from_jax(
         ``"relay"`` or ``"relax"``; by default what the installed TVM has.
     freeze_params, custom_converters
         As for `from_hlo`.
+    specialize : bool
+        Give an executable that is built for each shape it is called with: for unknown dimensions that one build cannot
+        leave open.
 
     Returns
     -------
-    (tvm.IRModule, dict of str to tvm.nd.NDArray) or tvm.IRModule
-        As `from_hlo`: in Relax the module alone, with weights as constants by default.
+    (tvm.IRModule, dict of str to tvm.nd.NDArray), tvm.IRModule or SpecializedExecutable
+        As `from_hlo`: in Relax the module alone, with weights as constants by default. With `specialize` an executable.
         Inputs are named by argument name and path (``x``, ``batch.image``), in the order of JAX's
         flattening (positional arguments, then keyword arguments by name; dictionary keys sorted). The results are a
         flat tuple of the leaves of what `fn` returns, in the order of ``jax.tree.leaves``, or one array if there is
@@ -85,7 +99,13 @@ def from_jax(
         lowering_platforms=lowering_platforms,
         **kwargs,
     )
-    return convert_lowered(lowered, dialect=dialect, freeze_params=freeze_params, custom_converters=custom_converters)
+    return convert_lowered(
+        lowered,
+        dialect=dialect,
+        freeze_params=freeze_params,
+        custom_converters=custom_converters,
+        specialize=specialize,
+    )
 
 
 def lower_jax(
@@ -107,13 +127,21 @@ def lower_jax(
     exported = exported_of(fn)
     donate_argnums = (donate_argnums,) if isinstance(donate_argnums, int) else donate_argnums
     platforms = tuple(lowering_platforms) if lowering_platforms else None
-    if exported is not None:
-        if static_argnums or static_argnames:
-            raise SignatureError("static arguments are part of an export already; static_argnums cannot be given")
-        hlo, structure, args, kwargs, names = lower_exported(exported, args, kwargs, platforms, donate_argnums)
-        static: set[int] = set()
+    if exported is not None and (static_argnums or static_argnames):
+        raise SignatureError("static arguments are part of an export already; static_argnums cannot be given")
+    if exported is not None and not args and not kwargs:
+        args, kwargs = exported_arguments(exported)
+    static = set() if exported is not None else _positions(static_argnums, len(args), "static_argnums")
+    hlo: bytes | OpenModule
+    if has_symbols((args, kwargs)):
+        if exported is not None:
+            platforms = (chosen_platform(exported, platforms),)
+        call = fn if exported is None else for_one_device(exported).call
+        jitted = jax.jit(call, keep_unused=True, static_argnums=tuple(static), static_argnames=tuple(static_argnames))
+        hlo, structure = lower_symbolic(jitted, args, kwargs, platforms)
+    elif exported is not None:
+        hlo, structure = lower_exported(exported, args, kwargs, platforms, donate_argnums)
     else:
-        static = _positions(static_argnums, len(args), "static_argnums")
         donated = _positions(donate_argnums, len(args), "donate_argnums")
         donated |= _donated_by(fn, args, kwargs, static, static_argnames)
         # without keep_unused JAX drops arguments that fn ignores, and the parameter numbers shift
@@ -126,8 +154,8 @@ def lower_jax(
         )
         lowered = jitted.trace(*args, **kwargs).lower(lowering_platforms=platforms)
         hlo, structure = lowered.compiler_ir("hlo").as_serialized_hlo_module_proto(), lowered.out_tree
-        kwargs = {name: value for name, value in kwargs.items() if name not in static_argnames}
-        names = _argument_names(fn, len(args))
+    kwargs = {name: value for name, value in kwargs.items() if name not in static_argnames}
+    names = _argument_names(fn, len(args)) if exported is None else positional_names(exported)
     weights = _positions(weight_argnums, len(args), "weight_argnums")
     leaves = _leaves(names, args, kwargs, static)
     _check_count(hlo, len(leaves))
@@ -207,8 +235,8 @@ def _value(name: str, leaf: Any) -> np.ndarray:
     return np.asarray(jax.numpy.asarray(leaf))
 
 
-def _check_count(hlo: bytes, count: int) -> None:
-    have = len(parameter_shapes(hlo))
+def _check_count(hlo: bytes | OpenModule, count: int) -> None:
+    have = len(hlo.module.entry.parameters if isinstance(hlo, OpenModule) else parameter_shapes(hlo))
     if have != count:
         raise LoweringError(
             f"JAX made an HLO module of {have} parameters from {count} array arguments; effects (callbacks, ordered "

@@ -9,10 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..analysis.size_values import Facts
 from ..errors import HloParseError, LoweringError, SignatureError
+from ..hlo.ir.open_module import OpenModule
+from ..hlo.ir.sizes import parsed, size_of, variables
 from ..hlo.proto.newer_xla import artifact_version, installed_stablehlo, mlir_hint, older_artifact
+from ..hlo.proto.reader import read
 from ..hlo.proto.sources import mlir_of
-from ..hlo.text.parsers import hlo_from_mlir
+from ..hlo.text.parsers import hlo_from_mlir, open_hlo_from_mlir
+from ..rewrites.symbolic_shapes import open_module
 
 # jax.export moves the body here when the shapes of main's arguments are symbolic; only this has their names
 _BODY = "_wrapped_jax_export_main"
@@ -90,14 +95,14 @@ def lower_exported(
     kwargs: Mapping[str, Any],
     platforms: Sequence[str] | None,
     donate_argnums: Sequence[int] = (),
-) -> tuple[bytes, Any, tuple[Any, ...], dict[str, Any], list[str]]:
-    """HLO of an export.
+) -> tuple[bytes, Any]:
+    """HLO of an export for arguments whose dimensions are numbers.
 
     Parameters
     ----------
     exported : jax.export.Exported
     args, kwargs
-        Example arguments; none for the shapes that it was exported with.
+        Example arguments.
     platforms : sequence of str, optional
         The one platform to lower for, see `from_jax`.
     donate_argnums : sequence of int
@@ -105,23 +110,20 @@ def lower_exported(
 
     Returns
     -------
-    (bytes, PyTreeDef, tuple, dict, list of str)
-        Serialized HloModuleProto, the structure of the results, the arguments, and names of the positional ones.
+    (bytes, PyTreeDef)
+        Serialized HloModuleProto, the structure of the results.
 
     Raises
     ------
     SignatureError
-        If the arguments do not fit, or are missing although dimensions are symbolic.
+        If the arguments do not fit.
     LoweringError
         If the export is not for the platform.
     """
     import jax
 
-    exported = _for_one_device(exported)
-    platform = _platform(exported, platforms)
-    names = positional_names(exported)
-    if not args and not kwargs:
-        args, kwargs = _example_arguments(exported)
+    exported = for_one_device(exported)
+    platform = chosen_platform(exported, platforms)
     try:
         # the call keeps arguments that the export has dropped, and chooses the platform in the module
         called = jax.jit(exported.call, keep_unused=True, donate_argnums=tuple(donate_argnums))
@@ -132,10 +134,58 @@ def lower_exported(
     mlir = mlir_of(lowered.compiler_ir("stablehlo"))
     assert mlir is not None
     chooses = len(exported.platforms) > 1 or symbolic_dimensions(exported)
-    return hlo_from_mlir(mlir, refine=bool(chooses)), exported.out_tree, args, dict(kwargs), names
+    return hlo_from_mlir(mlir, refine=bool(chooses)), exported.out_tree
 
 
-def _for_one_device(exported: Any) -> Any:
+def has_symbols(arguments: Any) -> bool:
+    """Whether an array of a pytree has dimensions that are JAX's symbols."""
+    import jax
+
+    return any(
+        not all(isinstance(size, int) for size in getattr(leaf, "shape", ())) for leaf in jax.tree.leaves(arguments)
+    )
+
+
+def exported_arguments(exported: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Shapes and dtypes that it was exported with, which may have symbols."""
+    import jax
+
+    leaves = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in exported.in_avals]
+    return jax.tree.unflatten(exported.in_tree, leaves)
+
+
+def lower_symbolic(
+    jitted: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], platforms: Sequence[str] | None
+) -> tuple[OpenModule, Any]:
+    """Open module of a jitted function, whose arguments have symbols as dimensions, and the structure of its results.
+
+    Raises
+    ------
+    SignatureError
+        If JAX cannot export the function for such shapes.
+    LoweringError
+        If sizes of the module are not known.
+    """
+    from jax import export
+
+    try:
+        exported = export.export(jitted, platforms=platforms)(*args, **kwargs)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise SignatureError(f"JAX cannot export the function for shapes with symbols: {error}") from error
+    kept = [exported.in_avals[index] for index in exported.module_kept_var_idx]
+    given = {
+        (number, axis): size_of(parsed(str(size)))
+        for number, aval in enumerate(kept)
+        for axis, size in enumerate(aval.shape)
+        if not isinstance(size, int)
+    }
+    # jax.export wants every symbol to be at least 1, and the module asserts that
+    facts = Facts({name: 1 for size in given.values() for name in variables(size)})
+    raw = read(open_hlo_from_mlir(exported.mlir_module_serialized))
+    return open_module(raw, given, facts), exported.out_tree
+
+
+def for_one_device(exported: Any) -> Any:
     """`exported` without its shardings, which change nothing on one device; JAX itself insists on as many devices.
 
     What devices exchange stays in the module, where instructions are refused by name.
@@ -159,7 +209,8 @@ def symbolic_dimensions(exported: Any) -> list[str]:
     return [str(aval) for aval in exported.in_avals if not all(isinstance(size, int) for size in aval.shape)]
 
 
-def _platform(exported: Any, wanted: Sequence[str] | None) -> str:
+def chosen_platform(exported: Any, wanted: Sequence[str] | None) -> str:
+    """The platform to lower an export for; LoweringError if it was not exported for the one that is wanted."""
     have = exported.platforms
     if wanted is None:
         return "cpu" if "cpu" in have else have[0]
@@ -169,20 +220,6 @@ def _platform(exported: Any, wanted: Sequence[str] | None) -> str:
             f"{', '.join(wanted)}"
         )
     return wanted[0]
-
-
-def _example_arguments(exported: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Shapes and dtypes that it was exported with."""
-    import jax
-
-    symbolic = symbolic_dimensions(exported)
-    if symbolic:
-        raise SignatureError(
-            f"{exported.fun_name} was exported with symbolic dimensions ({', '.join(symbolic)}); pass example "
-            "arguments that give their sizes, or use from_stablehlo for a module that takes any"
-        )
-    leaves = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in exported.in_avals]
-    return jax.tree.unflatten(exported.in_tree, leaves)
 
 
 def positional_names(exported: Any) -> list[str]:

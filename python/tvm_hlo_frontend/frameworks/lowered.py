@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..hlo.ir.names import Names
+from ..hlo.ir.open_module import OpenModule
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class LoweredModule:
 
     Attributes
     ----------
-    hlo : bytes or HloModule
+    hlo : bytes, HloModule or OpenModule
         Serialized HloModuleProto, or a module that was read already; unoptimised.
     input_names : tuple of str
         One unique name per HLO entry parameter, weights included, for the signature.
@@ -48,9 +49,27 @@ def convert_lowered(
     freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
     rng_seed: int | None = None,
+    specialize: bool = False,
 ) -> Any:
-    """`from_hlo` of a LoweredModule; parameters, result and errors as there."""
-    # TVM is imported by from_hlo; lowering alone works without it
+    """`from_hlo` of a LoweredModule; parameters, result and errors as there.
+
+    With `specialize` a `SpecializedExecutable` instead, which is built for each shape that it is called with.
+    """
+    # TVM is imported by these; lowering alone works without it
+    if specialize:
+        from ..deploy.specialized import specialize as specialized
+
+        return specialized(
+            open_of(lowered.hlo),
+            dialect=dialect,
+            input_names=lowered.input_names,
+            parameter_values=lowered.parameter_values,
+            freeze_params=freeze_params,
+            custom_converters=custom_converters,
+            rng_seed=rng_seed,
+            source=lowered.source,
+            notes=lowered.notes,
+        )
     from ..frontend import from_hlo
 
     return from_hlo(
@@ -64,6 +83,13 @@ def convert_lowered(
         source=lowered.source,
         notes=lowered.notes,
     )
+
+
+def open_of(hlo: Any) -> OpenModule:
+    """What a LoweredModule holds as an open module, also where all its sizes are numbers."""
+    from ..hlo.proto.reader import read
+
+    return hlo if isinstance(hlo, OpenModule) else OpenModule(read(hlo))
 
 
 def unique_identifiers(wanted: Iterable[str]) -> tuple[str, ...]:
@@ -87,6 +113,8 @@ def result_shapes(hlo: Any) -> list[Any]:
     from ..hlo.proto.reader import parse_module_proto
     from ..hlo.proto.shapes import shape_from_proto
 
+    if isinstance(hlo, OpenModule):
+        hlo = hlo.module
     if isinstance(hlo, HloModule):
         shape = hlo.entry.root.shape
     else:

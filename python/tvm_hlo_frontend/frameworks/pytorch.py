@@ -21,6 +21,7 @@ def from_pytorch(
     dialect: str | None = None,
     freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
+    specialize: bool = False,
 ) -> Any:
     """Convert a PyTorch module (inference mode) to a TVM module.
 
@@ -29,7 +30,8 @@ def from_pytorch(
     program : torch.nn.Module or torch.export.ExportedProgram
     *example_inputs : pytrees of torch.Tensor
         Arguments of ``forward``. Only shapes and dtypes of the tensors count; numbers, strings and None become part of
-        the program. An ExportedProgram needs none, unless it has dynamic shapes: then they say its sizes.
+        the program. An ExportedProgram needs none; for one with dynamic shapes they say its sizes, which stay unknown
+        without.
     example_kwargs : mapping of str to pytree, optional
         Keyword arguments of ``forward``.
     via : str
@@ -38,11 +40,14 @@ def from_pytorch(
         ``"relay"`` or ``"relax"``; by default what the installed TVM has.
     freeze_params, custom_converters
         As for `from_hlo`.
+    specialize : bool
+        Give an executable that is built for each shape it is called with: for unknown dimensions that one build cannot
+        leave open.
 
     Returns
     -------
-    (tvm.IRModule, dict of str to tvm.nd.NDArray) or tvm.IRModule
-        As `from_hlo`: in Relax the module alone, with weights as constants by default.
+    (tvm.IRModule, dict of str to tvm.nd.NDArray), tvm.IRModule or SpecializedExecutable
+        As `from_hlo`: in Relax the module alone, with weights as constants by default. With `specialize` an executable.
         `params` holds the parameters, buffers and constants that the program uses, under their names in
         the state_dict. Inputs are named after the parameters of ``forward``, with the path of a tensor inside of them
         (``batch_image_0``), in the order of PyTorch's flattening. The results are a flat tuple of the tensors among the
@@ -55,7 +60,7 @@ def from_pytorch(
         If torch.export cannot trace the module, or an operator cannot be lowered; the message names the operators and
         where they come from.
     SignatureError
-        If the inputs do not fit, or leave a shape open.
+        If the inputs do not fit.
     UnsupportedHloError
         If some instructions cannot be converted.
 
@@ -65,7 +70,13 @@ def from_pytorch(
     >>> logits = tvm_hlo_frontend.build(mod, params)(image)
     """
     lowered = lower_pytorch(program, *example_inputs, example_kwargs=example_kwargs, via=via)
-    return convert_lowered(lowered, dialect=dialect, freeze_params=freeze_params, custom_converters=custom_converters)
+    return convert_lowered(
+        lowered,
+        dialect=dialect,
+        freeze_params=freeze_params,
+        custom_converters=custom_converters,
+        specialize=specialize,
+    )
 
 
 def lower_pytorch(
@@ -86,7 +97,8 @@ def lower_pytorch(
         raise SignatureError(f'via={via!r}: PyTorch is lowered via "torchax" or via "torch_xla"')
     exported = _exported(program, example_inputs, dict(example_kwargs or {}))
     exported = ROADS[via].decomposed(exported)
-    _refuse_dynamic_inputs(exported)
+    if via != "torchax":
+        _refuse_dynamic_inputs(exported)
     weights = {
         node.name: (spec.target, weight_of(exported, spec.target))
         for node, spec in placeholders(exported)
@@ -167,6 +179,6 @@ def _refuse_dynamic_inputs(program: Any) -> None:
     ]
     if open_inputs:
         raise SignatureError(
-            f"HLO is static, but the program was exported with dynamic shapes ({', '.join(open_inputs)}); pass example "
-            "inputs that give their sizes"
+            f"torch_xla makes static HLO, but the program was exported with dynamic shapes ({', '.join(open_inputs)}); "
+            "pass example inputs that give their sizes"
         )

@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..convert.input_names import parameter_names
-from ..errors import HloParseError, LoweringError, SignatureError
+from ..errors import HloParseError, LoweringError, SignatureError, UnknownDimensionsError
 from ..hlo.ir.module import HloModule
+from ..hlo.ir.open_module import OpenModule
 from ..hlo.proto.reader import read
 from ..hlo.proto.sources import mlir_of
-from ..hlo.text.parsers import hlo_from_mlir
+from ..hlo.text.parsers import hlo_from_mlir, open_hlo_from_mlir
+from ..rewrites.symbolic_shapes import open_module
 from .lowered import LoweredModule, convert_lowered
-from .stablehlo_dynamic import read_dynamic
-
-# what XLA says of operations on shapes; it has parsed the module by then
-UNTRANSLATABLE = "can't be translated to XLA HLO"
 
 # the argument that jax.export adds to choose between platforms; only the export itself says what its numbers mean
 _PLATFORM_ARGUMENT = b"_platform_index"
@@ -32,6 +30,7 @@ def from_stablehlo(
     parameter_values: Mapping[int, np.ndarray] | None = None,
     freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
+    specialize: bool = False,
 ) -> Any:
     """Convert a StableHLO module to a TVM module.
 
@@ -45,18 +44,21 @@ def from_stablehlo(
         ``"relay"`` or ``"relax"``; by default what the installed TVM has.
     input_names, parameter_values, freeze_params, custom_converters
         As for `from_hlo`. By default inputs have the names that the module's locations give its arguments.
+    specialize : bool
+        Give an executable that is built for each shape it is called with: for unknown dimensions that one build cannot
+        leave open.
 
     Returns
     -------
-    (tvm.IRModule, dict of str to tvm.nd.NDArray) or tvm.IRModule
-        As `from_hlo`: in Relax the module alone, with weights as constants by default.
+    (tvm.IRModule, dict of str to tvm.nd.NDArray), tvm.IRModule or SpecializedExecutable
+        As `from_hlo`: in Relax the module alone, with weights as constants by default. With `specialize` an executable.
 
     Raises
     ------
     HloParseError
         If `module` holds no MLIR, XLA cannot translate it, or there is no jaxlib.
     LoweringError
-        If main's arguments have dynamic shapes (other than batches of a network of dense layers), or the module chooses
+        If sizes of main's arguments are unknown and nothing tells those of the operations, or if the module chooses
         between platforms.
     UnsupportedHloError
         If some instructions cannot be converted.
@@ -71,7 +73,13 @@ def from_stablehlo(
     if input_names is not None:
         changes["input_names"] = tuple(input_names)
     lowered = dataclasses.replace(lowered, **changes)
-    return convert_lowered(lowered, dialect=dialect, freeze_params=freeze_params, custom_converters=custom_converters)
+    return convert_lowered(
+        lowered,
+        dialect=dialect,
+        freeze_params=freeze_params,
+        custom_converters=custom_converters,
+        specialize=specialize,
+    )
 
 
 def from_stablehlo_module(stablehlo_module: Any, input_info: Any = None, **options: Any) -> Any:
@@ -110,27 +118,25 @@ def lower_stablehlo(module: Any) -> LoweredModule:
             "the module was exported for several platforms and takes the platform as an argument; give the "
             "jax.export.Exported or its serialized bytes instead of its MLIR, or export it for one platform"
         )
-    hlo = _static_or_symbolic(mlir)
-    return LoweredModule(hlo, tuple(parameter_names(hlo.entry.parameters, None)), source="stablehlo")
+    hlo = _static_or_open(mlir)
+    entry = (hlo.module if isinstance(hlo, OpenModule) else hlo).entry
+    return LoweredModule(hlo, tuple(parameter_names(entry.parameters, None)), source="stablehlo")
 
 
-def _static_or_symbolic(mlir: bytes) -> HloModule:
-    """HLO of a module: XLA's translation, or if main's arguments have dynamic shapes our own."""
+def _static_or_open(mlir: bytes) -> HloModule | OpenModule:
+    """HLO of a module: XLA's translation if its dimensions are numbers, else an open module."""
     try:
         hlo = read(hlo_from_mlir(mlir))
-    except HloParseError as error:
-        if UNTRANSLATABLE not in str(error):
-            raise
-        return read_dynamic(mlir)
+    except UnknownDimensionsError:
+        return open_module(read(open_hlo_from_mlir(mlir)))
     static = all(parameter.shape.is_static for parameter in hlo.entry.parameters)
-    return hlo if static else read_dynamic(mlir)
+    return hlo if static else open_module(read(open_hlo_from_mlir(mlir)))
 
 
 def _lower_export(module: Any) -> LoweredModule:
     """`module` as what jax.export makes."""
     try:
         from .jax import exported_of, lower_jax
-        from .jax_export import symbolic_dimensions
 
         exported = exported_of(module)
     except ImportError:
@@ -142,6 +148,4 @@ def _lower_export(module: Any) -> LoweredModule:
             f"cannot read a StableHLO module from {type(module).__name__}; give MLIR text or bytecode, the path of a "
             "file with it, an MLIR module, or with JAX installed a jax.export.Exported"
         )
-    if symbolic_dimensions(exported):
-        return lower_stablehlo(exported.mlir_module_serialized)
     return lower_jax(exported)

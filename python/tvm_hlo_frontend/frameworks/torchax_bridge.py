@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from ..errors import LoweringError
+from ..hlo.ir.open_module import OpenModule
 from . import torch_control, torch_quantized
-from .exported_program import is_static, place_of, result_positions, tensors_of, with_places
+from .exported_program import place_of, result_positions, tensors_of, with_places
+from .jax_export import lower_symbolic
+from .torch_sizes import names_of, shapes_of, symbols_of
 from .torchax_import import import_torchax
 
 # checks at run time, which compiled code does without: a matrix that has no factorization gives NaN
@@ -20,11 +23,11 @@ def decomposed(program: Any) -> Any:
     return program.run_decompositions({**import_torchax().decompositions, **torch_quantized.decompositions(program)})
 
 
-def _refuse_unsupported(program: Any) -> None:
+def _refuse_unsupported(program: Any, known_sizes: Set[str]) -> None:
     """LoweringError that names all operators which cannot be lowered, and where they come from."""
     groups: dict[str, list[str]] = {}
     for node in torch_control.nodes_of(program.graph_module):
-        reason = _reason_against(node)
+        reason = _reason_against(node, known_sizes)
         if reason:
             groups.setdefault(reason, []).append(place_of(node))
     if groups:
@@ -34,7 +37,7 @@ def _refuse_unsupported(program: Any) -> None:
         raise LoweringError("\n".join(lines))
 
 
-def _reason_against(node: Any) -> str:
+def _reason_against(node: Any, known_sizes: Set[str]) -> str:
     """Name of the operator and why it cannot be lowered; empty if it can."""
     import torch
 
@@ -48,8 +51,9 @@ def _reason_against(node: Any) -> str:
         return ""
     value = node.meta.get("val")
     if isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool)):
-        return f"{node.target} (a number that depends on data)"
-    if any(not is_static(tensor) for tensor in tensors_of(value)):
+        is_size = node.target is torch.ops.aten.sym_size.int and symbols_of(value) <= known_sizes
+        return "" if is_size else f"{node.target} (a number that depends on data)"
+    if not symbols_of(value) <= known_sizes:
         return f"{node.target} (the shape of its result depends on data)"
     known = import_torchax().operators
     found = known.get(node.target) or known.get(node.target.overloadpacket)
@@ -65,8 +69,8 @@ def _is_check(node: Any) -> bool:
     return effect and isinstance(node.args[1], torch._ops.OpOverload) and node.args[1].name() in CHECKS
 
 
-def interpret(program: Any, weights: Sequence[str], inputs: Sequence[str]) -> bytes:
-    """Serialized HloModuleProto of a decomposed ExportedProgram.
+def interpret(program: Any, weights: Sequence[str], inputs: Sequence[str]) -> bytes | OpenModule:
+    """Serialized HloModuleProto of a decomposed ExportedProgram, or an open module if sizes of its inputs are unknown.
 
     Parameters
     ----------
@@ -77,7 +81,7 @@ def interpret(program: Any, weights: Sequence[str], inputs: Sequence[str]) -> by
 
     Returns
     -------
-    bytes
+    bytes or OpenModule
         Its results are the tensors that the program returns, then the new values of what it assigns.
 
     Raises
@@ -88,7 +92,8 @@ def interpret(program: Any, weights: Sequence[str], inputs: Sequence[str]) -> by
     import jax
 
     t2j_dtype = import_torchax().dtype_of
-    _refuse_unsupported(program)
+    sizes = names_of([node for node in program.graph.nodes if node.op == "placeholder"])
+    _refuse_unsupported(program, set(sizes))
     placeholders = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
     given = [*weights, *inputs]
     constants = {name: value for name, value in placeholders.items() if not tensors_of(value)}
@@ -104,8 +109,12 @@ def interpret(program: Any, weights: Sequence[str], inputs: Sequence[str]) -> by
     with jax.enable_x64(_has_wide_types(program)):
         try:
             tensors = [placeholders[name] for name in given]
-            shapes = [jax.ShapeDtypeStruct(tuple(tensor.shape), t2j_dtype(tensor.dtype)) for tensor in tensors]
-            lowered = jax.jit(forward, keep_unused=True).lower(*shapes)
+            dimensions = shapes_of(tensors, sizes, program)
+            shapes = [jax.ShapeDtypeStruct(d, t2j_dtype(tensor.dtype)) for d, tensor in zip(dimensions, tensors)]
+            jitted = jax.jit(forward, keep_unused=True)
+            if sizes:
+                return lower_symbolic(jitted, tuple(shapes), {}, None)[0]
+            lowered = jitted.lower(*shapes)
         # operators of torchax raise whatever JAX, numpy or torch do; fx adds the node and its source
         except Exception as error:
             raise LoweringError(f"torchax fails to lower this program: {error}") from error
@@ -115,8 +124,9 @@ def interpret(program: Any, weights: Sequence[str], inputs: Sequence[str]) -> by
 def _interpreter(program: Any) -> Any:
     """torchax's interpreter that keeps to the element types and shapes which torch says."""
     import jax
+    import torch
 
-    torchax, lowerings = import_torchax(), torch_quantized.lowerings()
+    torchax, lowerings, sym_size = import_torchax(), torch_quantized.lowerings(), torch.ops.aten.sym_size.int
     control = torch_control.lowerings()
 
     def typed(value: Any, wanted: Any, node: Any) -> Any:
@@ -124,7 +134,7 @@ def _interpreter(program: Any) -> Any:
             return [typed(*pair, node) for pair in zip(value, wanted)]
         if not isinstance(value, jax.Array) or not tensors_of(wanted):
             return value
-        if value.shape != tuple(wanted.shape):
+        if not _fits(value.shape, wanted.shape):
             raise LoweringError(f"torchax makes {value.shape} of {place_of(node)}, torch {tuple(wanted.shape)}")
         return value.astype(torchax.dtype_of(wanted.dtype))
 
@@ -137,6 +147,8 @@ def _interpreter(program: Any) -> Any:
             return typed(value, node.meta.get("val"), node) if node.op == "call_function" else value
 
         def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+            if target is sym_size:
+                return args[0].shape[args[1]]
             if target in control:
                 return control[target](self.results_of, *args, **kwargs)
             own = lowerings.get(target)
@@ -147,6 +159,11 @@ def _interpreter(program: Any) -> Any:
             return list(results) if isinstance(results, (list, tuple)) else [results]
 
     return TypedInterpreter(program.graph_module)
+
+
+def _fits(shape: Sequence[Any], wanted: Sequence[Any]) -> bool:
+    """Whether a shape is what torch says, as far as that is numbers."""
+    return len(shape) == len(wanted) and all(a == b for a, b in zip(shape, wanted) if isinstance(b, int))
 
 
 def _has_wide_types(program: Any) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..analysis.scalar_expression import ScalarExpression
+from ..errors import StaticSizeError
 from ..hlo.ir.attributes import Window
 
 # names of the host's functions that kernels call
@@ -38,7 +39,11 @@ class KernelSpec:
         """Canonical text; the attribute of a Relay call."""
         body = None if self.body is None else self.body.to_json()
         data = {"name": self.name, "version": self.version, "parameters": self.parameters, "body": body}
-        return json.dumps(data, sort_keys=True, separators=(",", ":"))
+        return json.dumps(data, sort_keys=True, separators=(",", ":"), default=self._refuse)
+
+    def _refuse(self, value: Any) -> Any:
+        """What JSON does not know: a size that is no number."""
+        raise StaticSizeError(f"the kernel {self.name} needs the size {value} as a number")
 
     @staticmethod
     def from_json(text: str) -> KernelSpec:

@@ -25,6 +25,7 @@ from ..hlo.ir.attributes import (
 from ..hlo.ir.builder import RewriteBuilder, transform
 from ..hlo.ir.module import HloInstruction, HloModule
 from ..hlo.ir.shape import Shape, array_shape
+from ..hlo.ir.sizes import Size
 from ..hlo.opcodes import ELEMENTWISE
 from .capabilities import Capabilities
 
@@ -50,7 +51,7 @@ class _Rewriter:
         self, builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
     ) -> HloInstruction | None:
         rule = _RULES.get(instruction.opcode)
-        if rule is None or not instruction.shape.is_array or not instruction.shape.is_static:
+        if rule is None or not instruction.shape.is_array or not _has_sizes(instruction.shape):
             return None
         return rule(self, builder, instruction, operands)
 
@@ -101,6 +102,11 @@ def convolutions_channels_first(module: HloModule, capabilities: Capabilities) -
     if not any(_needs_rewriting(instruction) for instruction in module.instructions):
         return module
     return transform(module, _Rewriter())
+
+
+def _has_sizes(shape: Shape) -> bool:
+    """Whether every dimension is a number, or computed from unknown ones."""
+    return all(isinstance(size, (int, Size)) for size in shape.dimensions)
 
 
 def _needs_rewriting(instruction: HloInstruction) -> bool:
@@ -239,7 +245,7 @@ def _permuted_attributes(attributes: Attributes, permutation: Permutation) -> At
         case BatchNormAttributes(epsilon, feature_index):
             return BatchNormAttributes(epsilon, permutation.index(feature_index))
         case WindowAttributes(window):
-            real = [axis for axis in permutation if window.dimensions[axis].size > 1]
+            real = [axis for axis in permutation if window.dimensions[axis].size != 1]
             # elements of a window are visited in order: ties and folds depend on it
             if real != sorted(real):
                 return None

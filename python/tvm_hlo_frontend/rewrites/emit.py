@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Union
+from typing import Any, Union
 
 import numpy as np
 
@@ -102,10 +102,11 @@ class Emitter:
 
     def slice(self, x: HloInstruction, axis: int, start: int, limit: int, stride: int = 1) -> HloInstruction:
         """slice along one dimension."""
-        sizes = x.shape.sizes
+        sizes = x.shape.dimensions
         starts, limits, strides = [0] * len(sizes), list(sizes), [1] * len(sizes)
         starts[axis], limits[axis], strides[axis] = start, limit, stride
-        return self("slice", x, attributes=SliceAttributes(tuple(starts), tuple(limits), tuple(strides)))
+        rows: Any = (tuple(starts), tuple(limits), tuple(strides))
+        return self("slice", x, attributes=SliceAttributes(*rows))
 
     def concatenate(self, parts: Sequence[HloInstruction], axis: int) -> HloInstruction:
         """concatenate along one dimension."""
@@ -114,7 +115,7 @@ class Emitter:
     def pad_end(self, x: HloInstruction, axis: int, size: int) -> HloInstruction:
         """`x` with zeros behind it, `size` elements along `axis`."""
         high = [0] * x.shape.rank
-        high[axis] = size - x.shape.sizes[axis]
+        high[axis] = size - x.shape.dimensions[axis]  # type: ignore[operator]
         none = (0,) * x.shape.rank
         zero = self.builder.constant(0, x.shape.element_type)
         return self("pad", x, zero, attributes=PadAttributes(none, tuple(high), none))

@@ -27,6 +27,14 @@ def is_static(instruction: HloInstruction) -> bool:
     return instruction.shape.is_static
 
 
+def has_known_matrices(instruction: HloInstruction) -> bool:
+    """Those of static shape, and those of matrices of known sizes in batches of unknown ones."""
+    if instruction.shape.is_static:
+        return True
+    most = max((operand.shape for operand in instruction.operands), key=lambda shape: shape.rank, default=None)
+    return most is not None and all(isinstance(size, int) for size in most.dimensions[-2:])
+
+
 @dataclass(frozen=True)
 class Expansion:
     """What is made of the instructions of one opcode, or of the custom-calls to one target.

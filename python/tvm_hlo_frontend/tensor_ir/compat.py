@@ -161,8 +161,9 @@ class StatementBuilder:
 
     @contextlib.contextmanager
     def for_range(self, begin: Any, end: Any, name: str = "i", kind: str = "serial") -> Iterator[Any]:
-        """Loop from `begin` to `end`; gives its variable."""
-        variable = tir.Var(name, "int32")
+        """Loop from `begin` to `end`; gives its variable, as wide as an `end` that is known when the kernel runs."""
+        wide = not isinstance(end, int) and dtype_of(end) == "int64"
+        variable = tir.Var(name, "int64" if wide else "int32")
         with self._block() as inside:
             yield variable
         kinds = {"serial": "SERIAL", "parallel": "PARALLEL", "vectorize": "VECTORIZED", "unroll": "UNROLLED"}
@@ -203,7 +204,7 @@ class StatementBuilder:
 
     def flattened(self, buffer: Any) -> Any:
         """The same memory with one dimension, declared before everything else."""
-        size = math.prod(int(extent) for extent in buffer.shape)
+        size = math.prod(int(extent) if isinstance(extent, tir.IntImm) else extent for extent in buffer.shape)
         flat = tir.decl_buffer((size,), dtype_of(buffer), "flat", elem_offset=buffer.elem_offset)
         self._blocks[0].insert(0, tir.DeclBuffer(flat, data=buffer.data))
         return flat

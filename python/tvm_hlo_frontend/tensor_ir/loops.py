@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tvm
@@ -74,8 +75,8 @@ class Loops:
         self.requests.append((size, dtype))
         return self.scratch(size, dtype) if self._given is None else next(self._given)
 
-    def scratch(self, size: int, dtype: str, name: str = "scratch") -> Any:
-        """Memory of one thread for `size` elements, on the stack if it is less than 1,024 bytes."""
+    def scratch(self, size: Any, dtype: str, name: str = "scratch") -> Any:
+        """Memory of one thread for `size` elements, on the stack if it is known to be less than 1,024 bytes."""
         # TVM takes the memory of all other scopes from its workspace, with a call each
         return self._builder.allocate(dtype, (size,), name=self._name(name), scope="global")
 
@@ -154,6 +155,54 @@ def stored(expression: Any) -> Any:
     if isinstance(expression, LEAVES):
         return expression
     return call_intrinsic(dtype_of(expression), STORED_VALUE, expression)
+
+
+def extent(size: Any) -> Any:
+    """A dimension as a Python number if it is constant, else as it is."""
+    return int(size) if isinstance(size, (int, tir.IntImm)) else size
+
+
+def extents(dimensions: Sequence[Any]) -> tuple[Any, ...]:
+    """Dimensions, the constant ones as Python numbers."""
+    return tuple(extent(size) for size in dimensions)
+
+
+def difference(size: Any, other: Any) -> Any:
+    """size - other of two dimensions: a Python number if both are constant, or one variable."""
+    size, other = extent(size), extent(other)
+    if isinstance(size, int) or isinstance(other, int):
+        return size - other
+    return 0 if size.same_as(other) else size - other
+
+
+def known_product(sizes: Iterable[Any]) -> int:
+    """Product of those sizes that are numbers."""
+    return math.prod(size for size in sizes if isinstance(size, int))
+
+
+def worth_threads(*sizes: Any) -> bool:
+    """Whether so many scalar operations, a product, are worth a thread, whatever the unknown sizes among them are."""
+    return known_product(sizes) >= PARALLEL_WORK
+
+
+def quotient_up(size: Any, divisor: int) -> Any:
+    """size / divisor, rounded up: a Python number if both are."""
+    return -(-size // divisor) if isinstance(size, int) else tir.indexdiv(size + (divisor - 1), divisor)
+
+
+def wide(size: Any) -> Any:
+    """A size in the type of those that are known at run time only."""
+    return tir.const(size, "int64") if isinstance(size, int) else size.astype("int64")
+
+
+def is_long(*sizes: Any) -> bool:
+    """Whether so many scalar operations, a product, are worth threads; those of unknown sizes may be."""
+    return not all(isinstance(size, int) for size in sizes) or math.prod(sizes) >= PARALLEL_WORK
+
+
+def several(count: Any) -> bool:
+    """Whether there may be more than one."""
+    return not isinstance(count, int) or count > 1
 
 
 def static(dimensions: Sequence[Any]) -> tuple[int, ...]:

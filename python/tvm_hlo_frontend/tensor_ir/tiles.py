@@ -46,11 +46,13 @@ def round_up(size: int, step: int) -> int:
     return -(-size // step) * step
 
 
-def is_parallel(batch: int, work: int) -> tuple[bool, bool]:
+def is_parallel(batch: Any, work: int) -> tuple[bool, bool]:
     """Whether to share out the batch, and whether to share out the inside of one problem of `work` operations.
 
-    TVM's parallel loops cannot be nested, so it is one or the other.
+    TVM's parallel loops cannot be nested, so it is one or the other. A batch of unknown size is shared out.
     """
+    if not isinstance(batch, int):
+        return True, False
     over_batch = batch > 1 and (batch >= 4 or work < 64 * PARALLEL_WORK)
     return over_batch and batch * work >= PARALLEL_WORK, not over_batch and work >= 4 * PARALLEL_WORK
 

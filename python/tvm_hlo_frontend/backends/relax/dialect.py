@@ -11,15 +11,19 @@ from tvm import relax, tirx
 
 from ...hlo.ir.attributes import Window
 from ...hlo.ir.shape import Dimension, Shape, Symbol
+from ...hlo.ir.size_text import Arithmetic, evaluated
 from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec, convolution_spec
 from ..base_dialect import BaseDialect
+from ..results import sliced_dimensions
 from ..values import Tensor
 from .functions import RelaxFunctions, called_apart
 from .kernels import KernelFunctions
 
 # TVM's simplifiers reach these only through their operands, see analysis/arithmetic
 _ARITHMETIC = {"add": relax.op.add, "subtract": relax.op.subtract, "multiply": relax.op.multiply}
+# attribute of main where dimensions are computed from others
+COMPUTES_SIZES = "hlo.computes_sizes"
 _NATIVE_FLOATS = frozenset({"f32", "f64"})
 
 
@@ -32,6 +36,7 @@ class RelaxDialect(BaseDialect):
 
     name = "relax"
     freezes_params = True
+    leaves_sizes_open = True
     keeps_memory = True
     weights_come_last = True  # where `num_input` and `params` tell of them
 
@@ -40,7 +45,15 @@ class RelaxDialect(BaseDialect):
         self._functions = RelaxFunctions(self._builder, self._type)
         super().__init__(self._functions)
         self._kernels = KernelFunctions(self._builder)
-        self._symbols: dict[Symbol, Any] = {}
+        self._variables: dict[str, Any] = {}
+        self._computes_sizes = False
+        self._arithmetic = Arithmetic(
+            name=self._variable,
+            number=lambda number: tirx.IntImm("int64", number),
+            floor_divide=tirx.floordiv,
+            modulo=tirx.floormod,
+            calls={"max": tirx.max, "min": tirx.min},
+        )
 
     # leaves
     def parameter(self, name: str, shape: Shape) -> Tensor:
@@ -64,7 +77,22 @@ class RelaxDialect(BaseDialect):
         return relax.op.broadcast_to(expr, self._sizes(dimensions))
 
     def _slice(self, expr: Any, starts: list[int], limits: list[int], strides: list[int]) -> Any:
-        return relax.op.strided_slice(expr, list(range(len(starts))), starts, limits, strides)
+        rows = [self._sizes(row) for row in (starts, limits, strides)]
+        return relax.op.strided_slice(expr, list(range(len(starts))), *rows)
+
+    def slice(self, x: Tensor, starts: Sequence[int], limits: Sequence[int], strides: Sequence[int]) -> Tensor:
+        if x.shape.is_static:
+            return super().slice(x, starts, limits, strides)
+        # of a dimension that stays TVM would make another size, max(b, 0)
+        rows = list(zip(starts, limits, strides))
+        cut = [axis for axis, row in enumerate(rows) if row != (0, x.dimensions[axis], 1)]
+        if not cut:
+            return x
+        columns = [self._sizes([row[axis] for axis in cut]) for row in (starts, limits, strides)]
+        dimensions = sliced_dimensions(starts, limits, strides)
+        value = self._bound(relax.op.strided_slice(x.expr, cut, *columns))
+        kind = self._type(Shape(x.element_type, dimensions))
+        return Tensor(self._functions.scopes[-1].known_as(value, kind), x.element_type, dimensions)
 
     def _concatenate(self, exprs: list[Any], dimension: int) -> Any:
         return relax.op.concat(exprs, axis=dimension)
@@ -79,6 +107,8 @@ class RelaxDialect(BaseDialect):
     def _map(self, opcode: str, result_type: str, operands: Sequence[Tensor], attributes: tuple) -> Any | None:
         if result_type not in _NATIVE_FLOATS or opcode not in _ARITHMETIC:
             return None
+        if not all(operand.shape.is_static for operand in operands):
+            return None  # TVM does not fuse operators of its own with kernels where a size is a product of others
         return _ARITHMETIC[opcode](*(operand.expr for operand in operands))
 
     def _cast(self, expr: Any, dtype: str) -> Any:
@@ -91,9 +121,6 @@ class RelaxDialect(BaseDialect):
     def dense(self, x: Tensor, weight: Tensor, result_type: str) -> Tensor:
         spec = KernelSpec("dot", {"lhs": "MK", "rhs": "NK", "accumulator": TVM_DTYPES[result_type]})
         dimensions = (x.dimensions[0], weight.dimensions[0])
-        if isinstance(x.dimensions[0], Symbol):  # the kernel is made for one size
-            product = relax.op.matmul(x.expr, self.transpose(weight, (1, 0)).expr, TVM_DTYPES[result_type])
-            return self._tensor(product, result_type, dimensions)
         lhs, rhs = (self.reshape(tensor, (1, *tensor.dimensions)) for tensor in (x, weight))
         (product,) = self.kernel(spec, [lhs, rhs], [Shape(result_type, (1, *dimensions))])
         return self.reshape(product, dimensions)
@@ -123,8 +150,10 @@ class RelaxDialect(BaseDialect):
             value = scope.emit(relax.Tuple([tensor.expr for tensor in results]))
             self._functions.scopes.pop()
             branches.append(called_apart(self._builder, self._functions.name("branch"), scope.close(value), value.ty))
-        value = self._functions.scopes[-1].emit(relax.If(predicate.expr, *branches))
-        return self._functions.unpack(value, [tensor.shape for tensor in results])
+        shapes = [tensor.shape for tensor in results]
+        kind = relax.TupleType([self._type(shape) for shape in shapes])
+        value = self._functions.scopes[-1].choose(predicate.expr, branches[0], branches[1], kind)
+        return self._functions.unpack(value, shapes)
 
     # structure
     def main(
@@ -135,6 +164,8 @@ class RelaxDialect(BaseDialect):
         # a function must not return its parameter or a constant as such: callers may free both
         value = scope.emit(exprs[0] if flat else relax.Tuple(exprs))
         function = relax.Function([parameter.expr for parameter in parameters], scope.close(value), value.ty)
+        if self._computes_sizes:
+            attributes = {**attributes, COMPUTES_SIZES: "true"}
         self._builder.add_func(function.with_attrs({"global_symbol": "main", **attributes}), "main")
         # passes fuse operators in dataflow blocks only
         return relax.transform.ConvertToDataflow()(relax.transform.Normalize()(self._builder.get()))
@@ -154,10 +185,15 @@ class RelaxDialect(BaseDialect):
         return self._functions.scopes[-1].emit(expr)
 
     def _sizes(self, dimensions: Sequence[Dimension]) -> list[Any]:
-        return [size if isinstance(size, int) else self._variable(size) for size in dimensions]
+        return [size if isinstance(size, int) else self._size(size) for size in dimensions]
 
-    def _variable(self, symbol: Symbol) -> Any:
-        return self._symbols.setdefault(symbol, tirx.Var("".join(filter(str.isalnum, symbol.name)) or "n", "int64"))
+    def _size(self, size: Symbol) -> Any:
+        """TVM's expression of a size, over one variable for each unknown one."""
+        self._computes_sizes |= not size.name.isidentifier()
+        return evaluated(size.name, self._arithmetic)
+
+    def _variable(self, name: str) -> Any:
+        return self._variables.setdefault(name, tirx.Var(name, "int64"))
 
     def _type(self, shape: Shape) -> Any:
         return relax.TensorType(self._sizes(shape.dimensions), TVM_DTYPES[shape.element_type])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import tvm_ffi
 from tvm import relax
 from tvm.relax.utils import copy_with_new_vars
 
@@ -26,6 +27,19 @@ class Scope:
         expr = self._builder.normalize(expr)
         variable = relax.Var("t", expr.ty)
         self._bindings.append(relax.VarBinding(variable, expr))
+        return variable
+
+    def choose(self, condition: Any, on_true: Any, on_false: Any, kind: Any) -> Any:
+        """A new variable of type `kind` bound to one of two."""
+        # TVM forgets unknown sizes where branches meet
+        return self.known_as(self.emit(relax.If(condition, on_true, on_false)), kind)
+
+    def known_as(self, value: Any, kind: Any) -> Any:
+        """A variable, as one of type `kind`, which TVM checks when the module runs."""
+        if tvm_ffi.structural_equal(value.ty, kind):
+            return value
+        variable = relax.Var("t", kind)
+        self._bindings.append(relax.MatchCast(variable, value, kind))
         return variable
 
     def close(self, result: Any) -> Any:
@@ -117,7 +131,8 @@ class RelaxFunctions:
         advanced = step(state)
         self.scopes.pop()
         otherwise = Scope(self._builder)
-        return self._emit(relax.If(going, then.close(advanced), otherwise.close(otherwise.emit(state))))
+        on_false = otherwise.close(otherwise.emit(state))
+        return self.scopes[-1].choose(going, then.close(advanced), on_false, state.ty)
 
     def _emit(self, expr: Any) -> Any:
         return self.scopes[-1].emit(expr)

@@ -7,6 +7,7 @@ from typing import Any
 
 from tvm import relax, te, tirx
 
+from ...errors import StaticSizeError
 from ...hlo.ir.shape import Shape, Symbol
 from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.elementwise.scalar import check_supported
@@ -47,7 +48,7 @@ class KernelFunctions:
 def prim_func(spec: KernelSpec, operands: Sequence[Shape], results: Sequence[Shape]) -> Any:
     """The code of a kernel for operands and results of these shapes."""
     found = definition(spec)
-    symbols: dict[Symbol, Any] = {}
+    symbols: dict[Symbol, Any] = {}  # how sizes depend on each other is of no concern to a kernel
 
     def size(extent: Any) -> Any:
         if isinstance(extent, Symbol):
@@ -58,11 +59,22 @@ def prim_func(spec: KernelSpec, operands: Sequence[Shape], results: Sequence[Sha
     def sizes(shape: Shape) -> list[Any]:
         return [size(extent) for extent in shape.dimensions]
 
+    def wide(shape: Shape) -> list[Any]:
+        """One type for all dimensions of an operand: schedules refuse mixtures."""
+        mixed = not shape.is_static
+        return [tirx.IntImm("int64", s) if mixed and isinstance(s, int) else s for s in sizes(shape)]
+
     inputs = [
-        te.placeholder(sizes(shape), TVM_DTYPES[shape.element_type], name=f"x{number}")
+        te.placeholder(wide(shape), TVM_DTYPES[shape.element_type], name=f"x{number}")
         for number, shape in enumerate(operands)
     ]
-    outputs = found.compute(spec, inputs, [(tuple(sizes(s)), TVM_DTYPES[s.element_type]) for s in results])
+    types = [(tuple(sizes(s)), TVM_DTYPES[s.element_type]) for s in results]
+    try:
+        outputs = found.compute(spec, inputs, types)
+    except (TypeError, ValueError) as error:
+        if not symbols:
+            raise
+        raise StaticSizeError(f"the kernel {spec.name} needs them, {type(error).__name__}: {error}") from error
     function = te.create_prim_func([*inputs, *outputs]).without_attr("global_symbol")
     if found.kernel_class == "extern":
         function = function.with_attr("op_pattern", OPAQUE)

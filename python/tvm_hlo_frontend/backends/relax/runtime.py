@@ -16,6 +16,7 @@ from ..base import Compiled, InPlace, RunFlat
 from ..executors import pooled
 from ..results import flat_results, flat_tensors
 from ..signature import Signature
+from .dialect import COMPUTES_SIZES
 from .in_place import MAIN_IN_PLACE, keeps_memory, mark_reshapes, steps_in_place, with_main_in_place
 
 CONFIG = {
@@ -32,13 +33,11 @@ def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Sig
         mod = relax.transform.BindParams("main", dict(params))(mod)
     found: list[InPlace] = []
     with tvm.transform.PassContext(opt_level=3, config=CONFIG):
-        library = tvm.compile(
-            mod, target=target, relax_pipeline=scheduling_pipeline(target, signature, found, keeps_memory(mod))
-        )
+        library = tvm.compile(mod, target=target, relax_pipeline=scheduling_pipeline(target, signature, found, mod))
     return Compiled("relax", library, tuple(found))
 
 
-def scheduling_pipeline(target: Any, signature: Signature, found: list[InPlace], keeps: bool) -> Any:
+def scheduling_pipeline(target: Any, signature: Signature, found: list[InPlace], module: Any) -> Any:
     """TVM's own pipeline for CPUs, with schedules, which it lacks; what can be computed in place goes to `found`."""
 
     @tvm.transform.module_pass(opt_level=0, name="hlo.MainInPlace")
@@ -47,10 +46,14 @@ def scheduling_pipeline(target: Any, signature: Signature, found: list[InPlace],
         found.extend(results)
         return made
 
-    in_place = keeps or bool(signature.aliases)
+    in_place = keeps_memory(module) or bool(signature.aliases)
+    legalization = cpu_generic.legalize_passes(target)
+    if COMPUTES_SIZES in (module["main"].attrs or {}):
+        # where a dimension is a product TVM does not fuse its operators with kernels, which have a variable for each
+        legalization = [each for each in legalization if each.info.name not in ("FuseOps", "FuseTIR")]
     passes = [
         *cpu_generic.library_dispatch_passes(target),
-        *cpu_generic.legalize_passes(target),
+        *legalization,
         relax.transform.RewriteDataflowReshape(),  # knows a reshape by its loops, so before they are scheduled
         *([mark_reshapes] if in_place else []),
         schedule_module_pass(target),

@@ -33,6 +33,7 @@ class RelayDialect(BaseDialect):
 
     name = "relay"
     freezes_params = False
+    leaves_sizes_open = False
     keeps_memory = False
     weights_come_last = False
 

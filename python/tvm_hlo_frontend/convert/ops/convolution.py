@@ -12,6 +12,7 @@ from ...backends.values import Tensor
 from ...hlo.ir.attributes import ConvolutionAttributes, Window
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import BY_NAME, Dimension, Shape
+from ...hlo.ir.sizes import is_known, product_of
 from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec, convolution_spec
 from ..context import ConversionContext
@@ -36,7 +37,7 @@ class ChannelsFirst:
     data, kernel : Tensor
     window : Window
     groups : int
-    dimensions : tuple of int
+    dimensions : tuple of int or Size
         Of the result [N, O, spatial...].
     accumulator : str
         Element type in which products are formed and summed.
@@ -48,9 +49,14 @@ class ChannelsFirst:
     kernel: Tensor
     window: Window
     groups: int
-    dimensions: tuple[int, ...]
+    dimensions: tuple[Any, ...]
     accumulator: str
     element_type: str
+
+    @property
+    def is_static(self) -> bool:
+        """Whether all sizes are numbers."""
+        return all(is_known(size) for size in (*self.dimensions, *self.data.dimensions, *self.kernel.dimensions))
 
     @property
     def reach(self) -> tuple[int, ...]:
@@ -68,7 +74,7 @@ def convert_convolution(ctx: ConversionContext, instruction: HloInstruction, lhs
     XLA operation semantics: ConvGeneralDilated.
     """
     shape = instruction.shape
-    if 0 in (*shape.sizes, *lhs.shape.sizes, *rhs.shape.sizes):
+    if 0 in (*shape.dimensions, *lhs.dimensions, *rhs.dimensions):
         return zeros(ctx, shape)
     convolution = channels_first(ctx, instruction, lhs, rhs)
     numbers = instruction.attributes_as(ConvolutionAttributes).dimension_numbers
@@ -81,7 +87,7 @@ def channels_first(ctx: ConversionContext, instruction: HloInstruction, lhs: Ten
     """The instruction with its layouts, reversals and batch groups resolved."""
     attributes = instruction.attributes_as(ConvolutionAttributes)
     numbers, window = attributes.dimension_numbers, attributes.window
-    sizes = instruction.shape.sizes
+    sizes = instruction.shape.dimensions
     data = ctx.dialect.transpose(lhs, (numbers.input_batch, numbers.input_feature, *numbers.input_spatial))
     order = (numbers.kernel_output_feature, numbers.kernel_input_feature, *numbers.kernel_spatial)
     kernel = ctx.dialect.transpose(rhs, order)
@@ -103,10 +109,11 @@ def channels_first(ctx: ConversionContext, instruction: HloInstruction, lhs: Ten
 
 def batch_groups_as_features(ctx: ConversionContext, data: Tensor, count: int) -> Tensor:
     """Block b of the batch becomes feature group b: output feature o reads block o / (O / count) alone (rule 51)."""
-    batch, features, *spatial = data.shape.sizes
-    blocks = ctx.dialect.reshape(data, (count, batch // count, features, *spatial))
+    batch, features, *spatial = data.dimensions
+    part: Any = batch // count  # type: ignore[operator]
+    blocks = ctx.dialect.reshape(data, (count, part, features, *spatial))
     blocks = ctx.dialect.transpose(blocks, (1, 0, *range(2, blocks.rank)))
-    return ctx.dialect.reshape(blocks, (batch // count, count * features, *spatial))
+    return ctx.dialect.reshape(blocks, (part, product_of((count, features)), *spatial))
 
 
 def choose(convolution: ChannelsFirst) -> Any:
@@ -114,6 +121,8 @@ def choose(convolution: ChannelsFirst) -> Any:
     spatial = convolution.dimensions[2:]
     if BY_NAME[convolution.accumulator].kind != "float":
         return by_kernel
+    if not convolution.is_static:
+        return by_products if convolution.groups == 1 and not spatial else by_kernel
     window = math.prod(w.size for w in convolution.window.dimensions)
     if convolution.groups == 1 and (not spatial or (window >= LARGE_WINDOW and math.prod(spatial) <= FEW_POSITIONS)):
         return by_products
@@ -153,8 +162,9 @@ def by_products(ctx: ConversionContext, convolution: ChannelsFirst) -> Tensor:
         convolution = padded(ctx, convolution)
     batch, features, *spatial = convolution.dimensions
     windows = convolution.window.dimensions
-    depth = math.prod(convolution.kernel.shape.sizes[1:])
+    depth = product_of(convolution.kernel.dimensions[1:])
     weight = ctx.dialect.reshape(convolution.kernel, (features, depth))
+    images: Any = convolution.data.dimensions[:2]
     products = []
     for position in positions(spatial):
         starts = [p * w.stride for p, w in zip(position, windows)]
@@ -162,7 +172,7 @@ def by_products(ctx: ConversionContext, convolution: ChannelsFirst) -> Tensor:
         patch = ctx.dialect.slice(
             convolution.data,
             (0, 0, *starts),
-            (*convolution.data.shape.sizes[:2], *limits),
+            (*images, *limits),
             (1, 1, *(w.window_dilation for w in windows)),
         )
         product = ctx.dialect.dense(ctx.dialect.reshape(patch, (batch, depth)), weight, convolution.accumulator)

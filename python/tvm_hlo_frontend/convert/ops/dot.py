@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from ...backends.values import Tensor
 from ...hlo.ir.attributes import DotAttributes, DotDimensionNumbers, RaggedDotAttributes
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import BY_NAME, Shape
+from ...hlo.ir.sizes import is_known, product_of
 from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec
 from ..context import ConversionContext
@@ -53,20 +53,20 @@ def convert_dot(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor
     attributes = instruction.attributes
     assert isinstance(attributes, (DotAttributes, RaggedDotAttributes))
     left, right = arrangements(attributes.dimension_numbers, lhs.rank, rhs.rank)
-    if not shape.is_static:
+    is_static = shape.is_static and lhs.shape.is_static and rhs.shape.is_static
+    if not is_static and not ctx.dialect.leaves_sizes_open:
         return symbolic_dot(ctx, instruction, (lhs, rhs), (left, right))
-    if 0 in shape.sizes or 0 in lhs.shape.sizes:
+    if 0 in shape.dimensions or 0 in lhs.dimensions:
         return zeros(ctx, shape)
-    batch, m, n = (
-        math.prod(tensor.shape.sizes[axis] for axis in axes)
-        for tensor, axes in ((lhs, left.batch), (lhs, left.free), (rhs, right.free))
+    batch, m, n, depth = (
+        product_of(tensor.dimensions[axis] for axis in axes)
+        for tensor, axes in ((lhs, left.batch), (lhs, left.free), (rhs, right.free), (lhs, left.contracting))
     )
-    if n == 1 and m > 1:
+    if n == 1 and not (is_known(m) and m <= 1):
         # the many rows are the operand to stream; a lone column is in the same order as a lone row
         lhs, rhs, left, right, m, n = rhs, lhs, right, left, n, m
     accumulator = accumulator_type(lhs.element_type, rhs.element_type, shape.element_type)
-    is_dense = BY_NAME[accumulator].kind == "float" and batch == 1 and m > STREAMED_ROWS
-    depth = math.prod(lhs.shape.sizes[axis] for axis in left.contracting)
+    is_dense = is_static and BY_NAME[accumulator].kind == "float" and batch == 1 and m > STREAMED_ROWS
     if is_dense and ctx.dialect.has_fast_dense(m, n, depth):
         product = dense(ctx, lhs, rhs, left, right, accumulator)
         product = product if accumulator == shape.element_type else ctx.map("convert", shape.element_type, [product])
@@ -76,7 +76,7 @@ def convert_dot(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor
         parameters = {"lhs": lhs_order, "rhs": rhs_order, "accumulator": TVM_DTYPES[accumulator]}
         result = Shape(shape.element_type, (batch, m, n))
         (product,) = ctx.dialect.kernel(KernelSpec("dot", parameters), [lhs, rhs], [result])
-    return ctx.dialect.reshape(product, shape.sizes)
+    return ctx.dialect.reshape(product, shape.dimensions)
 
 
 @table.converter("scaled-dot", how="rewrite")
@@ -151,7 +151,7 @@ def flattened(
     ctx: ConversionContext, x: Tensor, permutation: tuple[int, ...], parts: tuple[tuple[int, ...], ...]
 ) -> Tensor:
     """`x` transposed, each part of its dimensions folded into one."""
-    sizes = [math.prod(x.shape.sizes[axis] for axis in axes) for axes in parts]
+    sizes = [product_of(x.dimensions[axis] for axis in axes) for axes in parts]
     return ctx.dialect.reshape(ctx.dialect.transpose(x, permutation), sizes)
 
 
@@ -166,7 +166,7 @@ def widen(ctx: ConversionContext, x: Tensor, element_type: str) -> Tensor:
 
 def zeros(ctx: ConversionContext, shape: Shape) -> Tensor:
     """Zeros: what a sum of no products is."""
-    if 0 in shape.sizes:
+    if shape.is_static and 0 in shape.sizes:
         return ctx.dialect.constant(np.zeros(shape.sizes, shape.numpy_dtype))
     zero: Any = ctx.scalar(0, shape.element_type)
-    return ctx.dialect.broadcast_to(ctx.dialect.reshape(zero, [1] * shape.rank), shape.sizes)
+    return ctx.dialect.broadcast_to(ctx.dialect.reshape(zero, [1] * shape.rank), shape.dimensions)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ...backends.values import Tensor, Value
+from ...errors import StaticSizeError
 from ...hlo.ir.attributes import ConstantAttributes, GatherAttributes, ScatterAttributes, WindowAttributes
 from ...hlo.ir.module import HloInstruction
-from ...hlo.ir.shape import BY_NAME, Shape
+from ...hlo.ir.shape import BY_NAME, Dimension, Shape
 from ...kernels.spec import KernelSpec
 from ..context import ConversionContext
 from ..rules import ConverterTable
-from .bodies import body_of, expect_static
+from .bodies import body_of
 
 table = ConverterTable()
 
@@ -21,18 +23,20 @@ table = ConverterTable()
 @table.converter("gather", how="kernel")
 def convert_gather(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, indices: Tensor) -> Tensor:
     """gather: starts clamped so that every slice fits (rules 54 to 58)."""
-    expect_static(ctx, instruction)
     numbers = instruction.attributes_as(GatherAttributes)
-    if 0 in operand.shape.sizes or 0 in numbers.slice_sizes:
+    if not all(isinstance(numbers.slice_sizes[axis], int) for axis in numbers.collapsed_slice_dims):
+        raise StaticSizeError(f"slices of {list(numbers.slice_sizes)} collapse")
+    if 0 in operand.dimensions or 0 in numbers.slice_sizes:
         # slices without elements that collapse: there is nothing to read
         return _filled(ctx, ctx.scalar(0, operand.element_type), instruction.shape)
     depth = len(numbers.start_index_map)
     batch_dims = [axis for axis in range(indices.rank) if axis != numbers.index_vector_dim]
     vectors = _index_vectors(ctx, indices, numbers.index_vector_dim)
     axis = _taken_axis(numbers, operand, instruction.shape.rank, len(batch_dims))
-    if axis is not None and operand.shape.sizes[axis] - 1 <= _highest(indices.element_type):
+    length = operand.dimensions[axis] if axis is not None else None
+    if axis is not None and isinstance(length, int) and length - 1 <= _highest(indices.element_type):
         flat = ctx.dialect.reshape(vectors, vectors.dimensions[:-1])
-        return ctx.dialect.take(operand, _clamped(ctx, flat, operand.shape.sizes[axis] - 1), axis)
+        return ctx.dialect.take(operand, _clamped(ctx, flat, length - 1), axis)
     spec = KernelSpec(
         "gather",
         {
@@ -52,7 +56,7 @@ def _taken_axis(numbers: GatherAttributes, operand: Tensor, rank: int, batch_ran
     if len(numbers.start_index_map) != 1 or numbers.operand_batching_dims:
         return None
     (axis,) = numbers.start_index_map
-    sizes = operand.shape.sizes
+    sizes = operand.dimensions
     wanted = (*sizes[:axis], 1, *sizes[axis + 1 :])
     places = (*range(axis), *range(axis + batch_rank, rank))
     fits = numbers.collapsed_slice_dims == (axis,) and numbers.slice_sizes == wanted and numbers.offset_dims == places
@@ -83,16 +87,23 @@ def convert_dynamic_slice(
     ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, *starts: Tensor
 ) -> Tensor:
     """dynamic-slice: starts clamped so that the slice fits; constant starts are a plain slice (rule 40)."""
-    expect_static(ctx, instruction)
-    sizes = instruction.shape.sizes
+    sizes = instruction.shape.dimensions
     if sizes == operand.dimensions:
         return operand
     known = _constant_starts(instruction.operands[1:])
-    if known is not None:
-        begin = [min(max(0, start), extent - size) for start, extent, size in zip(known, operand.shape.sizes, sizes)]
-        limits = [start + size for start, size in zip(begin, sizes)]
+    rooms = [_room(extent, size) for extent, size in zip(operand.dimensions, sizes)]
+    if known is not None and None not in rooms:
+        begin = [min(max(0, start), room) for start, room in zip(known, rooms) if room is not None]
+        limits: list[Any] = [start + size for start, size in zip(begin, sizes)]  # type: ignore[operator]
         return ctx.dialect.slice(operand, begin, limits, [1] * len(sizes))
     return ctx.dialect.kernel(KernelSpec("dynamic_slice"), [operand, *starts], [instruction.shape])[0]
+
+
+def _room(extent: Dimension, size: Dimension) -> int | None:
+    """How far a slice may begin from 0; None if that is known at run time only."""
+    if isinstance(extent, int) and isinstance(size, int):
+        return extent - size
+    return 0 if extent == size else None
 
 
 @table.converter("dynamic-update-slice", how="kernel")
@@ -100,7 +111,6 @@ def convert_dynamic_update_slice(
     ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, update: Tensor, *starts: Tensor
 ) -> Tensor:
     """dynamic-update-slice: starts clamped so that the update fits (rule 40)."""
-    expect_static(ctx, instruction)
     if update.dimensions == operand.dimensions:
         return update
     if 0 in update.dimensions:
@@ -125,19 +135,18 @@ def _constant_starts(starts: Sequence[HloInstruction]) -> list[int] | None:
 @table.converter("scatter", how="kernel")
 def convert_scatter(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
     """scatter: updates in row-major order, a window is dropped whole if any part is outside (rules 58, 60 to 62)."""
-    expect_static(ctx, instruction)
     count = len(operands) // 2
     data, indices, updates = operands[:count], operands[count], operands[count + 1 :]
     body = body_of(ctx, instruction.called_computations[0])
     results = instruction.shape.arrays()
-    if 0 in updates[0].shape.sizes or 0 in results[0].sizes:
+    if 0 in updates[0].dimensions or 0 in results[0].dimensions:
         return tuple(data) if instruction.shape.is_tuple else data[0]
     numbers = instruction.attributes_as(ScatterAttributes)
     scatter_dims = [axis for axis in range(indices.rank) if axis != numbers.index_vector_dim]
     vectors = _index_vectors(ctx, indices, numbers.index_vector_dim)
     if not numbers.scatter_dims_to_operand_dims:
         # the kernel reads no index then, but it takes the number of them from here
-        sizes = (*vectors.shape.sizes[:-1], 1)
+        sizes = (*vectors.dimensions[:-1], 1)
         vectors = _filled(ctx, ctx.scalar(0, indices.element_type), Shape(indices.element_type, sizes))
     spec = KernelSpec(
         "scatter",
@@ -151,9 +160,9 @@ def convert_scatter(ctx: ConversionContext, instruction: HloInstruction, *operan
         body,
     )
     inputs = [*(_ranked(ctx, tensor) for tensor in data), vectors, *(_ranked(ctx, tensor) for tensor in updates)]
-    shapes = [Shape(shape.element_type, shape.sizes or (1,)) for shape in results]
+    shapes = [Shape(shape.element_type, shape.dimensions or (1,)) for shape in results]
     made = ctx.dialect.kernel(spec, inputs, shapes)
-    tensors = tuple(ctx.dialect.reshape(tensor, shape.sizes) for tensor, shape in zip(made, results))
+    tensors = tuple(ctx.dialect.reshape(tensor, shape.dimensions) for tensor, shape in zip(made, results))
     return tensors if instruction.shape.is_tuple else tensors[0]
 
 
@@ -162,7 +171,6 @@ def convert_select_and_scatter(
     ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, source: Tensor, init: Tensor
 ) -> Tensor:
     """select-and-scatter: each source element goes to the place that the select body keeps in its window (rule 69)."""
-    expect_static(ctx, instruction)
     select, combine = (body_of(ctx, computation) for computation in instruction.called_computations)
     if 0 in source.dimensions:
         return _filled(ctx, init, instruction.shape)
@@ -171,7 +179,7 @@ def convert_select_and_scatter(
     spec = KernelSpec("select_and_scatter", {"window": taps or [[1, 1, 0, 1, 1]], "select": select.to_json()}, combine)
     inputs = [_ranked(ctx, tensor) for tensor in (operand, source, init)]
     made = ctx.dialect.kernel(spec, inputs, [inputs[0].shape])[0]
-    return ctx.dialect.reshape(made, instruction.shape.sizes)
+    return ctx.dialect.reshape(made, instruction.shape.dimensions)
 
 
 def _ranked(ctx: ConversionContext, tensor: Tensor) -> Tensor:
@@ -181,4 +189,4 @@ def _ranked(ctx: ConversionContext, tensor: Tensor) -> Tensor:
 
 def _filled(ctx: ConversionContext, value: Tensor, shape: Shape) -> Tensor:
     spread = ctx.dialect.reshape(value, (1,) * shape.rank)
-    return ctx.dialect.broadcast_to(spread, shape.sizes)
+    return ctx.dialect.broadcast_to(spread, shape.dimensions)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
-
-import numpy as np
 
 from ...backends.values import Tensor, Value
 from ...hlo.ir.attributes import CustomCallAttributes
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import Shape
+from ...hlo.ir.sizes import product_of
 from ...kernels.spec import KernelSpec
 from ..context import ConversionContext
 from ..rules import ConverterTable
+from .dot import zeros
 
 table = ConverterTable()
 
@@ -40,12 +39,12 @@ def convert_linalg_kernel(ctx: ConversionContext, instruction: HloInstruction, *
     attributes = instruction.attributes_as(CustomCallAttributes)
     config = json.loads(attributes.backend_config)
     shapes, rank = instruction.shape.tuple_shapes, config["batch_rank"]
-    if any(0 in shape.sizes for shape in (*shapes, *(operand.shape for operand in operands))):
-        return tuple(ctx.dialect.constant(np.zeros(shape.sizes, shape.numpy_dtype)) for shape in shapes)
+    if any(0 in shape.dimensions for shape in (*shapes, *(operand.shape for operand in operands))):
+        return tuple(zeros(ctx, shape) for shape in shapes)
     spec = KernelSpec(attributes.target.removeprefix(TARGET_PREFIX), config["parameters"])
-    flat = [ctx.dialect.reshape(operand, one_batch(operand.shape, rank).sizes) for operand in operands]
+    flat = [ctx.dialect.reshape(operand, one_batch(operand.shape, rank).dimensions) for operand in operands]
     results = ctx.dialect.kernel(spec, flat, [one_batch(shape, rank) for shape in shapes])
-    return tuple(ctx.dialect.reshape(result, shape.sizes) for result, shape in zip(results, shapes))
+    return tuple(ctx.dialect.reshape(result, shape.dimensions) for result, shape in zip(results, shapes))
 
 
 @table.custom_call_converter("tvm_hlo.geev", "tvm_hlo.gees", how="host's LAPACK")
@@ -56,4 +55,4 @@ def convert_host_linalg(ctx: ConversionContext, instruction: HloInstruction, *op
 
 def one_batch(shape: Shape, rank: int) -> Shape:
     """`shape` with its first `rank` dimensions as one."""
-    return Shape(shape.element_type, (math.prod(shape.sizes[:rank]), *shape.sizes[rank:]))
+    return Shape(shape.element_type, (product_of(shape.dimensions[:rank]), *shape.dimensions[rank:]))

@@ -9,7 +9,8 @@ import numpy as np
 from ...backends.values import Tensor
 from ...hlo.ir.attributes import DimensionsAttributes, PadAttributes, SliceAttributes
 from ...hlo.ir.module import HloInstruction
-from ...hlo.ir.shape import BY_NAME
+from ...hlo.ir.shape import BY_NAME, Dimension, array_shape
+from ...hlo.ir.sizes import is_known, may_be_at_most
 from ...kernels.spec import KernelSpec
 from ..context import ConversionContext
 from ..rules import ConverterTable
@@ -22,12 +23,17 @@ def convert_iota(ctx: ConversionContext, instruction: HloInstruction) -> Tensor:
     """iota: 0, 1, 2 … along one dimension; the other dimensions are a pending broadcast (rule 42)."""
     shape = instruction.shape
     (dimension,) = instruction.attributes_as(DimensionsAttributes).dimensions
-    size = shape.sizes[dimension]
-    # through s64 so that types that cannot count wrap as integers do
-    values = np.arange(size, dtype=np.int64).astype(BY_NAME[shape.element_type].numpy_dtype)
-    dimensions = [1] * shape.rank
+    size = shape.dimensions[dimension]
+    dimensions: list[Any] = [1] * shape.rank
     dimensions[dimension] = size
-    return ctx.dialect.reshape(ctx.constant(values, "iota"), dimensions)
+    return ctx.dialect.reshape(counted(ctx, size, shape.element_type), dimensions)
+
+
+def counted(ctx: ConversionContext, size: Dimension, element_type: str, name: str = "iota") -> Tensor:
+    """0, 1, 2 …; types that cannot count wrap as integers do."""
+    if not isinstance(size, int):
+        return ctx.dialect.kernel(KernelSpec("iota"), [], [array_shape(element_type, (size,))])[0]
+    return ctx.constant(np.arange(size, dtype=np.int64).astype(BY_NAME[element_type].numpy_dtype), name)
 
 
 @table.converter("broadcast", broadcasting=True, how="native")
@@ -47,7 +53,7 @@ def convert_broadcast(ctx: ConversionContext, instruction: HloInstruction, opera
 @table.converter("reshape", how="native")
 def convert_reshape(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Tensor:
     """reshape: row-major order of the elements is kept, layouts play no part (rule 36)."""
-    return ctx.dialect.reshape(operand, instruction.shape.sizes)
+    return ctx.dialect.reshape(operand, instruction.shape.dimensions)
 
 
 @table.converter("bitcast", how="rewrite")
@@ -92,8 +98,24 @@ def convert_pad(ctx: ConversionContext, instruction: HloInstruction, operand: Te
     """pad: interior padding first, then the edges; negative edges crop the interior-padded operand (rule 38)."""
     attributes = instruction.attributes_as(PadAttributes)
     if 0 in operand.dimensions:
-        return ctx.dialect.broadcast_to(value, instruction.shape.sizes)
+        return ctx.dialect.broadcast_to(value, instruction.shape.dimensions)
     if not any((*attributes.low, *attributes.high, *attributes.interior)):
         return operand
-    spec = KernelSpec("pad", {"low": list(attributes.low), "interior": list(attributes.interior)})
-    return ctx.dialect.kernel(spec, [operand, value], [instruction.shape])[0]
+    low, size = list(attributes.low), list(instruction.shape.dimensions)
+    # the kernel takes numbers: an edge of unknown size is an array in front, where surely nothing is cropped
+    fronts = [axis for axis, edge in enumerate(low) if not is_known(edge) and _only_adds(attributes, axis)]
+    for axis in fronts:
+        size[axis], low[axis] = size[axis] - low[axis], 0  # type: ignore[operator]
+    spec = KernelSpec("pad", {"low": low, "interior": list(attributes.interior)})
+    (padded,) = ctx.dialect.kernel(spec, [operand, value], [array_shape(operand.element_type, size)])
+    for axis in fronts:
+        front = list(padded.dimensions)
+        front[axis] = attributes.low[axis]
+        edge = ctx.dialect.broadcast_to(ctx.dialect.reshape(value, [1] * len(front)), front)
+        padded = ctx.dialect.concatenate([edge, padded], axis)
+    return padded
+
+
+def _only_adds(attributes: PadAttributes, axis: int) -> bool:
+    """Whether no edge along a dimension is negative, whatever the unknown sizes are."""
+    return not any(may_be_at_most(edge, -1) for edge in (attributes.low[axis], attributes.high[axis]))

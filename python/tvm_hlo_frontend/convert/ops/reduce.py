@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,10 +17,11 @@ from ...backends.values import Tensor, Value
 from ...hlo.ir.attributes import ConstantAttributes, DimensionsAttributes, WindowAttributes, WindowDimension
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import Shape
+from ...hlo.ir.sizes import element_count, product_of
 from ...kernels.spec import KernelSpec
 from ..context import ConversionContext
 from ..rules import ConverterTable
-from .bodies import body_of, expect_static
+from .bodies import body_of
 from .reduce_layout import counts_up, merged, merged_sizes, parallel_split
 
 table = ConverterTable()
@@ -35,7 +35,7 @@ LONG_BODY = 64
 @table.converter("map", broadcasting=True)
 def convert_map(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
     """map: the scalar body at every index (rule 70)."""
-    if 0 in _static_sizes(ctx, instruction):
+    if 0 in instruction.shape.dimensions:
         return _empty(ctx, instruction.shape)
     body = body_of(ctx, instruction.called_computations[0])
     *parameters, last = body.nodes
@@ -54,7 +54,7 @@ def _statements(
 ) -> Value:
     """A long body as one kernel of statements, on flat operands; a pending scalar stays one."""
     flat = [
-        ctx.dialect.reshape(x, [x.shape.element_count])
+        ctx.dialect.reshape(x, [element_count(x.shape)])
         for x in (
             operand if operand.rank == 0 else ctx.materialize(operand, source.shape)
             for operand, source in zip(operands, instruction.operands)
@@ -62,8 +62,8 @@ def _statements(
     ]
     shape = instruction.shape
     spec = KernelSpec("elementwise", body=body)
-    (result,) = ctx.dialect.kernel(spec, flat, [Shape(shape.element_type, (shape.element_count,))])
-    return ctx.dialect.reshape(result, shape.sizes)
+    (result,) = ctx.dialect.kernel(spec, flat, [Shape(shape.element_type, (element_count(shape),))])
+    return ctx.dialect.reshape(result, shape.dimensions)
 
 
 @table.converter("reduce", broadcasting=True, how="kernel")
@@ -71,16 +71,16 @@ def convert_reduce(ctx: ConversionContext, instruction: HloInstruction, *operand
     """reduce: body(... body(init, x0) ..., xn), init exactly once (rules 64-67)."""
     results = instruction.shape.arrays()
     data, inits = _declared(ctx, instruction, operands)
-    sizes = _static_sizes(ctx, instruction.operands[0])
+    sizes = instruction.operands[0].shape.dimensions
     dimensions = tuple(sorted(instruction.attributes_as(DimensionsAttributes).dimensions))
     body = body_of(ctx, instruction.called_computations[0])
-    if 0 in results[0].sizes:
+    if 0 in results[0].dimensions:
         return _unwrap(instruction, [_empty(ctx, shape) for shape in results])
     if any(sizes[axis] == 0 for axis in dimensions):
         return _unwrap(instruction, [_filled(ctx, init, shape) for init, shape in zip(inits, results)])
     if all(sizes[axis] == 1 for axis in dimensions):
         ones = [_without(ctx, tensor, dimensions) for tensor in data]
-        return _unwrap(instruction, _elementwise(ctx, body, [*_inits(ctx, inits, len(results[0].sizes)), *ones]))
+        return _unwrap(instruction, _elementwise(ctx, body, [*_inits(ctx, inits, results[0].rank), *ones]))
     reducer = match_reducer(body)
     if reducer is not None and len(data) == 1:
         operand = ctx.materialize(data[0], Shape(data[0].element_type, sizes))
@@ -95,10 +95,10 @@ def convert_reduce_window(ctx: ConversionContext, instruction: HloInstruction, *
     """reduce-window: padding and holes are skipped, init is applied once per window (rule 68)."""
     results = instruction.shape.arrays()
     data, inits = _declared(ctx, instruction, operands)
-    sizes = _static_sizes(ctx, instruction.operands[0])
+    sizes = instruction.operands[0].shape.dimensions
     window = instruction.attributes_as(WindowAttributes).window.dimensions
     body = body_of(ctx, instruction.called_computations[0])
-    if 0 in results[0].sizes:
+    if 0 in results[0].dimensions:
         return _unwrap(instruction, [_empty(ctx, shape) for shape in results])
     if 0 in sizes:
         return _unwrap(instruction, [_filled(ctx, init, shape) for init, shape in zip(inits, results)])
@@ -143,14 +143,14 @@ def _is_identity(init: HloInstruction, reducer: Reducer) -> bool:
 
 def _reduce(ctx: ConversionContext, kind: str, operand: Tensor, dimensions: Sequence[int]) -> Tensor:
     """Reduction without init over dimensions of which none is empty."""
-    sizes = operand.shape.sizes
+    sizes, known = operand.dimensions, operand.shape.is_static
     result = tuple(size for axis, size in enumerate(sizes) if axis not in dimensions)
-    if math.prod(sizes) <= NATIVE_ELEMENTS:
+    if known and operand.shape.element_count <= NATIVE_ELEMENTS:
         native = ctx.dialect.reduce(kind, operand, list(dimensions))
         if native is not None:
             return native
     extents, reduced = merged_sizes(sizes, dimensions)
-    split = parallel_split(extents, reduced)
+    split = parallel_split(extents, reduced) if known else None
     if split is not None:
         axis, parts = split
         extents[axis : axis + 1] = [parts, extents[axis] // parts]
@@ -163,7 +163,7 @@ def _reduce(ctx: ConversionContext, kind: str, operand: Tensor, dimensions: Sequ
 
 
 def _kernel_reduce(ctx: ConversionContext, kind: str, operand: Tensor, dimensions: Sequence[int]) -> Tensor:
-    kept = tuple(size for axis, size in enumerate(operand.shape.sizes) if axis not in dimensions)
+    kept = tuple(size for axis, size in enumerate(operand.dimensions) if axis not in dimensions)
     spec = KernelSpec("reduce", {"kind": kind, "dimensions": list(dimensions)})
     return ctx.dialect.kernel(spec, [operand], [Shape(operand.element_type, kept)])[0]
 
@@ -173,31 +173,31 @@ def _windows(
 ) -> Tensor:
     """Windows of a commutative and associative kind, one dimension at a time: what a window sees is a product of what
     it sees along each dimension, so the order does not matter."""
-    covered = [axis for axis, d in enumerate(window) if _covers(d, operand.shape.sizes[axis])]
-    if covered and math.prod(operand.shape.sizes[axis] for axis in covered) > 1:
-        kept = [1 if axis in covered else size for axis, size in enumerate(operand.shape.sizes)]
+    covered = [axis for axis, d in enumerate(window) if _covers(d, operand.dimensions[axis])]
+    if any(operand.dimensions[axis] != 1 for axis in covered):
+        kept = [1 if axis in covered else size for axis, size in enumerate(operand.dimensions)]
         operand = ctx.dialect.reshape(_reduce(ctx, kind, operand, covered), kept)
     for axis, dimension in enumerate(window):
         if axis in covered or is_trivial(dimension):
             continue
-        sizes = operand.shape.sizes
-        line = (math.prod(sizes[:axis]), sizes[axis], math.prod(sizes[axis + 1 :]))
-        made = (line[0], result.sizes[axis], line[2])
+        sizes = operand.dimensions
+        line = (product_of(sizes[:axis]), sizes[axis], product_of(sizes[axis + 1 :]))
+        made = (line[0], result.dimensions[axis], line[2])
         (operand,) = ctx.dialect.kernel(
             _line_kernel(kind, dimension, sizes[axis]),
             [ctx.dialect.reshape(operand, line)],
             [Shape(operand.element_type, made)],
         )
-        operand = ctx.dialect.reshape(operand, (*sizes[:axis], result.sizes[axis], *sizes[axis + 1 :]))
+        operand = ctx.dialect.reshape(operand, (*sizes[:axis], result.dimensions[axis], *sizes[axis + 1 :]))
     return operand
 
 
-def _covers(dimension: WindowDimension, size: int) -> bool:
+def _covers(dimension: WindowDimension, size: Any) -> bool:
     """Whether the one window along this dimension is all of it."""
     return dimension.size == size and dimension == WindowDimension(size, dimension.stride)
 
 
-def _line_kernel(kind: str, dimension: WindowDimension, size: int) -> KernelSpec:
+def _line_kernel(kind: str, dimension: WindowDimension, size: Any) -> KernelSpec:
     reverse = cumulative_direction(dimension, size)
     if reverse is not None:
         return KernelSpec("cumulative", {"kind": kind, "reverse": reverse})
@@ -228,10 +228,14 @@ def _fold(
 ) -> list[Tensor]:
     """Sequential fold; operands keep their pending broadcasts (the iota of an argmax is never stored)."""
     shape = instruction.operands[0].shape
-    groups = merged(shape.sizes, dimensions, [tensor.dimensions for tensor in data])
+    groups = merged(shape.dimensions, dimensions, [tensor.dimensions for tensor in data])
+    if any(not isinstance(group.size, int) and not any(group.full) for group in groups):
+        # an operand must tell the kernel the size
+        data = [ctx.materialize(data[0], Shape(data[0].element_type, shape.dimensions)), *data[1:]]
+        groups = merged(shape.dimensions, dimensions, [tensor.dimensions for tensor in data])
     parameters: dict[str, Any] = {
         "dimensions": [number for number, group in enumerate(groups) if group.reduced],
-        "sizes": [group.size for group in groups],
+        "sizes": [group.size if isinstance(group.size, int) else None for group in groups],
     }
     reduced_axes = [axis for group in groups if group.reduced for axis in group.axes]
     kind = reducer.kind if reducer is not None and reducer.kind in ARGUMENT_KINDS else None
@@ -249,7 +253,7 @@ def _fold(
         [*operands, *_inits(ctx, inits, 1)],
         [Shape(result.element_type, kept) for result in results],
     )
-    return [ctx.dialect.reshape(tensor, result.sizes) for tensor, result in zip(made, results)]
+    return [ctx.dialect.reshape(tensor, result.dimensions) for tensor, result in zip(made, results)]
 
 
 def _elementwise(ctx: ConversionContext, body: ScalarExpression, operands: Sequence[Tensor]) -> list[Tensor]:
@@ -274,11 +278,6 @@ def _declared(
     return converted[:count], converted[count:]
 
 
-def _static_sizes(ctx: ConversionContext, instruction: HloInstruction) -> tuple[int, ...]:
-    expect_static(ctx, instruction)
-    return instruction.shape.arrays()[0].sizes
-
-
 def _inits(ctx: ConversionContext, inits: Sequence[Tensor], rank: int) -> list[Tensor]:
     """Scalars as arrays of one element."""
     return [ctx.dialect.reshape(init, (1,) * rank) for init in inits]
@@ -292,7 +291,7 @@ def _without(ctx: ConversionContext, tensor: Tensor, dimensions: Sequence[int]) 
 
 def _filled(ctx: ConversionContext, value: Tensor, shape: Shape) -> Tensor:
     (spread,) = _inits(ctx, [value], shape.rank)
-    return ctx.dialect.broadcast_to(spread, shape.sizes)
+    return ctx.dialect.broadcast_to(spread, shape.dimensions)
 
 
 def _empty(ctx: ConversionContext, shape: Shape) -> Tensor:

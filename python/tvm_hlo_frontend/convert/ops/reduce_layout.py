@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ...analysis.reducers import counts_to
 from ...hlo.ir.attributes import DimensionsAttributes
@@ -25,7 +26,7 @@ class Group:
 
     Attributes
     ----------
-    size : int
+    size : int or Size
     reduced : bool
     full : tuple of bool
         Per operand: False if a broadcast is pending along the group.
@@ -33,13 +34,15 @@ class Group:
         The dimensions of the operand that it stands for, those of size 1 left out.
     """
 
-    size: int
+    size: Any
     reduced: bool
     full: tuple[bool, ...]
     axes: tuple[int, ...]
 
 
-def merged(sizes: Sequence[int], dimensions: Sequence[int], operands: Sequence[Sequence[Dimension]]) -> list[Group]:
+def merged(
+    sizes: Sequence[Dimension], dimensions: Sequence[int], operands: Sequence[Sequence[Dimension]]
+) -> list[Group]:
     """Groups of all dimensions larger than 1."""
     groups: list[Group] = []
     for axis, size in enumerate(sizes):
@@ -54,7 +57,7 @@ def merged(sizes: Sequence[int], dimensions: Sequence[int], operands: Sequence[S
     return groups
 
 
-def merged_sizes(sizes: Sequence[int], dimensions: Sequence[int]) -> tuple[list[int], list[int]]:
+def merged_sizes(sizes: Sequence[Dimension], dimensions: Sequence[int]) -> tuple[list[Any], list[int]]:
     """(sizes, reduced dimensions) with neighbours merged; one kept dimension at least."""
     groups = merged(sizes, dimensions, [])
     extents = [group.size for group in groups]
@@ -86,4 +89,5 @@ def counts_up(instruction: HloInstruction, axis: int) -> bool:
         return axis in dimensions and counts_up(instruction.operands[0], dimensions.index(axis))
     if instruction.opcode != "iota" or instruction.attributes_as(DimensionsAttributes).dimensions != (axis,):
         return False
-    return counts_to(instruction.shape.element_type, instruction.shape.sizes[axis])
+    size = instruction.shape.dimensions[axis]
+    return isinstance(size, int) and counts_to(instruction.shape.element_type, size)

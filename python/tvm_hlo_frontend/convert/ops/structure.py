@@ -8,6 +8,7 @@ from ...analysis.known_sizes import sets_full_size
 from ...backends.values import Tensor, Token, Value
 from ...hlo.ir.attributes import ConstantAttributes, DimensionsAttributes, Literal, TupleIndexAttributes
 from ...hlo.ir.module import HloInstruction
+from ...kernels.spec import KernelSpec
 from ..context import ConversionContext
 from ..rules import ConverterTable
 
@@ -51,10 +52,14 @@ def convert_add_dependency(ctx: ConversionContext, instruction: HloInstruction, 
 
 
 @table.converter("get-dimension-size", how="native")
-def convert_get_dimension_size(ctx: ConversionContext, instruction: HloInstruction, operand: Value) -> Value:
-    """get-dimension-size: the size of a static dimension, as s32 (rule 45)."""
+def convert_get_dimension_size(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor) -> Value:
+    """get-dimension-size: the size of a dimension, as s32 (rule 45)."""
     (dimension,) = instruction.attributes_as(DimensionsAttributes).dimensions
-    return ctx.scalar(instruction.operands[0].shape.sizes[dimension], "s32")
+    size = instruction.operands[0].shape.dimensions[dimension]
+    if isinstance(size, int):
+        return ctx.scalar(size, "s32")
+    spec = KernelSpec("dimension_size", {"dimension": dimension})
+    return ctx.dialect.kernel(spec, [operand], [instruction.shape])[0]
 
 
 RUN_TIME_SIZE = "it makes a shape that is known only at run time; give the program static shapes"

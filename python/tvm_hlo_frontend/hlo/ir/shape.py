@@ -10,6 +10,8 @@ from typing import Union
 import ml_dtypes
 import numpy as np
 
+from ...errors import StaticSizeError
+
 
 @dataclass(frozen=True)
 class ElementType:
@@ -196,10 +198,10 @@ class Shape:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Static dimensions; TypeError names the first dimension that is a Symbol."""
+        """Static dimensions; StaticSizeError names the first dimension that is a Symbol."""
         for index, size in enumerate(self.dimensions):
             if not isinstance(size, int):
-                raise TypeError(f"dimension {index} of {self} is not static")
+                raise StaticSizeError(f"dimension {index} of {self} is not static")
         return self.dimensions  # type: ignore[return-value]
 
     @property

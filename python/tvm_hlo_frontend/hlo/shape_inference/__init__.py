@@ -10,7 +10,7 @@ from ..ir.module import HloComputation
 from ..ir.shape import Shape, Symbol
 from ..opcodes import ELEMENTWISE
 from . import collectives, contractions, control, elementwise, indexing, movement, reductions, tensors
-from .rules import Query, RuleTable, bounded, compatible, has_unbounded
+from .rules import Query, RuleTable, bounded, compatible, has_symbols, has_unbounded
 from .signatures import ATTRIBUTE_TYPES, CALLED_COUNTS, OPERAND_COUNTS
 
 __all__ = ["check_shape", "infer_shape"]
@@ -45,7 +45,7 @@ def infer_shape(
     -------
     Shape or None
         None where the shape does not follow: constants, parameters, iota, reshape, convert, custom calls …, and
-        dynamic dimensions in anything but elementwise opcodes.
+        dimensions of which nothing is known but a name or a bound in anything but elementwise opcodes.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def infer_shape(
     """
     attributes = NoAttributes() if attributes is None else attributes
     result = _apply(opcode, tuple(operands), attributes, tuple(called_computations), None)
-    if result is None or all(operand.is_static for operand in operands):
+    if result is None or all(operand.is_static or not has_symbols(operand) for operand in operands):
         return result
     return _restore_symbols(result, operands) if opcode in ELEMENTWISE else None
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..ir.attributes import CollectiveAttributes
 from ..ir.shape import Shape, array_shape, tuple_shape
+from ..ir.sizes import Integer, definite_sizes, may_be_at_most
 from .rules import (
     Query,
     RuleTable,
@@ -19,6 +20,7 @@ from .rules import (
     expect_index,
     expect_same,
     expect_signature,
+    may_divide,
     one_or_tuple,
 )
 
@@ -53,11 +55,13 @@ def _axis(query: Query) -> int:
     return axes[0]
 
 
-def _scaled(operands: Sequence[Shape], axis: int, count: int) -> Shape:
+def _scaled(operands: Sequence[Shape], axis: int, count: Integer) -> Shape:
     """The operands `count` times as large along `axis`."""
     return one_or_tuple(
         [
-            array_shape(shape.element_type, [s * count if i == axis else s for i, s in enumerate(shape.sizes)])
+            array_shape(
+                shape.element_type, [s * count if i == axis else s for i, s in enumerate(definite_sizes(shape))]
+            )
             for shape in operands
         ]
     )
@@ -70,12 +74,13 @@ def _first_array(shape: Shape | None) -> Shape | None:
     return shape if shape is not None and shape.is_array else None
 
 
-def _shards(query: Query, axis: int, small: Shape, large: Shape) -> int:
+def _shards(query: Query, axis: int, small: Shape, large: Shape) -> Integer:
     """How often `small` is in `large` along `axis`; where groups are named, their size."""
     size = _group_size(query)
     fits = small.is_array and large.is_array and small.rank == large.rank
     expect(fits, f"expected a result with the dimensions of {small} but for dimension {axis}, found {large}")
-    count = large.sizes[axis] // small.sizes[axis] if small.sizes[axis] else size
+    part = definite_sizes(small)[axis]
+    count = size if part == 0 else definite_sizes(large)[axis] // part
     # XLA, too, takes groups of one device as unspecified
     expect(size in (1, count), f"expected {size} parts, as many as a group has devices, found {count}")
     return count
@@ -108,10 +113,10 @@ def _reduce_scatter(query: Query) -> Shape:
     operand = query.operands[0]
     count = _group_size(query) if first is None else _shards(query, axis, first, operand)
     for shape in query.operands:
-        fits = count > 0 and shape.sizes[axis] % count == 0
+        fits = may_be_at_most(1, count) and may_divide(count, definite_sizes(shape)[axis])
         expect(fits, f"expected operands that {count} devices divide along dimension {axis}, found {shape}")
     parts = [
-        array_shape(shape.element_type, [s // count if i == axis else s for i, s in enumerate(shape.sizes)])
+        array_shape(shape.element_type, [s // count if i == axis else s for i, s in enumerate(definite_sizes(shape))])
         for shape in query.operands
     ]
     return one_or_tuple(parts)
@@ -168,7 +173,8 @@ def _all_to_all(query: Query) -> Shape:
         axis = _axis(query)
         expect(len(query.operands) == 1, f"expected 1 operand, found {len(query.operands)}")
         (operand,) = query.operands
-        expect(operand.sizes[axis] % size == 0, f"expected dimension {axis} cut into {size} parts, found {operand}")
+        fits = may_divide(size, definite_sizes(operand)[axis])
+        expect(fits, f"expected dimension {axis} cut into {size} parts, found {operand}")
         return operand
     count = len(query.operands)
     expect(count > 0 and size in (1, count), f"expected an operand for each of {size} devices, found {count}")

@@ -15,9 +15,20 @@ from ..ir.attributes import (
     TriangularSolveAttributes,
 )
 from ..ir.shape import Dimension, Shape, array_shape, tuple_shape
+from ..ir.sizes import Integer, Size, definite_sizes, smaller
 from .elementwise import COMPLEX_OF, COMPONENT
 from .reductions import windowed_size
-from .rules import Query, RuleTable, attributes_as, expect, expect_arrays, expect_axes, expect_index, expect_kind
+from .rules import (
+    Query,
+    RuleTable,
+    attributes_as,
+    expect,
+    expect_arrays,
+    expect_axes,
+    expect_index,
+    expect_kind,
+    may_divide,
+)
 
 table = RuleTable()
 
@@ -71,8 +82,8 @@ def _scaled_dot(query: Query) -> Shape:
         expect_kind(operand, ("float",), "an operand")
         expect_kind(scale, ("float",), "a scale")
         fits = scale.rank == operand.rank and all(
-            block == size if 0 in (block, size) else size % block == 0
-            for size, block in zip(operand.sizes, scale.sizes)
+            block == size if 0 in (block, size) else may_divide(block, size)
+            for size, block in zip(definite_sizes(operand), definite_sizes(scale))
         )
         expect(
             fits or scale.rank == 0,
@@ -93,17 +104,17 @@ def _ragged_dot(query: Query) -> Shape:
     expect_axes(found, left.rank, "ragged dimension")
     expect_index(sizes, "group sizes")
     expect(sizes.rank >= 1, f"expected group sizes of at least 1 dimension, found {sizes}")
-    (ragged,), groups = found, sizes.sizes[-1]
+    (ragged,), groups = found, sizes.dimensions[-1]
     prefix = _ragged_prefix(left, numbers, ragged)
-    wanted = [*(left.sizes[axis] for axis in prefix), groups]
-    fits = sizes.rank == 1 or list(sizes.sizes) == wanted
+    wanted = [*(left.dimensions[axis] for axis in prefix), groups]
+    fits = sizes.rank == 1 or list(sizes.dimensions) == wanted
     expect(fits, f"expected group sizes of dimensions {[groups]} or {wanted}, found {sizes}")
     if ragged in (*numbers.lhs_batch, *numbers.lhs_contracting):
         expect(not group_dims, f"expected no group dimension of rhs, found {list(group_dims)}")
     else:
         expect(len(group_dims) == 1, f"expected 1 group dimension of rhs, found {list(group_dims)}")
         expect_axes((*numbers.rhs_batch, *numbers.rhs_contracting, *group_dims), right.rank, "rhs dimensions")
-        fits = right.sizes[group_dims[0]] == groups
+        fits = right.dimensions[group_dims[0]] == groups
         expect(fits, f"expected {groups} groups in dimension {group_dims[0]} of rhs, found {right}")
     leading = [groups] if ragged in numbers.lhs_contracting else []
     return array_shape(_result_type(query), [*leading, *_dot_sizes(left, right, numbers, group_dims)])
@@ -119,8 +130,8 @@ def _ragged_prefix(left: Shape, numbers: DotDimensionNumbers, ragged: int) -> Se
     return (*numbers.lhs_batch, *(axis for axis in range(ragged) if axis not in taken))
 
 
-def _without(shape: Shape, axes: Sequence[int]) -> list[int]:
-    return [size for axis, size in enumerate(shape.sizes) if axis not in axes]
+def _without(shape: Shape, axes: Sequence[int]) -> list[Dimension]:
+    return [size for axis, size in enumerate(shape.dimensions) if axis not in axes]
 
 
 @table.infers("convolution")
@@ -139,35 +150,36 @@ def _convolution(query: Query) -> Shape:
         expect(rank == spatial + 2, f"expected a rank of {spatial + 2} for {spatial} window dimensions, found {rank}")
         expect(len(axes) == rank, f"expected {rank} {what} dimension numbers, found {list(axes)}")
         expect_axes(axes, rank, f"{what} dimension numbers")
-    sizes = [0] * (spatial + 2)
+    sizes: list[Integer] = [0] * (spatial + 2)
+    data_sizes, kernel_sizes = definite_sizes(data), definite_sizes(kernel)
     sizes[numbers.output_batch], sizes[numbers.output_feature] = _channels(query, attributes)
     for index, row in enumerate(attributes.window.dimensions):
-        found = kernel.sizes[numbers.kernel_spatial[index]]
+        found = kernel_sizes[numbers.kernel_spatial[index]]
         expect(found == row.size, f"expected a kernel as large as the window {row.size}, found {kernel}")
-        size = data.sizes[numbers.input_spatial[index]]
+        size = data_sizes[numbers.input_spatial[index]]
         sizes[numbers.output_spatial[index]] = windowed_size(size, row, allow_empty=True)
     return array_shape(_result_type(query), sizes)
 
 
-def _channels(query: Query, attributes: ConvolutionAttributes) -> tuple[int, int]:
+def _channels(query: Query, attributes: ConvolutionAttributes) -> tuple[Integer, Integer]:
     """Sizes of the output's batch and feature dimensions."""
     numbers, (data, kernel) = attributes.dimension_numbers, query.operands
     features, batches = attributes.feature_group_count, attributes.batch_group_count
     expect(features > 0 and batches > 0, f"expected positive group counts, found {features} and {batches}")
     expect(features == 1 or batches == 1, f"expected one group count of 1, found {features} and {batches}")
-    input_features = data.sizes[numbers.input_feature]
-    kernel_inputs = kernel.sizes[numbers.kernel_input_feature]
-    output_features = kernel.sizes[numbers.kernel_output_feature]
-    batch = data.sizes[numbers.input_batch]
+    data_sizes, kernel_sizes = definite_sizes(data), definite_sizes(kernel)
+    batch, input_features = data_sizes[numbers.input_batch], data_sizes[numbers.input_feature]
+    kernel_inputs = kernel_sizes[numbers.kernel_input_feature]
+    output_features = kernel_sizes[numbers.kernel_output_feature]
     expect(
         input_features == kernel_inputs * features,
         f"expected {kernel_inputs * features} input features ({features} groups of {kernel_inputs}), found {data}",
     )
     expect(
-        output_features % features == 0 and output_features % batches == 0,
+        may_divide(features, output_features) and may_divide(batches, output_features),
         f"expected output features that {features * batches} groups divide, found {kernel}",
     )
-    expect(batch % batches == 0, f"expected a batch that {batches} groups divide, found {data}")
+    expect(may_divide(batches, batch), f"expected a batch that {batches} groups divide, found {data}")
     return batch // batches, output_features
 
 
@@ -177,15 +189,15 @@ def _fft(query: Query) -> Shape:
     (operand,), attributes = query.operands, attributes_as(query, FftAttributes)
     length, kind = attributes.length, attributes.type
     expect(1 <= len(length) <= min(3, operand.rank), f"expected 1 to 3 lengths for {operand}, found {list(length)}")
-    wanted = list(length)
+    wanted: list[Integer] = list(length)
     if kind == "IRFFT":
-        wanted[-1] = length[-1] // 2 + 1 if length[-1] else 0
-    fits = list(operand.sizes[-len(length) :]) == wanted
+        wanted[-1] = _half(length[-1])
+    fits = list(operand.dimensions[-len(length) :]) == wanted
     expect(fits, f"expected an operand whose last dimensions are {wanted}, found {operand}")
-    sizes, element_type = list(operand.sizes), operand.element_type
+    sizes, element_type = list(operand.dimensions), operand.element_type
     if kind == "RFFT":
         expect(element_type in COMPLEX_OF, f"expected an operand of type f32 or f64, found {operand}")
-        sizes[-1] = length[-1] // 2 + 1 if length[-1] else 0
+        sizes[-1] = _half(length[-1])
         return array_shape(COMPLEX_OF[element_type], sizes)
     expect_kind(operand, ("complex",), "an operand")
     if kind == "IRFFT":
@@ -194,9 +206,16 @@ def _fft(query: Query) -> Shape:
     return operand
 
 
+def _half(length: Integer) -> Integer:
+    """Frequencies of so many real numbers, without those that are conjugates of others; of nothing nothing."""
+    if isinstance(length, Size):
+        return (length // 2 + 1) * smaller(length, 1)
+    return length // 2 + 1 if length else 0
+
+
 def _expect_square(shape: Shape) -> None:
     expect_kind(shape, ("float", "complex"), "a matrix")
-    fits = shape.rank >= 2 and shape.sizes[-1] == shape.sizes[-2]
+    fits = shape.rank >= 2 and shape.dimensions[-1] == shape.dimensions[-2]
     expect(fits, f"expected square matrices, found {shape}")
 
 
@@ -213,7 +232,8 @@ def _triangular_solve(query: Query) -> Shape:
     _expect_square(matrix)
     axis = -2 if attributes_as(query, TriangularSolveAttributes).left_side else -1
     fits = right.is_array and right.element_type == matrix.element_type and right.rank == matrix.rank
-    fits = fits and right.sizes[:-2] == matrix.sizes[:-2] and right.sizes[axis] == matrix.sizes[-1]
+    fits = fits and right.dimensions[:-2] == matrix.dimensions[:-2]
+    fits = fits and right.dimensions[axis] == matrix.dimensions[-1]
     expect(fits, f"expected a right-hand side that fits the matrices {matrix}, found {right}")
     return right
 

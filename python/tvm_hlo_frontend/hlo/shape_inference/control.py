@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir.attributes import CustomCallAttributes, ScanAttributes
-from ..ir.shape import Shape, array_shape, tuple_shape
-from .rules import Query, RuleTable, attributes_as, bounded, compatible, expect, expect_arrays, expect_signature
+from ..ir.shape import Dimension, Shape, array_shape, tuple_shape
+from .rules import Query, RuleTable, attributes_as, bounded, compatible, expect, expect_arrays, expect_signature, listed
 
 table = RuleTable()
 
@@ -58,17 +58,17 @@ def _scan(query: Query) -> Shape:
     expect(len(results) >= carries, f"expected body {body.name} to return at least {carries} values, found {root}")
     outputs = results[: len(results) - carries]
     size = _scan_size(query, inputs, len(outputs), axis)
-    slices = [array_shape(x.element_type, (*x.sizes[:axis], *x.sizes[axis + 1 :])) for x in inputs]
+    slices = [array_shape(x.element_type, (*x.dimensions[:axis], *x.dimensions[axis + 1 :])) for x in inputs]
     wanted = [*outputs, *inits]
     expect_signature(body, [*slices, *inits], tuple_shape(*wanted) if root.is_tuple else wanted[0], "body")
     for output in outputs:
         fits = output.is_array and axis <= output.rank
         expect(fits, f"expected outputs of the body of at least {axis} dimensions, found {output}")
-    stacked = [array_shape(x.element_type, (*x.sizes[:axis], size, *x.sizes[axis:])) for x in outputs]
+    stacked = [array_shape(x.element_type, (*x.dimensions[:axis], size, *x.dimensions[axis:])) for x in outputs]
     return tuple_shape(*stacked, *inits) if root.is_tuple else [*stacked, *inits][0]
 
 
-def _scan_size(query: Query, inputs: Sequence[Shape], outputs: int, axis: int) -> int:
+def _scan_size(query: Query, inputs: Sequence[Shape], outputs: int, axis: int) -> Dimension:
     """Number of steps: the size of every input along the dimension, without inputs that of the declared outputs."""
     shapes = list(inputs)
     if not shapes and query.declared is not None:
@@ -78,8 +78,8 @@ def _scan_size(query: Query, inputs: Sequence[Shape], outputs: int, axis: int) -
     for shape in shapes:
         fits = shape.is_array and axis < shape.rank
         expect(fits, f"expected inputs and outputs with a dimension {axis}, found {shape}")
-    sizes = {shape.sizes[axis] for shape in shapes}
-    expect(len(sizes) == 1, f"expected dimension {axis} of equal size in all inputs, found {sorted(sizes)}")
+    sizes = {shape.dimensions[axis] for shape in shapes}
+    expect(len(sizes) == 1, f"expected dimension {axis} of equal size in all inputs, found {listed(sizes)}")
     return sizes.pop()
 
 

@@ -6,8 +6,19 @@ from collections.abc import Sequence
 
 from ..ir.attributes import DynamicSliceAttributes, GatherAttributes, ScatterAttributes
 from ..ir.shape import Shape, array_shape
+from ..ir.sizes import Integer, definite_sizes, may_be_at_most
 from .reductions import expect_reducer
-from .rules import Query, RuleTable, attributes_as, expect, expect_arrays, expect_axes, expect_index, one_or_tuple
+from .rules import (
+    Query,
+    RuleTable,
+    attributes_as,
+    expect,
+    expect_arrays,
+    expect_axes,
+    expect_index,
+    fits_within,
+    one_or_tuple,
+)
 
 table = RuleTable()
 
@@ -17,7 +28,7 @@ def _expect_starts(operand: Shape, starts: Sequence[Shape]) -> None:
     for start in starts:
         expect_index(start, "start indices")
     if len(starts) == 1 and starts[0].rank == 1:
-        expect(starts[0].sizes == (operand.rank,), f"expected {operand.rank} start indices, found {starts[0]}")
+        expect(starts[0].dimensions == (operand.rank,), f"expected {operand.rank} start indices, found {starts[0]}")
         return
     expect(len(starts) == operand.rank, f"expected {operand.rank} start indices, found {len(starts)}")
     for start in starts:
@@ -30,8 +41,7 @@ def _dynamic_slice(query: Query) -> Shape:
     expect_arrays(query)
     operand, sizes = query.operands[0], attributes_as(query, DynamicSliceAttributes).sizes
     _expect_starts(operand, query.operands[1:])
-    fits = len(sizes) == operand.rank and all(0 <= size <= limit for size, limit in zip(sizes, operand.sizes))
-    expect(fits, f"expected sizes within {operand}, found {list(sizes)}")
+    expect(fits_within(sizes, operand), f"expected sizes within {operand}, found {list(sizes)}")
     return array_shape(operand.element_type, sizes)
 
 
@@ -40,19 +50,18 @@ def _dynamic_update_slice(query: Query) -> Shape:
     expect_arrays(query)
     operand, update = query.operands[:2]
     _expect_starts(operand, query.operands[2:])
-    fits = update.element_type == operand.element_type and update.rank == operand.rank
-    fits = fits and all(size <= limit for size, limit in zip(update.sizes, operand.sizes))
+    fits = update.element_type == operand.element_type and fits_within(definite_sizes(update), operand)
     expect(fits, f"expected an update within {operand}, found {update}")
     return operand
 
 
-def _index_sizes(indices: Shape, index_vector_dim: int, depth: int) -> list[int]:
+def _index_sizes(indices: Shape, index_vector_dim: int, depth: int) -> list[Integer]:
     """Sizes of the indices without the dimension of the index vectors, which hold `depth` indices."""
     expect_index(indices, "indices")
     fits = 0 <= index_vector_dim <= indices.rank
     expect(fits, f"expected index_vector_dim up to {indices.rank}, found {index_vector_dim}")
-    sizes = list(indices.sizes)
-    found = sizes.pop(index_vector_dim) if index_vector_dim < indices.rank else 1
+    sizes = list(definite_sizes(indices))
+    found: Integer = sizes.pop(index_vector_dim) if index_vector_dim < indices.rank else 1
     expect(found == depth, f"expected index vectors of {depth} elements, found {found}")
     return sizes
 
@@ -62,7 +71,7 @@ def _expect_batching(
 ) -> None:
     expect_axes(indices_dims, indices.rank, "batching dimensions of the indices")
     fits = len(operand_dims) == len(indices_dims) and index_vector_dim not in indices_dims
-    fits = fits and [operand.sizes[i] for i in operand_dims] == [indices.sizes[i] for i in indices_dims]
+    fits = fits and [operand.dimensions[i] for i in operand_dims] == [indices.dimensions[i] for i in indices_dims]
     expect(
         fits,
         f"expected batching dimensions of equal size, found {list(operand_dims)} of {operand} and "
@@ -88,7 +97,7 @@ _SCATTER = (
 
 def _indexed(
     operand: Shape, indices: Shape, numbers: GatherAttributes | ScatterAttributes, names: tuple[str, str, str, str]
-) -> tuple[list[int], tuple[int, ...]]:
+) -> tuple[list[Integer], tuple[int, ...]]:
     """Sizes that the indices give, and the dimensions of the operand that are in no window."""
     absent, batching, mapped, indices_batching = (getattr(numbers, name) for name in names)
     batch = _index_sizes(indices, numbers.index_vector_dim, len(mapped))
@@ -106,11 +115,11 @@ def _gather(query: Query) -> Shape:
     expect_arrays(query)
     (operand, indices), numbers = query.operands, attributes_as(query, GatherAttributes)
     sizes = numbers.slice_sizes
-    fits = len(sizes) == operand.rank and all(0 <= size <= limit for size, limit in zip(sizes, operand.sizes))
-    expect(fits, f"expected slice sizes within {operand}, found {list(sizes)}")
+    expect(fits_within(sizes, operand), f"expected slice sizes within {operand}, found {list(sizes)}")
     batch, dropped = _indexed(operand, indices, numbers, _GATHER)
     for axis in dropped:
-        expect(sizes[axis] <= 1, f"expected slice size 1 in dimension {axis}, which is dropped, found {sizes[axis]}")
+        fits = may_be_at_most(sizes[axis], 1)
+        expect(fits, f"expected slice size 1 in dimension {axis}, which is dropped, found {sizes[axis]}")
     offset = [size for axis, size in enumerate(sizes) if axis not in dropped]
     rank = len(batch) + len(offset)
     _expect_sorted(numbers.offset_dims, rank, "offset_dims")
@@ -119,7 +128,9 @@ def _gather(query: Query) -> Shape:
     return array_shape(operand.element_type, _interleave(rank, numbers.offset_dims, offset, batch))
 
 
-def _interleave(rank: int, places: Sequence[int], there: Sequence[int], elsewhere: Sequence[int]) -> list[int]:
+def _interleave(
+    rank: int, places: Sequence[int], there: Sequence[Integer], elsewhere: Sequence[Integer]
+) -> list[Integer]:
     inside, outside = iter(there), iter(elsewhere)
     return [next(inside) if axis in places else next(outside) for axis in range(rank)]
 
@@ -143,14 +154,14 @@ def _scatter(query: Query) -> Shape:
 
 
 def _expect_updates(
-    operand: Shape, updates: Shape, window_dims: Sequence[int], dropped: Sequence[int], batch: Sequence[int]
+    operand: Shape, updates: Shape, window_dims: Sequence[int], dropped: Sequence[int], batch: Sequence[Integer]
 ) -> None:
-    window = [size for axis, size in enumerate(operand.sizes) if axis not in dropped]
+    window = [size for axis, size in enumerate(definite_sizes(operand)) if axis not in dropped]
     rank = len(batch) + len(window)
     expect(updates.rank == rank, f"expected updates of {rank} dimensions, found {updates}")
     _expect_sorted(window_dims, rank, "update_window_dims")
     expect(len(window_dims) == len(window), f"expected {len(window)} update_window_dims, found {list(window_dims)}")
     limits = _interleave(rank, window_dims, window, batch)
-    for axis, (size, limit) in enumerate(zip(updates.sizes, limits)):
-        fits = size <= limit if axis in window_dims else size == limit
+    for axis, (size, limit) in enumerate(zip(definite_sizes(updates), limits)):
+        fits = may_be_at_most(size, limit) if axis in window_dims else size == limit
         expect(fits, f"expected updates that fit {limits}, found {updates}")

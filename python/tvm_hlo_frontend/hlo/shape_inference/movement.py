@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..ir.attributes import DimensionsAttributes, PadAttributes, SliceAttributes
 from ..ir.shape import Shape, array_shape
-from .rules import Query, RuleTable, attributes_as, expect, expect_arrays, expect_axes
+from ..ir.sizes import Integer, definite_sizes, element_count, larger, may_be_at_most
+from .rules import Query, RuleTable, attributes_as, expect, expect_arrays, expect_axes, has_unbounded, in_order
 
 table = RuleTable()
 
@@ -31,23 +32,23 @@ def _reshape(query: Query) -> Shape | None:
     if query.opcode == "dynamic-reshape" and declared is not None:
         fits = len(sizes) == declared.rank and all(size == array_shape("s32") for size in sizes)
         expect(fits, f"expected a size s32[] for every dimension of {declared}, found {[str(size) for size in sizes]}")
-    if declared is None or not declared.is_array or not declared.is_static:
+    if declared is None or not declared.is_array or has_unbounded(declared):
         expect(declared is None or declared.is_array, f"expected an array shape, found {declared}")
         return None
-    fits = declared.element_type == operand.element_type and declared.element_count == operand.element_count
-    expect(
-        fits,
-        f"expected a shape of {operand.element_count} elements of type {operand.element_type}, found {declared}",
-    )
+    count = element_count(operand)
+    fits = declared.element_type == operand.element_type and element_count(declared) == count
+    expect(fits, f"expected a shape of {count} elements of type {operand.element_type}, found {declared}")
     return None
 
 
 @table.infers("bitcast")
 def _bitcast(query: Query) -> Shape | None:
     (operand,), declared = query.operands, query.declared
-    if declared is None or not (operand.is_array and declared.is_array and declared.is_static):
+    if declared is None or not (operand.is_array and declared.is_array) or has_unbounded(declared):
         return None
-    wanted, found = (shape.element_count * (8 if shape.kind == "pred" else shape.bits) for shape in (operand, declared))
+    wanted, found = (
+        element_count(shape) * (8 if shape.kind == "pred" else shape.bits) for shape in (operand, declared)
+    )
     expect(found == wanted, f"expected a shape of {wanted} bits, found {declared}")
     return None
 
@@ -100,11 +101,12 @@ def _slice(query: Query) -> Shape:
     rows = (attributes.starts, attributes.limits, attributes.strides)
     for row in rows:
         expect(len(row) == operand.rank, f"expected {operand.rank} starts, limits and strides, found {len(row)}")
-    sizes = []
-    for size, start, limit, stride in zip(operand.sizes, *rows):
-        expect(0 <= start <= limit <= size, f"expected 0 <= start <= limit <= {size}, found {start} and {limit}")
-        expect(stride > 0, f"expected a positive stride, found {stride}")
-        sizes.append(-(-(limit - start) // stride))
+    sizes: list[Integer] = []
+    for size, start, limit, stride in zip(definite_sizes(operand), *rows):
+        fits = in_order(0, start, limit, size)
+        expect(fits, f"expected 0 <= start <= limit <= {size}, found {start} and {limit}")
+        expect(may_be_at_most(1, stride), f"expected a positive stride, found {stride}")
+        sizes.append((limit - start + stride - 1) // stride)
     return array_shape(operand.element_type, sizes)
 
 
@@ -119,11 +121,12 @@ def _pad(query: Query) -> Shape:
     rows = (attributes.low, attributes.high, attributes.interior)
     for row in rows:
         expect(len(row) == operand.rank, f"expected {operand.rank} paddings, found {len(row)}")
-    sizes = []
-    for size, low, high, interior in zip(operand.sizes, *rows):
-        expect(interior >= 0, f"expected no negative interior padding, found {interior}")
-        padded = size + max(size - 1, 0) * interior + low + high
-        expect(padded >= 0, f"expected no negative size after padding, found {padded}")
+    sizes: list[Integer] = []
+    for size, low, high, interior in zip(definite_sizes(operand), *rows):
+        expect(may_be_at_most(0, interior), f"expected no negative interior padding, found {interior}")
+        between = 0 if interior == 0 else larger(size - 1, 0) * interior
+        padded = size + between + low + high
+        expect(may_be_at_most(0, padded), f"expected no negative size after padding, found {padded}")
         sizes.append(padded)
     return array_shape(operand.element_type, sizes)
 
@@ -135,14 +138,15 @@ def _concatenate(query: Query) -> Shape:
     expect(len(dimensions) == 1, f"expected 1 dimension, found {list(dimensions)}")
     first, (axis,) = query.operands[0], dimensions
     expect_axes(dimensions, first.rank, "dimension")
-    total = 0
+    total: Integer = 0
+    before, after = first.dimensions[:axis], first.dimensions[axis + 1 :]
     for operand in query.operands:
-        sizes = operand.sizes
+        sizes = definite_sizes(operand)
         fits = operand.element_type == first.element_type and operand.rank == first.rank
-        fits = fits and sizes[:axis] + sizes[axis + 1 :] == first.sizes[:axis] + first.sizes[axis + 1 :]
+        fits = fits and (sizes[:axis], sizes[axis + 1 :]) == (before, after)
         expect(fits, f"expected operands like {first} but for dimension {axis}, found {operand}")
-        total += sizes[axis]
-    return array_shape(first.element_type, (*first.sizes[:axis], total, *first.sizes[axis + 1 :]))
+        total = total + sizes[axis]
+    return array_shape(first.element_type, (*before, total, *after))
 
 
 @table.infers("copy", "opt-barrier", "domain", "shuffle")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..ir.attributes import DimensionsAttributes, SortAttributes, TopKAttributes, WindowAttributes, WindowDimension
 from ..ir.module import HloComputation
 from ..ir.shape import Shape, array_shape, tuple_shape
+from ..ir.sizes import Integer, definite_sizes, larger, may_be_at_most, smaller
 from .rules import (
     Query,
     RuleTable,
@@ -16,6 +17,7 @@ from .rules import (
     expect_arrays,
     expect_axes,
     expect_signature,
+    in_order,
     one_or_tuple,
     scalar,
 )
@@ -23,17 +25,26 @@ from .rules import (
 table = RuleTable()
 
 
-def windowed_size(size: int, row: WindowDimension, allow_empty: bool = False) -> int:
+def windowed_size(size: Integer, row: WindowDimension, allow_empty: bool = False) -> Integer:
     """How many places a window has along a dimension of `size` elements."""
     least = 0 if allow_empty else 1
-    expect(row.size >= least, f"expected a window of at least {least}, found {row.size}")
-    expect(row.stride >= 1, f"expected a positive window stride, found {row.stride}")
-    dilated = row.base_dilation >= 1 and row.window_dilation >= 1
+    expect(may_be_at_most(least, row.size), f"expected a window of at least {least}, found {row.size}")
+    expect(may_be_at_most(1, row.stride), f"expected a positive window stride, found {row.stride}")
+    dilated = may_be_at_most(1, row.base_dilation) and may_be_at_most(1, row.window_dilation)
     expect(dilated, f"expected positive dilations, found {row.base_dilation} and {row.window_dilation}")
-    base = (size - 1) * row.base_dilation + 1 if size else 0
-    window = (row.size - 1) * row.window_dilation + 1 if row.size else 0
-    room = base + row.padding_low + row.padding_high - window
-    return room // row.stride + 1 if room >= 0 and room + window > 0 else 0
+    padding, window = row.padding_low + row.padding_high, _dilated(row.size, row.window_dilation)
+    padded = _dilated(size, row.base_dilation) + padding
+    places = (padded - window) // row.stride + 1
+    if may_be_at_most(padding - window + row.stride, -1):  # an input without elements may be too small
+        places = larger(places, 0)
+    if allow_empty and may_be_at_most(window, 0):  # a window of nothing is nowhere in nothing
+        places = places * smaller(larger(padded, 0), 1)
+    return places
+
+
+def _dilated(size: Integer, dilation: Integer) -> Integer:
+    """Elements of `size` with ``dilation - 1`` others between each two."""
+    return size if dilation == 1 else larger((size - 1) * dilation + 1, 0)
 
 
 def expect_reducer(
@@ -88,10 +99,10 @@ def _reduce(query: Query) -> Shape:
     return one_or_tuple([array_shape(part.element_type, sizes) for part in accumulators])
 
 
-def _windowed_sizes(shape: Shape, attributes: WindowAttributes) -> list[int]:
+def _windowed_sizes(shape: Shape, attributes: WindowAttributes) -> list[Integer]:
     rows = attributes.window.dimensions
     expect(len(rows) == shape.rank, f"expected a window of {shape.rank} dimensions, found {len(rows)}")
-    return [windowed_size(size, row) for size, row in zip(shape.sizes, rows)]
+    return [windowed_size(size, row) for size, row in zip(definite_sizes(shape), rows)]
 
 
 @table.infers("reduce-window")
@@ -150,7 +161,7 @@ def _sort(query: Query) -> Shape:
 def _topk(query: Query) -> Shape:
     expect_arrays(query)
     (operand,), k = query.operands, attributes_as(query, TopKAttributes).k
-    last = operand.sizes[-1] if operand.rank else -1
-    expect(0 <= k <= last, f"expected a k up to the last dimension of {operand}, found {k}")
-    sizes = (*operand.sizes[:-1], k)
+    last = definite_sizes(operand)[-1] if operand.rank else -1
+    expect(in_order(0, k, last), f"expected a k up to the last dimension of {operand}, found {k}")
+    sizes = (*operand.dimensions[:-1], k)
     return tuple_shape(array_shape(operand.element_type, sizes), array_shape("s32", sizes))

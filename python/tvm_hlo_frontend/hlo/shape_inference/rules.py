@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import NoReturn, TypeGuard
 
 from ...errors import HloVerificationError
 from ..ir.attributes import Attributes, AttributeType, of_class
 from ..ir.module import HloComputation
 from ..ir.shape import Dimension, Shape, Symbol, array_shape, tuple_shape
+from ..ir.sizes import Integer, Size, definite_sizes, may_be_at_most
 from ..tables import DeclaredTable
 
 
@@ -21,9 +22,9 @@ class Query:
     ----------
     opcode : str
     operands : tuple of Shape
-        With the bounds of bounded dynamic dimensions as sizes; never with unbounded ones.
+        With the bounds of bounded dynamic dimensions as sizes; never with unbounded ones but those that are a `Size`.
     attributes : Attributes
-        Of the type that belongs to the opcode.
+        Of the type that belongs to the opcode. What counts elements (sizes, limits, padding) may be a `Size` as well.
     called : tuple of HloComputation
     declared : Shape or None
         The instruction's own shape when it is verified, None when it is inferred.
@@ -87,15 +88,24 @@ def largest(size: Dimension) -> Dimension:
     return size.bound if isinstance(size, Symbol) and size.bound is not None else size
 
 
+def is_symbol(size: Dimension) -> TypeGuard[Symbol]:
+    """Whether of a dimension nothing is known but its name or a bound."""
+    return isinstance(size, Symbol) and not isinstance(size, Size)
+
+
+def has_symbols(shape: Shape) -> bool:
+    """Whether of a dimension nothing is known but its name or a bound."""
+    return any(is_symbol(size) for array in shape.arrays() for size in array.dimensions)
+
+
 def has_unbounded(shape: Shape) -> bool:
-    """Whether a dimension has no upper bound."""
-    sizes = (size for array in shape.arrays() for size in array.dimensions)
-    return any(isinstance(size, Symbol) and size.bound is None for size in sizes)
+    """Whether of a dimension nothing is known but its name."""
+    return any(is_symbol(size) and size.bound is None for array in shape.arrays() for size in array.dimensions)
 
 
 def _may_equal(a: Dimension, b: Dimension) -> bool:
-    limits = [size.bound if isinstance(size, Symbol) else size for size in (a, b)]
-    return None in limits or limits[0] == limits[1]
+    a, b = largest(a), largest(b)
+    return a == b or is_symbol(a) or is_symbol(b)
 
 
 def compatible(a: Shape, b: Shape) -> bool:
@@ -114,6 +124,22 @@ def same_dimensions(a: Shape, b: Shape) -> bool:
     if a.dimensions == b.dimensions:
         return True
     return len(a.dimensions) == len(b.dimensions) and all(map(_may_equal, a.dimensions, b.dimensions))
+
+
+def in_order(*sizes: Integer) -> bool:
+    """Whether each size may be at most the next."""
+    return all(map(may_be_at_most, sizes, sizes[1:]))
+
+
+def fits_within(sizes: Sequence[Integer], shape: Shape) -> bool:
+    """Whether there is a size for every dimension, from 0 to the dimension's own."""
+    return len(sizes) == shape.rank and all(map(in_order, [0] * shape.rank, sizes, definite_sizes(shape)))
+
+
+def may_divide(divisor: Integer, size: Integer) -> bool:
+    """Whether a size may be a multiple of another."""
+    remainder = size % divisor
+    return isinstance(remainder, Size) or remainder == 0
 
 
 def expect_arrays(query: Query, operands: Sequence[Shape] | None = None) -> None:
@@ -167,6 +193,11 @@ def scalar(shape: Shape) -> Shape:
 def one_or_tuple(shapes: Sequence[Shape]) -> Shape:
     """What variadic opcodes return: the shape itself for one, a tuple for several."""
     return shapes[0] if len(shapes) == 1 else tuple_shape(*shapes)
+
+
+def listed(sizes: Iterable[Dimension]) -> str:
+    """Sizes in ascending order, first the numbers."""
+    return str(sorted(sizes, key=lambda size: (0, size, "") if isinstance(size, int) else (1, 0, size.name)))
 
 
 def _list(shapes: Sequence[Shape]) -> str:

@@ -117,7 +117,7 @@ def _rng_bit_generator(query: Query) -> Shape | None:
     sizes = {"RNG_THREE_FRY": (2,), "RNG_PHILOX": (2, 3)}
     wanted = sizes.get(attributes_as(query, RngBitGeneratorAttributes).algorithm)
     if wanted is not None and state.element_type == "u64":
-        fits = state.rank == 1 and state.sizes[0] in wanted
+        fits = state.rank == 1 and state.dimensions[0] in wanted
         expect(fits, f"expected a state of {wanted} elements, found {state}")
     return tuple_shape(state, bits)
 

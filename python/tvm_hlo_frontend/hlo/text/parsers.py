@@ -23,6 +23,9 @@ _NOISE = ("@", "***", "WARNING: All log messages")
 _QUANTIZED = Path(__file__).with_name("quantized_script.py")
 QUANTIZED_REFUSAL = "the module is quantized"
 
+# the program that reads modules with unknown dimensions
+_DYNAMIC = Path(__file__).with_name("dynamic_script.py")
+
 # status of a process that refuses the input with an exception, whose text it writes
 REFUSED = 3
 _TEXT_TO_HLO = f"""
@@ -124,6 +127,27 @@ def hlo_from_mlir(data: bytes, refine: bool = False) -> bytes:
         integers = _without_quantized_types(data) if data.startswith(b"ML\xefR") else b""
         if integers:
             return hlo_from_mlir(integers, refine)
+        hint = mlir_hint(data, str(error))
+        unknown = unknown_dimensions(data, str(error))
+        if unknown is not None:
+            raise UnknownDimensionsError(f"{unknown}{hint}") from None
+        raise HloParseError(f"{error}{hint}") from None
+
+
+def open_hlo_from_mlir(data: bytes) -> bytes:
+    """Serialized HloModuleProto of a module with unknown dimensions: custom calls, whose targets
+    `rewrites.dynamic_operations` lists, stand for what XLA does not translate.
+
+    Raises
+    ------
+    HloParseError
+        If XLA cannot parse or translate the module, or there is no jaxlib; an `UnknownDimensionsError` if that is for
+        what computes shapes.
+    """
+    xla = _module_with("mlir", ("jaxlib._jax",), "StableHLO")
+    try:
+        return _run(_DYNAMIC.read_text(), [xla], older_artifact(data), "the MLIR module")
+    except HloParseError as error:
         hint = mlir_hint(data, str(error))
         unknown = unknown_dimensions(data, str(error))
         if unknown is not None:

@@ -8,10 +8,11 @@ from typing import Any
 from tvm import te
 
 from ...tensor_ir.compat import tir
+from ...tensor_ir.loops import extents, wide
 from .. import plans
 from ..spec import KernelSpec
 from ..table import KernelTable
-from .dot import convert_sum
+from .sums import convert_sum
 
 table = KernelTable()
 
@@ -28,11 +29,11 @@ def convolution(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple
     parameters = spec.parameters
     accumulator, groups = parameters["accumulator"], parameters["groups"]
     dimensions, dtype = results[0]
-    outputs = int(dimensions[1]) // groups
-    channels = int(weight.shape[1])
-    padded = _padded(data, weight, parameters, [int(size) for size in dimensions])
-    channel = te.reduce_axis((0, channels), name="channel")
-    window = [te.reduce_axis((0, int(size)), name=f"window{axis}") for axis, size in enumerate(weight.shape[2:])]
+    dimensions, source_sizes, weight_sizes = _in_one_type(dimensions, data.shape, weight.shape)
+    outputs, channels = dimensions[1] // groups, weight_sizes[1]
+    padded = _padded(data, source_sizes, weight_sizes[2:], parameters, dimensions)
+    channel = _axis(channels, "channel")
+    window = [_axis(size, f"window{axis}") for axis, size in enumerate(weight_sizes[2:])]
 
     def element(n: Any, o: Any, *position: Any) -> Any:
         source = [
@@ -47,19 +48,39 @@ def convolution(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple
     return [te.compute(tuple(dimensions), lambda *i: convert_sum(total(*i), dtype), name=plans.CONVOLUTION_OUT)]
 
 
-def _padded(data: Any, weight: Any, parameters: dict[str, Any], dimensions: Sequence[int]) -> Any:
+def _in_one_type(*shapes: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Shapes as Python numbers; as wide as the unknown sizes if there are any."""
+    found = [extents(shape) for shape in shapes]
+    if all(isinstance(size, int) for shape in found for size in shape):
+        return found
+    return [tuple(wide(size) for size in shape) for shape in found]
+
+
+def _axis(size: Any, name: str) -> Any:
+    return te.reduce_axis((size * 0, size), name=name)
+
+
+def _padded(
+    data: Any,
+    source_sizes: Sequence[Any],
+    window_sizes: Sequence[Any],
+    parameters: dict[str, Any],
+    dimensions: Sequence[Any],
+) -> Any:
     """Holes and padding filled with zeros, in the accumulator's type; exactly as much as the windows reach."""
     accumulator = parameters["accumulator"]
     reach = [
-        (size - 1) * stride + (int(extent) - 1) * dilation + 1
-        for size, stride, extent, dilation in zip(
-            dimensions[2:], parameters["stride"], weight.shape[2:], parameters["window_dilation"]
+        (size - 1) * stride + (window - 1) * dilation + 1
+        for size, stride, window, dilation in zip(
+            dimensions[2:], parameters["stride"], window_sizes, parameters["window_dilation"]
         )
     ]
+    # no window may be left, and then they reach nowhere
+    reach = [size if isinstance(size, int) else tir.max(size, wide(0)) for size in reach]
 
     def element(n: Any, c: Any, *position: Any) -> Any:
         inside, source = [], []
-        for p, low, step, size in zip(position, parameters["low"], parameters["base_dilation"], data.shape[2:]):
+        for p, low, step, size in zip(position, parameters["low"], parameters["base_dilation"], source_sizes[2:]):
             offset = p - low
             inside += [offset >= 0, offset < (size - 1) * step + 1]
             if step > 1:
@@ -68,4 +89,4 @@ def _padded(data: Any, weight: Any, parameters: dict[str, Any], dimensions: Sequ
         value = data(n, c, *source).astype(accumulator)
         return tir.if_then_else(tir.all(*inside), value, tir.const(0, accumulator)) if inside else value
 
-    return te.compute((*data.shape[:2], *reach), element, name=plans.CONVOLUTION_PADDED)
+    return te.compute((*source_sizes[:2], *reach), element, name=plans.CONVOLUTION_PADDED)

@@ -8,9 +8,12 @@ from typing import Any
 from tvm import te
 
 from ...tensor_ir.compat import dtype_of, tir
+from ...tensor_ir.loops import extent
 from .. import plans
 from ..spec import KernelSpec
 from ..table import KernelTable
+from .open_dot import open_dot
+from .sums import convert_sum
 
 table = KernelTable()
 
@@ -28,8 +31,10 @@ def dot(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[i
     accumulator = spec.parameters["accumulator"]
     lhs_is_mk, rhs_is_kn = spec.parameters["lhs"] == "MK", spec.parameters["rhs"] == "KN"
     dimensions, dtype = results[0]
-    batch, m, n = (int(size) for size in dimensions)
-    sizes = (batch, m, n, int(lhs.shape[2 if lhs_is_mk else 1]))
+    sizes = tuple(extent(size) for size in (*dimensions, lhs.shape[2 if lhs_is_mk else 1]))
+    if not all(isinstance(size, int) for size in sizes):
+        return open_dot(spec, inputs, results)
+    batch, m, n, _ = sizes
 
     def left(b: Any, i: Any, k: Any) -> Any:
         return (lhs(b, i, k) if lhs_is_mk else lhs(b, k, i)).astype(accumulator)
@@ -44,11 +49,6 @@ def dot(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[i
         copied = not lhs_is_mk or dtype_of(lhs) != accumulator
         summed = _packed(left, right, sizes, accumulator, copied)
     return [te.compute((batch, m, n), lambda b, i, j: convert_sum(summed(b, i, j), dtype), name=plans.DOT_OUT)]
-
-
-def convert_sum(value: Any, dtype: str) -> Any:
-    """A finished sum in the result's type: floats round, integers wrap, pred is whether any product was true."""
-    return value != tir.const(0, dtype_of(value)) if dtype == "bool" else value.astype(dtype)
 
 
 def _columns(left: Access, right: Access, sizes: tuple[int, ...], accumulator: str) -> Access:

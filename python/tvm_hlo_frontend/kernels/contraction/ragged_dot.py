@@ -11,7 +11,7 @@ from ...tensor_ir.loops import PARALLEL_WORK, Loops, extern, static
 from ...tensor_ir.tiles import MAX_TILE_VECTORS, TILE_ROWS, VECTOR_BITS
 from ..spec import KernelSpec
 from ..table import KernelTable
-from .dot import convert_sum
+from .sums import convert_sum
 
 table = KernelTable()
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...analysis.scalar_expression import ScalarExpression, elementwise_expression
-from ...tensor_ir.loops import PARALLEL_WORK, Loops, extern, static
+from ...tensor_ir.loops import PARALLEL_WORK, Loops, extents, extern
 from ..elementwise.scalar.evaluate import evaluate
 from ..spec import KernelSpec
 from ..table import KernelTable
@@ -42,22 +42,23 @@ def elementwise(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple
     """
     body = spec.body
     assert body is not None
-    length = math.prod(static(results[0][0]))
+    length = math.prod(extents(results[0][0]))
+    scalar = [all(isinstance(size, int) and size == 1 for size in extents(tensor.shape)) for tensor in inputs]
 
     def generate(loops: Loops, ins: list[Any], outs: list[Any]) -> None:
-        whole, rest = divmod(length, CHUNK)
+        whole, rest = divmod(length, CHUNK) if isinstance(length, int) else (0, length)
 
-        def elements(begin: Any, extent: int) -> None:
-            with loops.loop(extent, "element") as step:
+        def elements(begin: Any, count: Any) -> None:
+            with loops.loop(count, "element") as step:
                 index = begin + step
-                scalars = [array[0 if static(tensor.shape) == (1,) else index] for array, tensor in zip(ins, inputs)]
+                scalars = [array[0 if single else index] for array, single in zip(ins, scalar)]
                 for out, value in zip(outs, statement_values(loops, body, loops.values(scalars, "operand"))):
                     out[index] = value
 
         if whole:
             with loops.loop(whole, "chunk", parallel=length >= PARALLEL_WORK) as chunk:
                 elements(chunk * CHUNK, CHUNK)
-        if rest:
+        if not isinstance(rest, int) or rest:
             elements(whole * CHUNK, rest)
 
     return extern(inputs, results, generate, "hlo_elementwise")

@@ -9,6 +9,7 @@ import numpy as np
 from tvm import te, topi
 
 from ...tensor_ir.compat import dtype_of, tir
+from ...tensor_ir.loops import difference, extent
 from ...tensor_ir.primitives import opaque
 from ..spec import KernelSpec
 from ..table import KernelTable
@@ -18,11 +19,14 @@ table = KernelTable()
 Results = Sequence[tuple[tuple[int, ...], str]]
 
 
-def clamped(value: Any, limit: int) -> Any:
-    """An index of any integer type, cut to 0 … limit, as int32 (rule 54: never wrapped).
+def clamped(value: Any, limit: Any) -> Any:
+    """An index of any integer type, cut to 0 … limit, as int32, or as int64 where the limit is an expression of that
+    (rule 54: never wrapped).
 
     Limits beyond a narrow type's range are cut to the range, which no index of that type exceeds (rule 58).
     """
+    if not isinstance(limit, int):
+        return _clamped_wide(value, limit)
     highest = tir.const(min(limit, np.iinfo(dtype_of(value)).max), dtype_of(value))
     value = tir.min(value, highest)
     if dtype_of(value).startswith("int"):
@@ -30,15 +34,36 @@ def clamped(value: Any, limit: int) -> Any:
     return tir.Cast("int32", value) if dtype_of(value) != "int32" else value
 
 
-def within(value: Any, limit: int) -> list[Any]:
+def _clamped_wide(value: Any, limit: Any) -> Any:
+    if dtype_of(value) == "uint64":
+        # above what int64 has there is no limit
+        value = tir.min(opaque(value), tir.const(np.iinfo(np.int64).max, "uint64"))
+    return tir.max(tir.min(_as_int64(value), limit), tir.const(0, "int64"))
+
+
+def _as_int64(value: Any) -> Any:
+    """An index as int64, in which TVM may move the terms of comparisons."""
+    return opaque(value) if dtype_of(value) == "int64" else tir.Cast("int64", value)
+
+
+def within(value: Any, limit: Any) -> list[Any]:
     """Conditions of 0 <= value <= limit for an index of any integer type (rule 58)."""
     dtype = dtype_of(value)
+    if not isinstance(limit, int):
+        # an unsigned index above what int64 has is negative
+        wide = opaque(tir.Cast("int64", value)) if dtype == "uint64" else _as_int64(value)
+        return [wide >= tir.const(0, "int64"), wide <= limit]
     if limit >= np.iinfo(dtype).max:
         upper = []
     else:
         # TVM moves terms across a comparison, where those of narrow and of unsigned types overflow
         upper = [_widened(value) <= tir.const(limit, dtype_of(_widened(value)))]
     return [*([value >= tir.const(0, dtype)] if dtype.startswith("int") else []), *upper]
+
+
+def _may_move(room: Any) -> bool:
+    """Whether a window with so much room may begin elsewhere than at 0."""
+    return not isinstance(room, int) or room > 0
 
 
 def _widened(value: Any) -> Any:
@@ -60,19 +85,19 @@ def gather(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[An
     dimensions = tuple(results[0][0])
     dropped = (*numbers["collapsed_slice_dims"], *numbers["operand_batching_dims"])
     windows = [axis for axis in range(len(operand.shape)) if axis not in dropped]
-    sizes = {axis: int(dimensions[place]) for axis, place in zip(windows, numbers["offset_dims"])}
+    sizes = {axis: dimensions[place] for axis, place in zip(windows, numbers["offset_dims"])}
 
     def element(*index: Any) -> Any:
         batch = [index[axis] for axis in range(len(index)) if axis not in numbers["offset_dims"]]
         offset = {axis: index[place] for axis, place in zip(windows, numbers["offset_dims"])}
         position = []
-        for axis, extent in enumerate(operand.shape):
+        for axis, length in enumerate(operand.shape):
             if axis in numbers["operand_batching_dims"]:
                 which = numbers["operand_batching_dims"].index(axis)
                 position.append(batch[numbers["batch_positions"][which]])
                 continue
-            inside, room = offset.get(axis, 0), int(extent) - sizes.get(axis, 1)
-            if axis in numbers["start_index_map"] and room > 0:
+            inside, room = offset.get(axis, 0), difference(length, sizes.get(axis, 1))
+            if axis in numbers["start_index_map"] and _may_move(room):
                 start = inputs[1](*batch, numbers["start_index_map"].index(axis))
                 inside = clamped(start, room) + inside
             position.append(inside)
@@ -99,9 +124,9 @@ def dynamic_slice(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> 
     def element(*index: Any) -> Any:
         starts = slice_starts(inputs[1:], len(dimensions))
         position = []
-        for inside, start, extent, size in zip(index, starts, operand.shape, dimensions):
-            room = int(extent) - int(size)
-            position.append(clamped(start, room) + inside if room > 0 else inside)
+        for inside, start, length, size in zip(index, starts, operand.shape, dimensions):
+            room = difference(length, size)
+            position.append(clamped(start, room) + inside if _may_move(room) else inside)
         return operand(*position)
 
     return [te.compute(dimensions, element, name="hlo_dynamic_slice", tag=topi.tag.INJECTIVE)]
@@ -119,13 +144,13 @@ def dynamic_update_slice(spec: KernelSpec, inputs: Sequence[Any], results: Resul
     def element(*index: Any) -> Any:
         starts = slice_starts(inputs[2:], len(dimensions))
         inside, position = [], []
-        for place, start, extent, size in zip(index, starts, dimensions, update.shape):
-            room = int(extent) - int(size)
-            if room == 0:
+        for place, start, length, size in zip(index, starts, dimensions, update.shape):
+            room = difference(length, size)
+            if not _may_move(room):
                 position.append(place)
                 continue
             offset = place - clamped(start, room)
-            inside += [offset >= 0, offset < int(size)]
+            inside += [offset >= 0, offset < extent(size)]
             position.append(offset)
         if not inside:
             return update(*position)

@@ -1,4 +1,4 @@
-"""Kernels that move elements: pad."""
+"""Kernels that move elements, or count them: pad, iota, dimension_size."""
 
 from __future__ import annotations
 
@@ -35,6 +35,23 @@ def pad(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[i
         return tir.if_then_else(tir.all(*inside), operand(*source), value()) if inside else operand(*source)
 
     return [te.compute(tuple(dimensions), element, name="hlo_pad", tag=topi.tag.INJECTIVE)]
+
+
+@table.kernel("iota", "injective")
+def iota(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]) -> list[Any]:
+    """0, 1, 2 … along the only dimension, whose size is unknown; types that cannot count wrap (rule 42)."""
+    dimensions, dtype = results[0]
+    return [te.compute(tuple(dimensions), lambda i: tir.Cast(dtype, tir.Cast("int64", i)), name="hlo_iota")]
+
+
+@table.kernel("dimension_size", "injective")
+def dimension_size(
+    spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[int, ...], str]]
+) -> list[Any]:
+    """The size of one dimension of the operand, whose elements are not read."""
+    (operand,), (_, dtype) = inputs, results[0]
+    size = operand.shape[spec.parameters["dimension"]]
+    return [te.compute((), lambda: tir.Cast(dtype, size), name="hlo_dimension_size")]
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -9,7 +9,16 @@ from typing import Any
 
 from ...analysis.scalar_expression import ScalarExpression, elementwise_expression
 from ...tensor_ir.compat import dtype_of, tir
-from ...tensor_ir.loops import PARALLEL_WORK, Loops, extern, static
+from ...tensor_ir.loops import (
+    PARALLEL_WORK,
+    Loops,
+    difference,
+    extents,
+    extern,
+    known_product,
+    several,
+    worth_threads,
+)
 from ..dtypes import ELEMENT_TYPES
 from ..elementwise.scalar import evaluate
 from ..reduction.fold import evaluate_body
@@ -45,8 +54,12 @@ def call_body(loops: Loops, body: ScalarExpression, operands: Sequence[Any], dty
     return [converted(value, ELEMENT_TYPES[dtype]) for value, dtype in zip(values, dtypes)]
 
 
-def copy_all(loops: Loops, source: Any, target: Any, count: int) -> None:
+def copy_all(loops: Loops, source: Any, target: Any, count: Any) -> None:
     """target = source, element by element, unless they are the same memory."""
+    if not isinstance(count, int):
+        with loops.when(loops.apart(source, target)), loops.loop(count, "element") as element:
+            target[element] = source[element]
+        return
     parts = TILES if count >= PARALLEL_WORK else 1
     size = -(-count // parts)
     with loops.when(loops.apart(source, target)), loops.loop(parts, "part", parallel=parts > 1) as part:
@@ -91,9 +104,9 @@ class _Scatter:
         assert spec.body is not None
         self.body, self.numbers, self.count = spec.body, spec.parameters, len(results)
         self.dtypes = [dtype for _, dtype in results]
-        self.operand = static(results[0][0])
-        scatter_sizes = static(inputs[self.count].shape)[:-1]
-        updates = static(inputs[self.count + 1].shape)
+        self.operand = extents(results[0][0])
+        scatter_sizes = extents(inputs[self.count].shape)[:-1]
+        updates = extents(inputs[self.count + 1].shape)
         self.window_dims = self.numbers["update_window_dims"]
         self.rank = len(scatter_sizes) + len(self.window_dims)
         self.sizes = updates[: self.rank]
@@ -103,18 +116,18 @@ class _Scatter:
         self.operand_rank = len(self.window_dims) + len(dropped)
         kept = [axis for axis in range(self.operand_rank) if axis not in dropped]
         self.window_of = dict(zip(kept, self.window_dims))
-        self.work = math.prod(self.sizes) * self.count
         self._choose_parallel()
 
     def _choose_parallel(self) -> None:
         """Batches never meet, nor do different places of a window dimension that has no index of its own."""
         self.batch_dims = [self.scatter_dims[position] for position in self.numbers["batch_positions"]]
         self.tiled_dim, self.tile = None, Tiled(1, 1)
-        self.parallel = self.work >= PARALLEL_WORK
-        if not self.parallel or math.prod(self.sizes[axis] for axis in self.batch_dims) >= TILES:
+        self.parallel = worth_threads(*self.sizes, self.count)
+        if not self.parallel or known_product(self.sizes[axis] for axis in self.batch_dims) >= TILES:
             return
         indexed = self.numbers["scatter_dims_to_operand_dims"]
-        safe = [dim for axis, dim in self.window_of.items() if axis not in indexed and self.sizes[dim] > 1]
+        sizes = {dim: self.sizes[dim] for axis, dim in self.window_of.items() if axis not in indexed}
+        safe = [dim for dim, size in sizes.items() if isinstance(size, int) and size > 1]
         if safe:
             innermost = safe[0] == self.rank - 1
             self.tiled_dim = safe[0]
@@ -125,9 +138,8 @@ class _Scatter:
         for source, target in zip(ins, outs):
             copy_all(loops, source, target, math.prod(self.operand))
         indices, updates = ins[self.count], ins[self.count + 1 :]
-        extents = [self.sizes[axis] for axis in self.batch_dims]
-        units = math.prod(extents) * self.tile.parts
-        with loops.loop(units, "unit", parallel=self.parallel and units > 1) as unit:
+        units = math.prod(self.sizes[axis] for axis in self.batch_dims) * self.tile.parts
+        with loops.loop(units, "unit", parallel=self.parallel and several(units)) as unit:
             part, flat = tir.indexmod(unit, self.tile.parts), tir.indexdiv(unit, self.tile.parts)
             place: dict[int, Any] = {}
             for axis in reversed(self.batch_dims):
@@ -150,8 +162,11 @@ class _Scatter:
         inside = []
         for axis, start in zip(mapped, starts):
             size = self.sizes[self.window_of[axis]] if axis in self.window_of else 1
-            inside += within(start, self.operand[axis] - size)
-        origin: dict[int, Any] = {axis: tir.Cast("int32", start) for axis, start in zip(mapped, starts)}
+            inside += within(start, difference(self.operand[axis], size))
+        origin: dict[int, Any] = {
+            axis: tir.Cast("int32" if isinstance(self.operand[axis], int) else "int64", start)
+            for axis, start in zip(mapped, starts)
+        }
         for axis, position in zip(self.numbers["input_batching_dims"], self.numbers["batch_positions"]):
             origin[axis] = vector[position]
         if not inside:
@@ -211,14 +226,17 @@ class _SelectAndScatter:
         self.body, self.dtype = spec.body, results[0][1]
         self.select = ScalarExpression.from_json(spec.parameters["select"])
         self.window = [tuple(row) for row in spec.parameters["window"]]
-        self.operand, self.source = static(inputs[0].shape), static(inputs[1].shape)
+        self.operand, self.source = extents(inputs[0].shape), extents(inputs[1].shape)
         self.rank = len(self.operand)
+        known = all(isinstance(size, int) for size in (*self.operand, *self.source))
+        self.index_type = "int32" if known else "int64"
         # sources along these never reach the same element
         trivial = [row == (1, 1, 0, 1, 1) for row in self.window]
         self.outer = list(range(len(list(itertools.takewhile(bool, trivial)))))
-        self.parallel = math.prod(self.source) * math.prod(size for size, *_ in self.window) >= PARALLEL_WORK
-        batches = math.prod(self.source[axis] for axis in self.outer)
+        self.parallel = worth_threads(*self.source, *(size for size, *_ in self.window))
+        batches = known_product(self.source[axis] for axis in self.outer)
         split = self.parallel and batches < TILES and trivial[-1] and self.rank - 1 not in self.outer
+        split = split and isinstance(self.source[-1], int)
         self.tiled_dim = self.rank - 1 if split else None
         self.tile = Tiled(self.source[-1], TILES, LEAST_TILE) if split else Tiled(1, 1)
 
@@ -229,13 +247,13 @@ class _SelectAndScatter:
         with loops.loop(math.prod(self.operand), "element") as element:
             out[element] = start
         units = math.prod(self.source[axis] for axis in self.outer) * self.tile.parts
-        with loops.loop(units, "unit", parallel=self.parallel and units > 1) as unit:
+        with loops.loop(units, "unit", parallel=self.parallel and several(units)) as unit:
             part, flat = tir.indexmod(unit, self.tile.parts), tir.indexdiv(unit, self.tile.parts)
             place: list[Any] = []
             for axis in reversed(self.outer):
                 place.insert(0, tir.indexmod(flat, self.source[axis]))
                 flat = tir.indexdiv(flat, self.source[axis])
-            chosen = loops.scratch(self.rank, "int32", "chosen")
+            chosen = loops.scratch(self.rank, self.index_type, "chosen")
             found = loops.scratch(1, "int32", "found")
             best = loops.scratch(1, dtype_of(operand), "best")
             self._over_source(loops, place, part, (operand, source, out), (chosen, found, best))
@@ -276,7 +294,7 @@ class _SelectAndScatter:
             found[0] = 1
             best[0] = candidate
             for number, at in enumerate(position):
-                chosen[number] = at
+                chosen[number] = at if dtype_of(at) == self.index_type else tir.Cast(self.index_type, at)
 
         with loops.when(found[0] == 0):
             take()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ...analysis.comparators import SortKey, match_comparator, operands_read
 from ...analysis.scalar_expression import ScalarExpression
 from ...tensor_ir.compat import complement, dtype_of, tir
-from ...tensor_ir.loops import PARALLEL_WORK, Loops, extern, static
+from ...tensor_ir.loops import Loops, extents, extern, several, static, worth_threads
 from ...tensor_ir.primitives import bits_of, from_bits, integer, opaque, same_sign_as, sign_mask, to_bits, to_unsigned
 from ..dtypes import TVM_DTYPES
 from ..reduction.fold import evaluate_body
@@ -38,17 +39,30 @@ def sort(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]
     """
     body = spec.body
     assert body is not None
-    rows, length, columns = static(inputs[0].shape)
+    rows, length, columns = extents(inputs[0].shape)
     lines = rows * columns
 
     def generate(loops: Loops, ins: list[Any], outs: list[Any]) -> None:
-        with loops.loop(lines, "line", lines > 1 and lines * length >= PARALLEL_WORK) as line:
-            row, column = tir.indexdiv(line, columns), tir.indexmod(line, columns)
-            operands = [Line(array, [row], [column]) for array in ins]
-            targets = [Line(array, [row], [column]) for array in outs]
-            sort_line(loops, body, operands, targets, length)
+        with _positive(loops, length) as count:
+            with loops.loop(lines, "line", several(lines) and worth_threads(rows, length, columns)) as line:
+                row, column = tir.indexdiv(line, columns), tir.indexmod(line, columns)
+                operands = [Line(array, [row], [column]) for array in ins]
+                targets = [Line(array, [row], [column]) for array in outs]
+                sort_line(loops, body, operands, targets, count)
 
     return extern(inputs, results, generate, "hlo_sort")
+
+
+@contextmanager
+def _positive(loops: Loops, length: Any) -> Iterator[Any]:
+    """The number of elements of a line, an int32 if it is unknown; the statements inside run if it is not 0 then."""
+    if isinstance(length, int):
+        yield length
+        return
+    # no variable: TVM allocates memory of that size in front of everything
+    count = tir.Cast("int32", length)
+    with loops.when(count > 0):
+        yield count
 
 
 class Line:
@@ -66,11 +80,11 @@ class Line:
 
 
 def sort_line(
-    loops: Loops, body: ScalarExpression, operands: Sequence[Line], targets: Sequence[Line], length: int
+    loops: Loops, body: ScalarExpression, operands: Sequence[Line], targets: Sequence[Line], length: Any
 ) -> None:
     """Elements of `operands` into `targets`, by whichever way is the fastest for the comparator."""
     keys = match_comparator(body)
-    if keys is not None and length >= RADIX_LENGTH:
+    if keys is not None and (not isinstance(length, int) or length >= RADIX_LENGTH):
         sort_by_digits(loops, keys, operands, targets, length)
     elif keys is not None and len(keys) == 1 and key_bits(keys[0]) <= 32:
         sort_packed(loops, keys[0], operands, targets, length)
@@ -81,7 +95,7 @@ def sort_line(
 # ---- merging ---------------------------------------------------------------------------------------------------------
 
 
-def merge_sort(loops: Loops, arrays: Sequence[Any], length: int, before: Before, total: bool = False) -> int:
+def merge_sort(loops: Loops, arrays: Sequence[Any], length: Any, before: Before, total: bool = False) -> Any:
     """Stable sort of parallel arrays.
 
     Parameters
@@ -89,7 +103,7 @@ def merge_sort(loops: Loops, arrays: Sequence[Any], length: int, before: Before,
     loops : Loops
     arrays : sequence
         Scratch memory of 2 * length elements each, the elements in the first half.
-    length : int
+    length : int or expression
     before : callable
         ``before(values, other values)``: whether an element must come before another one.
     total : bool
@@ -97,9 +111,11 @@ def merge_sort(loops: Loops, arrays: Sequence[Any], length: int, before: Before,
 
     Returns
     -------
-    int
+    int or expression
         Where in the arrays the sorted elements begin: 0 or `length`.
     """
+    if not isinstance(length, int):
+        return _merge_unknown(loops, arrays, length, before, total)
     if length <= ONE_RUN:
         _sort_runs(loops, arrays, length, length, before)
         return 0
@@ -113,25 +129,47 @@ def merge_sort(loops: Loops, arrays: Sequence[Any], length: int, before: Before,
                 (1 - tir.indexmod(number, 2)) * length,
             ]
         )
-        with loops.loop(tir.indexdiv(length + 2 * width - 1, 2 * width), "block") as block:
-            (low,) = loops.values([block * (2 * width)], "low")
-            middle, high = loops.values([tir.min(low + width, length), tir.min(low + 2 * width, length)], "end")
-            bounds, halves = (low, middle, high), (source, target)
-            if total:
-                with loops.when(high - low == 2 * width):
-                    _merge_from_both_ends(loops, arrays[0], width, (source + low, target + low), before)
-                with loops.otherwise():
-                    _merge(loops, arrays, bounds, halves, before)
-            else:
-                _merge(loops, arrays, bounds, halves, before)
+        _merge_runs(loops, arrays, (length, width), (source, target), before, total)
     return length * (passes % 2)
 
 
-def _sort_runs(loops: Loops, arrays: Sequence[Any], length: int, size: int, before: Before) -> None:
+def _merge_unknown(loops: Loops, arrays: Sequence[Any], length: Any, before: Before, total: bool) -> Any:
+    """`merge_sort` of so many elements as only the run tells: passes until one run is left."""
+    _sort_runs(loops, arrays, length, RUN, before)
+    width, begin = loops.scratch(1, "int32", "width"), loops.scratch(1, "int32", "begin")
+    width[0], begin[0] = RUN, 0
+    with loops.repeat(width[0] < length):
+        here, source, target = loops.values([width[0], begin[0], length - begin[0]], "pass")
+        _merge_runs(loops, arrays, (length, here), (source, target), before, total)
+        width[0], begin[0] = 2 * here, target
+    return loops.values([begin[0]], "begin")[0]
+
+
+def _merge_runs(
+    loops: Loops, arrays: Sequence[Any], sizes: tuple[Any, Any], halves: tuple[Any, Any], before: Before, total: bool
+) -> None:
+    """Merge all neighbouring runs: `sizes` are the number of elements and that of a run."""
+    length, width = sizes
+    source, target = halves
+    with loops.loop(tir.indexdiv(length + 2 * width - 1, 2 * width), "block") as block:
+        (low,) = loops.values([block * (2 * width)], "low")
+        middle, high = loops.values([tir.min(low + width, length), tir.min(low + 2 * width, length)], "end")
+        bounds = (low, middle, high)
+        if total:
+            with loops.when(high - low == 2 * width):
+                _merge_from_both_ends(loops, arrays[0], width, (source + low, target + low), before)
+            with loops.otherwise():
+                _merge(loops, arrays, bounds, halves, before)
+        else:
+            _merge(loops, arrays, bounds, halves, before)
+
+
+def _sort_runs(loops: Loops, arrays: Sequence[Any], length: Any, size: int, before: Before) -> None:
     """Insertion sort of every run of `size` elements, without branches."""
-    with loops.loop(-(-length // size), "run") as run:
+    known = isinstance(length, int)
+    with loops.loop(-(-length // size) if known else tir.indexdiv(length + size - 1, size), "run") as run:
         base = run * size
-        extent = size if length % size == 0 else tir.min(size, length - base)
+        extent = size if known and length % size == 0 else tir.min(size, length - base)
         carried = [loops.scratch(1, dtype_of(array), "carried") for array in arrays]
         with loops.loop(extent - 1, "insert") as insert:
             for slot, array in zip(carried, arrays):
@@ -205,7 +243,7 @@ def _merge_from_both_ends(loops: Loops, array: Any, width: Any, at: tuple[Any, A
 
 
 def sort_by_comparing(
-    loops: Loops, body: ScalarExpression, operands: Sequence[Line], targets: Sequence[Line], length: int
+    loops: Loops, body: ScalarExpression, operands: Sequence[Line], targets: Sequence[Line], length: Any
 ) -> None:
     """Merge sort of the operands that the comparator reads, and of positions if there are others."""
     read = operands_read(body)
@@ -283,7 +321,7 @@ def key_of(loops: Loops, key: SortKey, operands: Sequence[Line], position: Any) 
     return ordered_bits(loops, value, key.order, key.descending)
 
 
-def sort_packed(loops: Loops, key: SortKey, operands: Sequence[Line], targets: Sequence[Line], length: int) -> None:
+def sort_packed(loops: Loops, key: SortKey, operands: Sequence[Line], targets: Sequence[Line], length: Any) -> None:
     """Merge sort of numbers that hold a key and the position: no two are equal, so every sort is stable."""
     array = loops.scratch(2 * length, "uint64", "packed")
     with loops.loop(length, "element") as element:
@@ -333,7 +371,7 @@ def _from_bits(value: Any, dtype: str) -> Any:
 class _Digits:
     """Radix sort of (key, payload): both in one number, or keys of up to 64 bits beside positions."""
 
-    def __init__(self, loops: Loops, length: int, bits: int) -> None:
+    def __init__(self, loops: Loops, length: Any, bits: int) -> None:
         self.loops, self.length, self.wide = loops, length, bits > 32
         self.numbers = loops.scratch(2 * length, "uint64", "numbers")
         self.positions = loops.scratch(2 * length, "int32", "positions") if self.wide else None
@@ -413,25 +451,28 @@ def topk(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]
 
     Inputs are rows of values, of at most 32 bits. Parameters: ``largest``.
     """
-    rows, length = static(inputs[0].shape)
-    k = static(results[0][0])[1]
+    rows, length = extents(inputs[0].shape)
+    (k,) = static(results[0][0][1:])
 
     def generate(loops: Loops, ins: list[Any], outs: list[Any]) -> None:
-        with loops.loop(rows, "row", rows > 1 and rows * length >= PARALLEL_WORK) as row:
-            values, positions = (Line(array, [row]) for array in outs)
-            first_of_line(loops, Line(ins[0], [row]), (values, positions), (length, k), spec.parameters["largest"])
+        with _positive(loops, length) as count:
+            with loops.loop(rows, "row", several(rows) and worth_threads(rows, length)) as row:
+                values, positions = (Line(array, [row]) for array in outs)
+                first_of_line(loops, Line(ins[0], [row]), (values, positions), (count, k), spec.parameters["largest"])
 
     return extern(inputs, results, generate, "hlo_topk")
 
 
 def first_of_line(
-    loops: Loops, operand: Line, targets: tuple[Line, Line], counts: tuple[int, int], largest: bool
+    loops: Loops, operand: Line, targets: tuple[Line, Line], counts: tuple[Any, int], largest: bool
 ) -> None:
     """The first k of so many elements and their positions: elements below the k-th so far are gathered until there are
     as many as the k, then sorted together with those."""
     length, k = counts
     # at least so many that sorting them is a small part of the work
-    size = min(max(4 * k, k + 128), length)
+    size = max(4 * k, k + 128)
+    if isinstance(length, int):
+        size = min(size, length)
     kind = operand.dtype
     order = "TOTALORDER" if kind.startswith("float") else ("SIGNED" if kind.startswith("int") else "UNSIGNED")
     nearest = loops.scratch(2 * size, "uint64", "nearest")
@@ -451,7 +492,10 @@ def first_of_line(
             limit[0] = nearest[k - 1]
             count[0] = k
     with loops.loop(k, "slot") as slot:
-        (position,) = loops.values([payload_position(nearest[slot])], "position")
+        position = payload_position(nearest[slot])
+        if not isinstance(length, int):
+            position = tir.min(position, length - 1)  # where there are fewer than k, which HLO does not allow
+        (position,) = loops.values([position], "position")
         targets[0][slot] = operand[position]
         targets[1][slot] = position
 

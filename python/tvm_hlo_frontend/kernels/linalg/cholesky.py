@@ -7,7 +7,7 @@ from typing import Any
 
 from ...tensor_ir import numbers as num
 from ...tensor_ir.compat import tir
-from ...tensor_ir.loops import Loops, extern, static
+from ...tensor_ir.loops import Loops, extents, extern
 from ...tensor_ir.numbers import Matrix
 from ...tensor_ir.primitives import is_nan
 from ...tensor_ir.tiles import TILE_ROWS, Sums, Tile, choose_tile, for_row, is_parallel, minus_product, round_up
@@ -24,7 +24,7 @@ def cholesky(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tu
     Reads the triangle that ``lower`` names. A matrix that is not positive definite gives NaN everywhere, whatever the
     others of the batch are (rule 73). Imaginary parts of the diagonal are ignored, as LAPACK's potrf does.
     """
-    batch, n, _ = static(results[0][0])
+    batch, n, _ = extents(results[0][0])
     dtype, parts, lower = results[0][1], len(inputs), bool(spec.parameters["lower"])
     over_batch, inside = is_parallel(batch, n * n * n // 3 * parts * parts)
     tile = choose_tile(n, dtype, parts)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...tensor_ir import numbers as num
 from ...tensor_ir.compat import tir
-from ...tensor_ir.loops import Loops, extern, static
+from ...tensor_ir.loops import Loops, extents, extern
 from ...tensor_ir.numbers import Matrix
 from ...tensor_ir.tiles import choose_tile, is_parallel, round_up
 from ..spec import KernelSpec
@@ -27,7 +27,7 @@ def eigh(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[
     did not end; everything is NaN then.
     """
     parts, dtype, lower = len(inputs), results[0][1], bool(spec.parameters["lower"])
-    batch, n, _ = static(results[0][0])
+    batch, n, _ = extents(results[0][0])
     over_batch, inside = is_parallel(batch, 4 * n * n * n * parts * parts)
     tile = choose_tile(n, dtype, parts)
     columns = round_up(n, tile.columns)

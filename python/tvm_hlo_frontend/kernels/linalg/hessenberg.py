@@ -7,7 +7,7 @@ from typing import Any
 
 from ...tensor_ir import numbers as num
 from ...tensor_ir.compat import tir
-from ...tensor_ir.loops import Loops, extern, static
+from ...tensor_ir.loops import Loops, extents, extern
 from ...tensor_ir.numbers import Matrix
 from ...tensor_ir.tiles import Tile, choose_tile, is_parallel, round_up
 from ..spec import KernelSpec
@@ -25,7 +25,7 @@ def hessenberg(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[
     Rows and columns from ``low`` to ``high``, counted from 1, are reduced; the rest is triangular already.
     """
     parts, dtype = len(inputs), results[0][1]
-    batch, n, _ = static(results[0][0])
+    batch, n, _ = extents(results[0][0])
     low, high = spec.parameters["low"], spec.parameters["high"]
     over_batch, inside = is_parallel(batch, 4 * n * n * n * parts * parts)
     tile = choose_tile(n, dtype, parts)

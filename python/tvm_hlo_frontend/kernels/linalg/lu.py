@@ -7,7 +7,7 @@ from typing import Any
 
 from ...tensor_ir import numbers as num
 from ...tensor_ir.compat import tir
-from ...tensor_ir.loops import Loops, extern, static
+from ...tensor_ir.loops import Loops, extents, extern
 from ...tensor_ir.numbers import Matrix, Number
 from ...tensor_ir.tiles import TILE_ROWS, Sums, choose_tile, for_row, is_parallel, minus_product, round_up
 from ..spec import KernelSpec
@@ -34,7 +34,7 @@ class _Plan:
     def __init__(self, spec: KernelSpec, inputs: Sequence[Any], results: Sequence[Any]) -> None:
         self.base = 1 if spec.parameters["one_based"] else 0
         self.parts, self.dtype = len(inputs), results[0][1]
-        self.batch, self.m, self.n = static(results[0][0])
+        self.batch, self.m, self.n = extents(results[0][0])
         self.k = min(self.m, self.n)
         self.panel = min(PANEL, round_up(self.k, TILE_ROWS))
         self.tile = choose_tile(self.n, self.dtype, self.parts)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...tensor_ir import numbers as num
 from ...tensor_ir.compat import tir
-from ...tensor_ir.loops import PARALLEL_WORK, Loops, extern, static
+from ...tensor_ir.loops import Loops, extents, extern, several, worth_threads
 from ..spec import KernelSpec
 from ..table import KernelTable
 
@@ -22,9 +22,9 @@ def pivots_to_permutation(
 
     Pivots count from 0; those outside of the permutation exchange nothing (jaxlib's ``lu_pivots_to_permutation``).
     """
-    batch, k = static(inputs[0].shape)
-    n = static(results[0][0])[1]
-    parallel = batch > 1 and batch * (k + n) >= PARALLEL_WORK
+    batch, k = extents(inputs[0].shape)
+    n = extents(results[0][0])[1]
+    parallel = several(batch) and worth_threads(batch, k + n)
 
     def generate(loops: Loops, ins: Sequence[Any], outs: Sequence[Any]) -> None:
         with loops.loop(batch, "batch", parallel) as index:

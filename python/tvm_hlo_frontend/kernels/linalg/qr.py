@@ -7,7 +7,7 @@ from typing import Any
 
 from ...tensor_ir import numbers as num
 from ...tensor_ir.compat import tir
-from ...tensor_ir.loops import Loops, extern, static
+from ...tensor_ir.loops import Loops, extents, extern
 from ...tensor_ir.numbers import Matrix
 from ...tensor_ir.tiles import Tile, choose_tile, is_parallel, round_up
 from ..spec import KernelSpec
@@ -25,7 +25,7 @@ def qr(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[in
     (LAPACK geqp3).
     """
     parts, dtype, pivoted = len(inputs), results[0][1], bool(spec.parameters.get("pivoted"))
-    batch, m, n = static(results[0][0])
+    batch, m, n = extents(results[0][0])
     over_batch, inside = is_parallel(batch, m * n * min(m, n) * parts * parts)
     tile = choose_tile(n, dtype, parts)
 
@@ -47,8 +47,8 @@ def householder_product(
 ) -> list[Any]:
     """reflectors[B, m, n], taus[B, k] -> the first n columns of H1 H2 .. Hk (LAPACK orgqr, ungqr)."""
     parts, dtype = len(results), results[0][1]
-    batch, m, n = static(results[0][0])
-    count = static(inputs[-1].shape)[1]
+    batch, m, n = extents(results[0][0])
+    count = extents(inputs[-1].shape)[1]
     over_batch, inside = is_parallel(batch, m * n * count * parts * parts)
     tile = choose_tile(n, dtype, parts)
 
@@ -70,8 +70,8 @@ def householder_multiply(
 ) -> list[Any]:
     """reflectors[B, m, r], taus[B, k], c[B, m, n] -> H1 H2 .. Hk c, or with ``adjoint`` its inverse (LAPACK ormqr)."""
     parts, dtype, adjoint = len(results), results[0][1], bool(spec.parameters["adjoint"])
-    batch, m, n = static(results[0][0])
-    count = static(inputs[parts].shape)[1]
+    batch, m, n = extents(results[0][0])
+    count = extents(inputs[parts].shape)[1]
     over_batch, inside = is_parallel(batch, m * n * count * parts * parts)
     tile = choose_tile(n, dtype, parts)
 

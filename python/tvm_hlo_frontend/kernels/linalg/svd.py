@@ -7,7 +7,7 @@ from typing import Any
 
 from ...tensor_ir import numbers as num
 from ...tensor_ir.compat import tir
-from ...tensor_ir.loops import Loops, extern, static
+from ...tensor_ir.loops import Loops, extents, extern
 from ...tensor_ir.numbers import Matrix, Number
 from ...tensor_ir.tiles import choose_tile, is_parallel, round_up
 from ..spec import KernelSpec
@@ -35,11 +35,11 @@ class _Plan:
 
     def __init__(self, spec: KernelSpec, inputs: Sequence[Any], results: Sequence[Any]) -> None:
         self.parts, self.dtype = len(inputs), results[0][1]
-        self.batch, rows, columns = static(inputs[0].shape)
+        self.batch, rows, columns = extents(inputs[0].shape)
         self.wide = rows < columns
         self.m, self.n = (columns, rows) if self.wide else (rows, columns)
         self.with_vectors = bool(spec.parameters["compute_uv"])
-        shape = static(results[1 + (self.parts if self.wide else 0)][0]) if self.with_vectors else (0, 0, 0)
+        shape = extents(results[1 + (self.parts if self.wide else 0)][0]) if self.with_vectors else (0, 0, 0)
         self.u_columns = shape[1] if self.wide else shape[2]
         self.tile = choose_tile(self.n, self.dtype, self.parts)
         work = self.n * self.n * (self.m + 16 * self.n) * self.parts * self.parts

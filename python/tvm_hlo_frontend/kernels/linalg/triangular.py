@@ -7,13 +7,16 @@ from typing import Any
 
 from ...tensor_ir import numbers as num
 from ...tensor_ir.compat import tir
-from ...tensor_ir.loops import Loops, extern, static
+from ...tensor_ir.loops import Loops, extents, extern, quotient_up, several
 from ...tensor_ir.numbers import Matrix, Number
 from ...tensor_ir.tiles import TILE_ROWS, Sums, Tile, choose_tile, is_parallel, round_up
 from ..spec import KernelSpec
 from ..table import KernelTable
 
 table = KernelTable()
+
+# for which the tile of a right-hand side with an unknown number of columns is chosen
+UNKNOWN_COLUMNS = 64
 
 
 @table.kernel("triangular_solve", "extern")
@@ -42,11 +45,12 @@ class _Plan:
         self.transposed = (parameters["transpose"] != "NO_TRANSPOSE") == self.left
         self.reversed = bool(parameters["lower"]) == self.transposed
         self.parts, self.dtype = len(results), results[0][1]
-        self.batch, rows, columns = static(results[0][0])
+        self.batch, rows, columns = extents(results[0][0])
         self.n, self.m = (rows, columns) if self.left else (columns, rows)
         self.size = round_up(self.n, TILE_ROWS)
-        self.tile = choose_tile(self.m, self.dtype, self.parts)
-        work = self.n * self.n * self.m * self.parts * self.parts
+        columns = self.m if isinstance(self.m, int) else UNKNOWN_COLUMNS
+        self.tile = choose_tile(columns, self.dtype, self.parts)
+        work = self.n * self.n * columns * self.parts * self.parts
         self.over_batch, self.inside = is_parallel(self.batch, work)
 
     def generate(self, loops: Loops, ins: Sequence[Any], outs: Sequence[Any]) -> None:
@@ -54,8 +58,8 @@ class _Plan:
             a = num.batch_matrix(ins[: self.parts], b, self.dtype)
             right = num.batch_matrix(ins[self.parts :], b, self.dtype)
             triangle = self._pack(loops, a)
-            tiles = -(-self.m // self.tile.columns)
-            with loops.loop(tiles, "tile", self.inside and tiles > 1) as position:
+            tiles = quotient_up(self.m, self.tile.columns)
+            with loops.loop(tiles, "tile", self.inside and several(tiles)) as position:
                 self._solve(loops, triangle, right, num.batch_matrix(outs, b, self.dtype), position * self.tile.columns)
 
     def _element(self, a: Matrix, i: Any, k: Any) -> Number:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...tensor_ir import numbers as num
 from ...tensor_ir.compat import tir
-from ...tensor_ir.loops import PARALLEL_WORK, Loops, extern, static
+from ...tensor_ir.loops import Loops, extents, extern, several, worth_threads
 from ...tensor_ir.numbers import Matrix
 from ..spec import KernelSpec
 from ..table import KernelTable
@@ -25,8 +25,8 @@ def tridiagonal_solve(
     is zero, or 0; the solution says nothing then.
     """
     parts, dtype = len(inputs) // 4, results[0][1]
-    batch, n, m = static(inputs[-1].shape)
-    parallel = batch > 1 and batch * n * (m + 4) >= PARALLEL_WORK
+    batch, n, m = extents(inputs[-1].shape)
+    parallel = several(batch) and worth_threads(batch, n, m + 4)
 
     def generate(loops: Loops, ins: Sequence[Any], outs: Sequence[Any]) -> None:
         with loops.loop(batch, "batch", parallel) as index:

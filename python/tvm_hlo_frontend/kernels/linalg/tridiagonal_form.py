@@ -7,7 +7,7 @@ from typing import Any
 
 from ...tensor_ir import numbers as num
 from ...tensor_ir.compat import tir
-from ...tensor_ir.loops import Loops, extern, static
+from ...tensor_ir.loops import Loops, extents, extern
 from ...tensor_ir.numbers import Matrix
 from ...tensor_ir.tiles import LaneSums, choose_tile, for_row, is_parallel, round_up
 from ..spec import KernelSpec
@@ -27,7 +27,7 @@ def tridiagonal_form(
     Reads the triangle that ``lower`` names. `packed` holds T and the reflectors in that triangle and `a` in the other.
     """
     parts, dtype, lower = len(inputs), results[0][1], bool(spec.parameters["lower"])
-    batch, n, _ = static(results[0][0])
+    batch, n, _ = extents(results[0][0])
     over_batch, inside = is_parallel(batch, 2 * n * n * n * parts * parts)
     columns = round_up(n, choose_tile(n, dtype, parts).columns)
 

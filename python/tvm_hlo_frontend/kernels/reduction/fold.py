@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from ...analysis.scalar_body import canonical, single_result
 from ...analysis.scalar_expression import ScalarExpression, ScalarNode
 from ...tensor_ir.compat import dtype_of, holds_lets, tir
-from ...tensor_ir.loops import PARALLEL_WORK, Loops, extern, static
+from ...tensor_ir.loops import Loops, extents, extern, worth_threads
 from ...tensor_ir.primitives import is_nan
 from ..elementwise.scalar.evaluate import evaluate
 from ..spec import KernelSpec
@@ -67,22 +67,31 @@ def fold(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[
     semantics: Reduce; rule 64).
 
     Inputs are K operands and K init values of shape (1,). Operands may have size 1 where `sizes` says more (a pending
-    broadcast). Parameters: ``dimensions`` (not empty), ``sizes``, and ``direction`` (argmax or argmin) where body and
-    indices are known to be those of an argmax over increasing indices along the last dimension.
+    broadcast). Parameters: ``dimensions`` (not empty), ``sizes``, null for those that only the operands tell, and
+    ``direction`` (argmax or argmin) where body and indices are known to be those of an argmax over increasing indices
+    along the last dimension.
     """
     body, dimensions = spec.body, tuple(spec.parameters["dimensions"])
     assert body is not None
-    sizes = tuple(spec.parameters["sizes"])
+    sizes = _sizes(spec.parameters["sizes"], [extents(tensor.shape) for tensor in inputs[: len(results)]])
     direction = spec.parameters.get("direction")
 
     def generate(loops: Loops, ins: list[Any], outs: list[Any]) -> None:
-        operands = [_Operand(array, static(tensor.shape)) for array, tensor in zip(ins, inputs[: len(outs)])]
+        operands = [_Operand(array, extents(tensor.shape)) for array, tensor in zip(ins, inputs[: len(outs)])]
         inits = [array[0] for array in ins[len(outs) :]]
         plan = Fold(loops, body, sizes, dimensions, operands, inits, outs, [dtype for _, dtype in results])
-        plan.parallel = math.prod(sizes) >= PARALLEL_WORK
+        plan.parallel = worth_threads(*sizes)
         plan.write(direction)
 
     return extern(inputs, results, generate, "hlo_fold")
+
+
+def _sizes(known: Sequence[int | None], operands: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
+    """Sizes that are folded: numbers, or what an operand says that has no pending broadcast there."""
+    return tuple(
+        next(shape[axis] for shape in operands if not isinstance(shape[axis], int)) if size is None else size
+        for axis, size in enumerate(known)
+    )
 
 
 class Elements(Protocol):
@@ -95,12 +104,12 @@ class Elements(Protocol):
 class _Operand:
     """An operand whose dimensions of size 1 are read at 0."""
 
-    def __init__(self, array: Any, sizes: tuple[int, ...]) -> None:
+    def __init__(self, array: Any, sizes: tuple[Any, ...]) -> None:
         self._array = array
-        self._sizes = sizes
+        self._pending = [isinstance(size, int) and size == 1 for size in sizes]
 
     def at(self, index: Sequence[Any]) -> Any:
-        return self._array[[0 if size == 1 else position for size, position in zip(self._sizes, index)]]
+        return self._array[[0 if pending else position for pending, position in zip(self._pending, index)]]
 
 
 class Fold:
@@ -110,7 +119,7 @@ class Fold:
         self,
         loops: Loops,
         body: ScalarExpression,
-        sizes: tuple[int, ...],
+        sizes: tuple[Any, ...],
         dimensions: tuple[int, ...],
         operands: Sequence[Elements],
         inits: list[Any],
@@ -144,13 +153,15 @@ class Fold:
     def columns(self) -> None:
         """The last dimension is kept: its outputs are folded side by side, in the output itself."""
         *outer, last = self.kept
-        width = min(self.sizes[last], TILE)
-        tiles = -(-self.sizes[last] // width)
+        length = self.sizes[last]
+        width = min(length, TILE) if isinstance(length, int) else TILE
+        tiles = (length + width - 1) // width
         count = math.prod(self.sizes[axis] for axis in outer)
         with self.loops.loop(count * tiles, "tile", self.parallel) as tile:
             index = self._kept_index(tir.indexdiv(tile, tiles), outer)
             begin = tir.indexmod(tile, tiles) * width
-            extent = width if self.sizes[last] % width == 0 else tir.min(width, self.sizes[last] - begin)
+            whole = isinstance(length, int) and length % width == 0
+            extent = width if whole else tir.min(width, length - begin)
 
             def each(statement: Any) -> None:
                 with self.loops.loop(extent, "column") as column:

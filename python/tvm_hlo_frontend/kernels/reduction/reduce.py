@@ -10,7 +10,7 @@ from tvm import te, topi
 
 from ...analysis.reducers import identity_element
 from ...tensor_ir.compat import dtype_of, tir
-from ...tensor_ir.loops import static
+from ...tensor_ir.loops import extent
 from .. import plans
 from ..dtypes import ELEMENT_TYPES
 from ..elementwise.scalar import extremes
@@ -18,6 +18,9 @@ from ..spec import KernelSpec
 from ..table import KernelTable
 
 table = KernelTable()
+
+# stands for the length of rows that is known when the kernel runs
+UNKNOWN_LENGTH = 1 << 20
 
 Combine = Callable[[Any, Any], Any]
 
@@ -64,9 +67,10 @@ def reduce_kernel(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tup
     (operand,) = inputs
     shape = tuple(results[0][0])
     rank = len(operand.shape)
-    lanes = (
-        plans.lane_count(static(operand.shape)[-1], dtype_of(operand), len(dimensions)) if rank - 1 in dimensions else 0
-    )
+    length = extent(operand.shape[-1])
+    # of a length that is not known, a vector of what is left is as likely as not
+    known = length if isinstance(length, int) else UNKNOWN_LENGTH
+    lanes = plans.lane_count(known, dtype_of(operand), len(dimensions)) if rank - 1 in dimensions else 0
     if lanes == 0:
         name = plans.REDUCE_SHORT if rank - 1 in dimensions else plans.REDUCE
         return [_reduction(kind, shape, operand, dimensions, name)]
@@ -98,8 +102,8 @@ def _reduction(kind: str, shape: tuple, operand: Any, dimensions: tuple[int, ...
 
 def _rows(kind: str, operand: Any, shape: tuple, dimensions: tuple[int, ...], lanes: int, name: str) -> Any:
     """Reduction over the last dimension (and maybe others): lanes side by side, then the lanes and the remainder."""
-    length = static(operand.shape)[-1]
-    blocks, rest = divmod(length, lanes)
+    length = extent(operand.shape[-1])
+    blocks, rest = length // lanes, length % lanes
     kept_count = len(operand.shape) - len(dimensions)
     outer, block = _axes(operand, dimensions)[:-1], te.reduce_axis((0, blocks), name="block")
 
@@ -110,7 +114,7 @@ def _rows(kind: str, operand: Any, shape: tuple, dimensions: tuple[int, ...], la
 
     partial = te.compute((*shape, lanes), lane_element, name=f"{name}{plans.LANES_SUFFIX}", tag=topi.tag.COMM_REDUCE)
     parts = [_lane_total(kind, _fewer_lanes(kind, partial, name), shape, name)]
-    if rest:
+    if not isinstance(rest, int) or rest:
         outer, step = _axes(operand, dimensions)[:-1], te.reduce_axis((0, rest), name="step")
 
         def rest_element(*index: Any) -> Any:

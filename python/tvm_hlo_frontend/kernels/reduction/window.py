@@ -9,7 +9,7 @@ from typing import Any
 
 from ...analysis.scalar_expression import ScalarExpression
 from ...tensor_ir.compat import dtype_of, tir
-from ...tensor_ir.loops import PARALLEL_WORK, Loops, extern, static
+from ...tensor_ir.loops import Loops, extents, extern, is_long, quotient_up
 from ..spec import KernelSpec
 from ..table import KernelTable
 from .fold import TILE, evaluate_body
@@ -38,9 +38,9 @@ def cumulative(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> lis
     Parameters: ``kind``, ``reverse``.
     """
     kind, reverse = spec.parameters["kind"], spec.parameters["reverse"]
-    rows, length, columns = static(inputs[0].shape)
-    width = min(columns, TILE if rows * columns >= 4 * TILE else max(64, TILE // 8))
-    tiles = -(-columns // width)
+    rows, length, columns = extents(inputs[0].shape)
+    width = _width(rows, columns)
+    tiles = quotient_up(columns, width)
 
     def generate(loops: Loops, ins: list[Any], outs: list[Any]) -> None:
         (operand,), (out,) = ins, outs
@@ -48,12 +48,13 @@ def cumulative(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> lis
         def source(step: Any) -> Any:
             return length - 1 - step if reverse else step
 
-        with loops.loop(rows * tiles, "tile", rows * length * columns >= PARALLEL_WORK) as tile:
+        def tile_of(tile: Any) -> None:
             row, begin = tir.indexdiv(tile, tiles), tir.indexmod(tile, tiles) * width
-            if columns == 1:
+            if isinstance(columns, int) and columns == 1:
                 _running_row(loops, kind, length, lambda step: [row, source(step), 0], operand, out)
                 return
-            extent = width if columns % width == 0 else tir.min(width, columns - begin)
+            whole = isinstance(columns, int) and columns % width == 0
+            extent = width if whole else tir.min(width, columns - begin)
             with loops.loop(extent, "column") as column:
                 first = [row, source(0), begin + column]
                 out[first] = operand[first]
@@ -63,7 +64,22 @@ def cumulative(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> lis
                     left, right = loops.values([out[before], operand[here]])
                     out[here] = combine(kind, left, right)
 
+        with loops.loop(rows * tiles, "tile", is_long(rows, length, columns)) as tile:
+            if isinstance(length, int):
+                tile_of(tile)
+            else:
+                with loops.when(length > 0):
+                    tile_of(tile)
+
     return extern(inputs, results, generate, "hlo_cumulative")
+
+
+def _width(rows: Any, columns: Any) -> int:
+    """Columns of one task."""
+    if not isinstance(columns, int):
+        return max(64, TILE // 8)
+    is_wide = not isinstance(rows, int) or rows * columns >= 4 * TILE
+    return min(columns, TILE if is_wide else max(64, TILE // 8))
 
 
 def _running_row(loops: Loops, kind: str, length: int, position: Any, operand: Any, out: Any) -> None:
@@ -82,10 +98,10 @@ def window(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[An
 
     Parameters: ``kind``, ``size``, ``stride``, ``low``, ``window_dilation``, ``base_dilation``.
     """
-    plan = _Line(spec, static(inputs[0].shape), tuple(int(size) for size in results[0][0]))
+    plan = _Line(spec, extents(inputs[0].shape), extents(results[0][0]))
 
     def generate(loops: Loops, ins: list[Any], outs: list[Any]) -> None:
-        if plan.columns > 1:
+        if not plan.is_narrow:
             plan.wide(loops, ins[0], outs[0])
         else:
             plan.narrow(loops, ins[0], outs[0])
@@ -96,14 +112,16 @@ def window(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[An
 class _Line:
     """Windows along the middle dimension of (rows, length, columns)."""
 
-    def __init__(self, spec: KernelSpec, source: tuple[int, ...], result: tuple[int, ...]) -> None:
+    def __init__(self, spec: KernelSpec, source: tuple[Any, ...], result: tuple[Any, ...]) -> None:
         self.kind = spec.parameters["kind"]
         self.size, self.stride = spec.parameters["size"], spec.parameters["stride"]
         self.low, self.step = spec.parameters["low"], spec.parameters["window_dilation"]
         self.hole = spec.parameters["base_dilation"]
         self.rows, self.length, self.columns = source
         self.outputs = result[1]
-        self.parallel = math.prod(result) * self.size >= PARALLEL_WORK
+        self.parallel = is_long(*result, self.size)
+        is_planned = isinstance(self.length, int) and isinstance(self.outputs, int)
+        self.is_narrow = is_planned and isinstance(self.columns, int) and self.columns == 1
 
     def source(self, output: Any, tap: Any) -> tuple[Any, Any]:
         """(position in the operand, whether there is one): HloEvaluator IterateThroughWindow."""
@@ -204,7 +222,7 @@ class _Line:
             out[[row, output, 0]] = total[0]
 
 
-def window_source(output: Any, tap: Any, stride: int, low: int, step: int, hole: int, length: int) -> tuple[Any, Any]:
+def window_source(output: Any, tap: Any, stride: int, low: int, step: int, hole: int, length: Any) -> tuple[Any, Any]:
     """Where in a dimension of `length` a window at `output` reads with `tap`, and whether it reads at all.
 
     Reading is only valid under the condition: padding and holes are no elements (HloEvaluator IterateThroughWindow).
@@ -227,13 +245,13 @@ def fold_window(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> li
     """
     body, taps = spec.body, [tuple(dimension) for dimension in spec.parameters["window"]]
     assert body is not None
-    result = static(results[0][0])
-    windows = Windows(taps, static(inputs[0].shape), body)
-    work = math.prod(result) * math.prod(size for size, *_ in taps)
+    result = extents(results[0][0])
+    windows = Windows(taps, extents(inputs[0].shape), body)
+    parallel = is_long(*result, *(size for size, *_ in taps))
 
     def generate(loops: Loops, ins: list[Any], outs: list[Any]) -> None:
         operands, inits = ins[: len(outs)], ins[len(outs) :]
-        with loops.loop(math.prod(result), "output", work >= PARALLEL_WORK) as flat:
+        with loops.loop(math.prod(result), "output", parallel) as flat:
             output: list[Any] = []
             for size in reversed(result[1:]):
                 output.insert(0, tir.indexmod(flat, size))
@@ -258,7 +276,7 @@ class Windows:
     """
 
     taps: Sequence[tuple[int, int, int, int, int]]
-    lengths: tuple[int, ...]
+    lengths: tuple[Any, ...]
     body: ScalarExpression
 
     def fold_one(

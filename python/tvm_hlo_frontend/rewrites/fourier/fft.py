@@ -17,7 +17,9 @@ def _expand(
     """Any type, number of dimensions and length, between real, imag and complex for `split_complex` to remove."""
     attributes, (x,) = instruction.attributes_as(FftAttributes), operands
     emit = Emitter(builder, instruction.metadata)
-    if 0 in instruction.shape.sizes:
+    if not all(isinstance(size, int) for size in x.shape.dimensions[x.shape.rank - len(attributes.length) :]):
+        return None
+    if 0 in instruction.shape.dimensions:
         return emit.full(0, instruction.shape)
     lengths = attributes.length
     axes = range(x.shape.rank - len(lengths), x.shape.rank)

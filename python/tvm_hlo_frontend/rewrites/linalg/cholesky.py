@@ -9,7 +9,7 @@ from __future__ import annotations
 from ...hlo.ir.attributes import CholeskyAttributes
 from ...hlo.ir.builder import RewriteBuilder
 from ...hlo.ir.module import HloInstruction
-from ..expansion import Expansion, is_static
+from ..expansion import Expansion, has_known_matrices
 from .kernel_calls import kernel_call
 
 
@@ -24,4 +24,4 @@ def _expand(
     return factor
 
 
-EXPANSIONS = {"cholesky": Expansion(_expand, is_static, "a kernel that factors block by block")}
+EXPANSIONS = {"cholesky": Expansion(_expand, has_known_matrices, "a kernel that factors block by block")}

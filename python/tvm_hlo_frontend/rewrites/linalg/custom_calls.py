@@ -6,7 +6,7 @@ from ...hlo.ir.attributes import CustomCallAttributes
 from ...hlo.ir.builder import RewriteBuilder
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import Shape
-from ..expansion import Expansion
+from ..expansion import Expansion, has_known_matrices
 from .factorizations import Site
 from .gpu import expand_gpu, expands_gpu_target
 from .lapack import ROUTINES, expand_lapack, routine_of
@@ -16,7 +16,7 @@ PORTABLE_TARGETS = ("LuDecomposition", "Qr", "ProductOfElementaryHouseholderRefl
 
 
 def _is_known(instruction: HloInstruction) -> bool:
-    return instruction.shape.is_static and expands_target(instruction.attributes_as(CustomCallAttributes).target)
+    return has_known_matrices(instruction) and expands_target(instruction.attributes_as(CustomCallAttributes).target)
 
 
 def expands_target(target: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import Shape, array_shape
-from .factorizations import Site, batch_of, real_type
+from .factorizations import Site, batch_of, matrix_sizes, real_type
 from .kernel_calls import PART_TYPE
 
 _COMPLEX_TYPE = {part: whole for whole, part in PART_TYPE.items()}
@@ -41,7 +41,7 @@ def gees(site: Site, a: HloInstruction, vectors: bool) -> list[HloInstruction]:
 
 def gehrd(site: Site, a: HloInstruction, low: int, high: int) -> list[HloInstruction]:
     """(Hessenberg form with the reflectors below it, taus, info); `low` and `high` count from 1."""
-    batch, n = batch_of(a), a.shape.sizes[-1]
+    batch, n = batch_of(a), matrix_sizes(a)[1]
     taus = array_shape(a.shape.element_type, (*batch, n - 1))
     info = site.filled(0, array_shape("s32", batch))
     if n == 1:
@@ -51,7 +51,7 @@ def gehrd(site: Site, a: HloInstruction, low: int, high: int) -> list[HloInstruc
 
 def sytrd(site: Site, a: HloInstruction, lower: bool) -> list[HloInstruction]:
     """(tridiagonal form with the reflectors in one triangle, diagonal, elements beside it, taus, info)."""
-    batch, n, real = batch_of(a), a.shape.sizes[-1], real_type(a.shape.element_type)
+    batch, n, real = batch_of(a), matrix_sizes(a)[1], real_type(a.shape.element_type)
     diagonal, beside = array_shape(real, (*batch, n)), array_shape(real, (*batch, n - 1))
     taus = array_shape(a.shape.element_type, (*batch, n - 1))
     info = site.filled(0, array_shape("s32", batch))

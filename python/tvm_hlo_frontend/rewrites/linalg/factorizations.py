@@ -58,9 +58,15 @@ class Site:
         return self.add("broadcast", [scalar], plain, DimensionsAttributes(()))
 
 
-def batch_of(matrix: HloInstruction) -> tuple[int, ...]:
-    """Leading dimensions of matrices."""
-    return matrix.shape.sizes[:-2]
+def batch_of(matrix: HloInstruction) -> tuple[Any, ...]:
+    """Leading dimensions of matrices, each a number or a size."""
+    return matrix.shape.dimensions[:-2]
+
+
+def matrix_sizes(matrix: HloInstruction) -> tuple[int, int]:
+    """Rows and columns, which a program must know; StaticSizeError if it does not."""
+    rows, columns = Shape(matrix.shape.element_type, matrix.shape.dimensions[-2:]).sizes
+    return rows, columns
 
 
 def real_type(element_type: str) -> str:
@@ -98,7 +104,7 @@ def potrf(site: Site, a: HloInstruction, lower: bool) -> list[HloInstruction]:
 
 def getrf(site: Site, a: HloInstruction, one_based: bool) -> list[HloInstruction]:
     """(factors, pivots, info, permutation) of a = P L U with partial pivoting."""
-    batch, (m, n) = batch_of(a), a.shape.sizes[-2:]
+    batch, (m, n) = batch_of(a), matrix_sizes(a)
     results = [
         a.shape,
         array_shape("s32", (*batch, min(m, n))),
@@ -110,14 +116,14 @@ def getrf(site: Site, a: HloInstruction, one_based: bool) -> list[HloInstruction
 
 def geqrf(site: Site, a: HloInstruction) -> list[HloInstruction]:
     """(R and the reflectors below it, taus)."""
-    batch, (m, n) = batch_of(a), a.shape.sizes[-2:]
+    batch, (m, n) = batch_of(a), matrix_sizes(a)
     taus = array_shape(a.shape.element_type, (*batch, min(m, n)))
     return site.call("qr", {}, [a], [a.shape, taus])
 
 
 def geqp3(site: Site, a: HloInstruction) -> list[HloInstruction]:
     """(R and the reflectors below it, 1-based permutation of the columns, taus), all columns free."""
-    batch, (m, n) = batch_of(a), a.shape.sizes[-2:]
+    batch, (m, n) = batch_of(a), matrix_sizes(a)
     taus = array_shape(a.shape.element_type, (*batch, min(m, n)))
     permutation = array_shape("s32", (*batch, n))
     packed, taus_made, permuted = site.call("qr", {"pivoted": True}, [a], [a.shape, taus, permutation])
@@ -135,7 +141,7 @@ def has_no_fixed_columns(start: HloInstruction) -> bool:
 
 def permutation(site: Site, pivots: HloInstruction, n: int) -> HloInstruction:
     """Rows in their new order s32[..., n] from pivots s32[..., k] that count from 0."""
-    made = array_shape("s32", (*pivots.shape.sizes[:-1], n))
+    made = array_shape("s32", (*pivots.shape.dimensions[:-1], n))
     batch_rank = pivots.shape.rank - 1
     return kernel_call(site.builder, "pivots_to_permutation", {}, [pivots], [made], batch_rank, site.metadata)[0]
 
@@ -168,14 +174,14 @@ def adjoint(site: Site, a: HloInstruction) -> HloInstruction:
 
 def syevd(site: Site, a: HloInstruction, lower: bool) -> list[HloInstruction]:
     """(eigenvectors, ascending eigenvalues, info) from one triangle of a symmetric or Hermitian matrix."""
-    batch, n = batch_of(a), a.shape.sizes[-1]
+    batch, n = batch_of(a), matrix_sizes(a)[1]
     values = array_shape(real_type(a.shape.element_type), (*batch, n))
     return site.call("eigh", {"lower": lower}, [a], [a.shape, values, array_shape("s32", batch)])
 
 
 def gesdd(site: Site, a: HloInstruction, full_matrices: bool, compute_uv: bool) -> list[HloInstruction]:
     """(descending singular values, u, vt, info); zeros for u and vt without `compute_uv`."""
-    batch, (m, n) = batch_of(a), a.shape.sizes[-2:]
+    batch, (m, n) = batch_of(a), matrix_sizes(a)
     element_type, k = a.shape.element_type, min(m, n)
     values, info = array_shape(real_type(element_type), (*batch, k)), array_shape("s32", batch)
     u = array_shape(element_type, (*batch, m, m if full_matrices else k))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from ...hlo.ir.attributes import TriangularSolveAttributes
 from ...hlo.ir.builder import RewriteBuilder
 from ...hlo.ir.module import HloInstruction
-from ..expansion import Expansion, is_static
+from ..expansion import Expansion, has_known_matrices
 from .kernel_calls import kernel_call
 
 
@@ -22,4 +22,4 @@ def _expand(
     return solution
 
 
-EXPANSIONS = {"triangular-solve": Expansion(_expand, is_static, "a kernel, in register tiles of columns")}
+EXPANSIONS = {"triangular-solve": Expansion(_expand, has_known_matrices, "a kernel, in register tiles of columns")}

@@ -6,15 +6,17 @@ The generators are those of Salmon et al., "Parallel random numbers: as easy as 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from ...errors import StaticSizeError
 from ...hlo.ir.attributes import DimensionsAttributes, RngBitGeneratorAttributes
 from ...hlo.ir.builder import ComputationBuilder, RewriteBuilder
 from ...hlo.ir.module import HloComputation, HloInstruction
-from ...hlo.ir.shape import array_shape
+from ...hlo.ir.shape import Dimension, Shape, array_shape
+from ...hlo.ir.sizes import product_of
 from ..emit import Emitter
 from ..expansion import Expansion
 
@@ -34,7 +36,7 @@ def _expand(
     algorithm = instruction.attributes_as(RngBitGeneratorAttributes).algorithm
     # XLA:CPU takes Philox for the default algorithm
     generate = _threefry_bits if algorithm == "RNG_THREE_FRY" else _philox_bits
-    state, bits = generate(emit, operands[0], data.sizes, data.bits)
+    state, bits = generate(emit, operands[0], data.dimensions, data.bits)
     value = emit.convert(bits, f"u{data.bits}")
     if value.shape.element_type != data.element_type:
         value = emit.bits(value, data.element_type)
@@ -63,9 +65,18 @@ def _word(emit: Emitter, state: HloInstruction, index: int) -> HloInstruction:
     return emit.reshape(emit.slice(state, 0, index, index + 1), ())
 
 
-def _count(emit: Emitter, count: int) -> HloInstruction:
+def _count(emit: Emitter, count: Dimension) -> HloInstruction:
     """0, 1, 2 … in u64."""
     return emit("iota", shape=array_shape("u64", (count,)), attributes=DimensionsAttributes((0,)))
+
+
+def _plus(emit: Emitter, x: HloInstruction, numbers: HloInstruction) -> HloInstruction:
+    """`x` and how many `numbers` there are."""
+    (count,) = numbers.shape.dimensions
+    if isinstance(count, int):
+        return emit("add", x, count)
+    size = emit("get-dimension-size", numbers, shape=array_shape("s32"), attributes=DimensionsAttributes((0,)))
+    return emit("add", x, emit.convert(size, "u64"))
 
 
 def _map(emit: Emitter, body: HloComputation, *operands: HloInstruction) -> HloInstruction:
@@ -83,36 +94,40 @@ def _vector(emit: Emitter, *scalars: HloInstruction) -> HloInstruction:
 
 
 def _threefry_bits(
-    emit: Emitter, state: HloInstruction, sizes: tuple[int, ...], bits: int
+    emit: Emitter, state: HloInstruction, sizes: tuple[Any, ...], bits: int
 ) -> tuple[HloInstruction, HloInstruction]:
     """New state u64[2] = (key, counter), and bits in u32, or u64 for 64-bit results."""
     key, counter = _word(emit, state, 0), _word(emit, state, 1)
     counted, axis = (sizes, 0) if bits == 64 else _halved(sizes)
-    total = math.prod(counted)
-    pairs = _map(emit, _threefry_body(), _count(emit, total), counter, key)
-    new_state = _vector(emit, key, emit("add", counter, total))
+    numbers = _count(emit, product_of(counted))
+    pairs = _map(emit, _threefry_body(), numbers, counter, key)
+    new_state = _vector(emit, key, _plus(emit, counter, numbers))
     if bits == 64:
         return new_state, emit.reshape(pairs, sizes)
     even, odd = (emit.reshape(word, counted) for word in _split(emit, pairs))
     return new_state, _interleaved(emit, even, odd, sizes, axis)
 
 
-def _halved(sizes: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
-    """Half of `sizes`, rounded up, along the first even dimension, else the largest; and that dimension."""
+def _halved(sizes: tuple[Any, ...]) -> tuple[tuple[Any, ...], int]:
+    """Half of `sizes`, rounded up, along the first even dimension, else the largest; and that dimension.
+
+    The bits depend on which it is, so sizes must be numbers up to there.
+    """
     if not sizes:
         return (1,), 0
+    sizes = Shape("u32", sizes).sizes
     even = [axis for axis, size in enumerate(sizes) if size % 2 == 0]
     axis = even[0] if even else int(np.argmax(sizes))
     return (*sizes[:axis], -(-sizes[axis] // 2), *sizes[axis + 1 :]), axis
 
 
 def _interleaved(
-    emit: Emitter, even: HloInstruction, odd: HloInstruction, sizes: tuple[int, ...], axis: int
+    emit: Emitter, even: HloInstruction, odd: HloInstruction, sizes: tuple[Any, ...], axis: int
 ) -> HloInstruction:
     """Elements of `even` and `odd` in turn along `axis`, cut to `sizes`."""
     if not sizes:
         return emit.reshape(even, ())
-    half = even.shape.sizes
+    half: Any = even.shape.dimensions
     stacked = (*half[: axis + 1], 1, *half[axis + 1 :])
     pair = emit.concatenate([emit.reshape(even, stacked), emit.reshape(odd, stacked)], axis + 1)
     full = emit.reshape(pair, (*half[:axis], 2 * half[axis], *half[axis + 1 :]))
@@ -134,8 +149,8 @@ def threefry_2x32(emit: Emitter, operands: Sequence[HloInstruction]) -> list[Hlo
     inside = Emitter(builder)
     key0, key1, x, y = (builder.parameter(index, array_shape("u32")) for index in range(4))
     body = builder.build(_join(inside, *_threefry_rounds(inside, (key0, key1), (x, y))))
-    sizes = operands[0].shape.sizes
-    flat = [emit.reshape(operand, (math.prod(sizes),)) for operand in operands]
+    sizes = operands[0].shape.dimensions
+    flat = [emit.reshape(operand, (product_of(sizes),)) for operand in operands]
     attributes = DimensionsAttributes((0,))
     pairs = emit("map", *flat, shape=array_shape("u64", flat[0].shape.dimensions), attributes=attributes, called=[body])
     return [emit.reshape(word, sizes) for word in _split(emit, pairs)]
@@ -160,24 +175,27 @@ def _threefry_rounds(
 
 
 def _philox_bits(
-    emit: Emitter, state: HloInstruction, sizes: tuple[int, ...], bits: int
+    emit: Emitter, state: HloInstruction, sizes: tuple[Any, ...], bits: int
 ) -> tuple[HloInstruction, HloInstruction]:
     """New state and bits. The state is u64[3] = (key, low and high half of the counter); of u64[2] = (key, low) the
     key is the high half as well, as XLA takes the short state in reverse."""
+    if not all(isinstance(size, int) for size in sizes):
+        # some such programs end the process in a pass of TVM
+        raise StaticSizeError("Philox bits need their number; give the program static shapes, or specialize=True")
     long = state.shape.sizes[0] >= 3
     key, low = _word(emit, state, 0), _word(emit, state, 1)
     high = _word(emit, state, 2) if long else key
-    count = math.prod(sizes) * (2 if bits == 64 else 1)
-    blocks = -(-count // 4)
+    count = product_of(sizes) * (2 if bits == 64 else 1)
+    blocks = (count + 3) // 4
     numbers = _count(emit, blocks)
     pairs = [_map(emit, _philox_body(half), numbers, low, high, key) for half in (0, 1)]
-    new_low = emit("add", low, blocks)
+    new_low = _plus(emit, low, numbers)
     wrapped = emit.convert(emit.compare("LT", new_low, low), "u64")
     new_state = _vector(emit, key, new_low, *([emit("add", high, wrapped)] if long else []))
     columns = pairs if bits == 64 else [word for pair in pairs for word in _split(emit, pair)]
     rows = emit.concatenate([emit.reshape(column, (blocks, 1)) for column in columns], 1)
-    flat = emit.reshape(rows, (blocks * len(columns),))
-    return new_state, emit.reshape(emit.slice(flat, 0, 0, math.prod(sizes)), sizes)
+    flat = emit.reshape(rows, (product_of((blocks, len(columns))),))
+    return new_state, emit.reshape(emit.slice(flat, 0, 0, product_of(sizes)), sizes)
 
 
 def _philox_body(half: int) -> HloComputation:

@@ -11,7 +11,7 @@ from tools.support.compare import run_plain
 import tvm_hlo_frontend
 from tests.support.dialect_marks import DIALECT
 from tvm_hlo_frontend.backends.select import mod_and_params
-from tvm_hlo_frontend.errors import HloParseError, LoweringError, SignatureError
+from tvm_hlo_frontend.errors import HloParseError, LoweringError, SignatureError, UnsupportedHloError
 from tvm_hlo_frontend.frameworks.jax import from_jax, lower_jax
 from tvm_hlo_frontend.frameworks.stablehlo import from_stablehlo, lower_stablehlo
 from tvm_hlo_frontend.hlo.proto.reader import read
@@ -118,9 +118,11 @@ def test_arguments_give_symbolic_dimensions_their_sizes(batch):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
-def test_symbolic_dimensions_without_sizes_are_refused_by_name():
-    with pytest.raises(SignatureError, match=r"symbolic dimensions \(float32\[b,n\].*pass example arguments"):
-        lower_jax(polymorphic_layer())
+def test_symbolic_dimensions_without_sizes_stay_open():
+    lowered = lower_jax(polymorphic_layer())
+    shapes = [str(parameter.shape) for parameter in lowered.hlo.module.entry.parameters]
+    assert shapes == ["f32[b,n]", "f32[5]", "f32[4]", "f32[n,4]", "f32[]"]
+    assert sorted(map(str, lowered.hlo.checks)) == ["b >= 1", "n >= 1"]
 
 
 def perceptron(params, x):
@@ -147,7 +149,7 @@ def test_dense_networks_with_a_symbolic_batch_take_any(plain):
     exported, params = polymorphic_perceptron(perceptron)
     values = dict(enumerate(jax.tree.leaves(params)))
     mod, weights = mod_and_params(from_stablehlo(exported, parameter_values=values, freeze_params=False))
-    assert sorted(weights)[:2] == ["params_0_0", "params_0_1"]
+    assert sorted(weights)[:2] == ["params.0.0", "params.0.1"]
     (x,) = (parameter for parameter in tvm_hlo_frontend.signature_of(mod).parameters if not parameter.bound)
     assert x.name == "x" and isinstance(x.dimensions[0], str)
     run = (lambda x: run_plain(mod, weights, [x], True)[0]) if plain else tvm_hlo_frontend.build(mod, weights)
@@ -156,10 +158,74 @@ def test_dense_networks_with_a_symbolic_batch_take_any(plain):
         np.testing.assert_allclose(run(image), perceptron(params, image), rtol=1e-5, atol=1e-5)
 
 
-def test_other_networks_with_a_symbolic_batch_are_refused_by_name():
-    exported, _ = polymorphic_perceptron(lambda params, x: jax.nn.softmax(perceptron(params, x)))
-    with pytest.raises(LoweringError, match="this module has reduce; export it with static shapes"):
-        from_stablehlo(exported)
+@pytest.mark.parametrize("specialize", [False, True])
+def test_other_networks_with_a_symbolic_batch(specialize):
+    exported, params = polymorphic_perceptron(lambda params, x: jax.nn.softmax(perceptron(params, x)))
+    options = {"parameter_values": dict(enumerate(jax.tree.leaves(params)))}
+    if specialize:
+        run = from_stablehlo(exported, specialize=True, **options)
+    elif DIALECT == "relay":
+        with pytest.raises(UnsupportedHloError, match=r"(?s)reduce.*known only at run time.*specialize=True"):
+            from_stablehlo(exported, **options)
+        return
+    else:
+        run = tvm_hlo_frontend.build(*mod_and_params(from_stablehlo(exported, **options)))
+    for rows in (1, 3):
+        image = np.random.default_rng(rows).normal(size=(rows, 784)).astype(np.float32)
+        wanted = jax.nn.softmax(perceptron(params, image))
+        np.testing.assert_allclose(run(image), wanted, rtol=1e-5, atol=1e-6)
+    with pytest.raises(SignatureError, match="b >= 1"):
+        run(np.zeros((0, 784), np.float32))
+
+
+def squares(x, y):
+    """The matrix y is as high as x is wide."""
+    return x @ y, jnp.concatenate([x, x], axis=1)[:, 1:]
+
+
+def test_dimensions_may_be_computed():
+    """jax.export knows b; the module alone says what a multiple of 2 is."""
+    (b,) = export.symbolic_shape("b")
+    shapes = [jax.ShapeDtypeStruct(s, np.float32) for s in ((3, 2 * b), (2 * b, 4))]
+    x, y = (np.random.default_rng(0).normal(size=s).astype(np.float32) for s in ((3, 6), (6, 4)))
+    exported = export.export(jax.jit(squares))(*shapes)
+    for source, name in ((exported, "b"), (exported.mlir_module_serialized, "x_1_per_2")):
+        run = from_stablehlo(source, specialize=True)
+        assert run.sizes == (name,)
+        for ours, theirs in zip(run(x, y), squares(x, y), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+        message = rf"dimension 1 of `x` is 5; the program needs 2\*{name}, a multiple of 2"
+        with pytest.raises(SignatureError, match=message):
+            run(x[:, :5], y[:5])
+        with pytest.raises(SignatureError, match=rf"dimension 0 of `y` is 4; the program needs 2\*{name}, which is 6"):
+            run(x, y[:4])
+
+
+@pytest.mark.parametrize("specialize", [False, True])
+def test_integers_that_are_no_sizes_may_be_negative(specialize):
+    (n,) = export.symbolic_shape("n")
+    function = lambda x, i: jnp.where(i < 0, x + 100, x)  # noqa: E731
+    shapes = jax.ShapeDtypeStruct((n,), np.float32), jax.ShapeDtypeStruct((), np.int32)
+    if DIALECT == "relay" and not specialize:
+        with pytest.raises(UnsupportedHloError, match="specialize=True"):
+            from_jax(function, *shapes)
+        return
+    made = from_jax(function, *shapes, specialize=specialize)
+    run = made if specialize else tvm_hlo_frontend.build(*mod_and_params(made))
+    for i in (-1, 1):
+        np.testing.assert_array_equal(run(X[0], np.int32(i)), function(X[0], i))
+
+
+def test_arguments_may_have_symbols():
+    (b,) = export.symbolic_shape("b")
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(3, 4)).astype(np.float32), rng.normal(size=(4, 2)).astype(np.float32)
+    function = lambda x, w: jnp.tanh(x @ w)  # noqa: E731
+    mod = from_jax(function, jax.ShapeDtypeStruct((b, 4), np.float32), w, weight_argnums=(1,))
+    run = tvm_hlo_frontend.build(*mod_and_params(mod))
+    assert [parameter.dimensions for parameter in run.inputs] == [("b", 4)]
+    for rows in (1, 3):
+        np.testing.assert_allclose(run(x[:rows]), function(x[:rows], w), rtol=1e-5, atol=1e-6)
 
 
 def test_arguments_that_do_not_fit_the_export_are_refused():

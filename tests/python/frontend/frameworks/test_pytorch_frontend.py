@@ -189,7 +189,6 @@ def test_inputs_give_dynamic_dimensions_their_sizes(batch):
 
 
 REFUSED_INPUTS = {
-    "open": ((), r"dynamic shapes \(input \[s\d+, 4\]\); pass example inputs"),
     "shape": ((torch.ones(5, 3),), r"float32\[5, 3\] does not fit the input input"),
     "dtype": ((torch.ones(5, 4, dtype=torch.float64),), r"float64\[5, 4\] does not fit"),
     "no tensor": ((3,), "the argument 3 does not fit"),

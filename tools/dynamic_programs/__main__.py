@@ -1,0 +1,59 @@
+"""Runs programs with unknown dimensions through the installed TVM's dialect, each at three sizes from one conversion,
+and prints what does not give XLA's numbers; writes .cache/dynamic_programs/<dialect>[_specialized].jsonl.
+
+Run: python -m tools.dynamic_programs [--count N] [--specialize] [--only REGEX] [--jobs N] [--timeout S] [--check]
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+from tools.conformance.driver import run_all
+from tools.support.options import worker_options
+from tools.support.outcome import NO_REFERENCE, PASS, STATUSES
+from tvm_hlo_frontend.backends.select import installed_dialect
+
+from .programs import sample
+from .worker import SPECIALIZE
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache" / "dynamic_programs"
+# half of them with one unknown dimension, half with two
+COUNT = 240
+
+
+def main() -> int:
+    """Run and print."""
+    parser = worker_options(__doc__, "program", 120.0)
+    parser.add_argument("--count", type=int, default=COUNT, help="size of the sample")
+    parser.add_argument("--only", type=re.compile, help="only names in which this regular expression is found")
+    parser.add_argument("--specialize", action="store_true", help="a build for every size")
+    parser.add_argument("--check", action="store_true", help="end with 1 if anything does not pass")
+    options = parser.parse_args()
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    if options.specialize:
+        os.environ[SPECIALIZE] = "1"
+    groups = sample(options.count)
+    if options.only:
+        groups = {name: group for name, group in groups.items() if options.only.search(name)}
+    CACHE.mkdir(parents=True, exist_ok=True)
+    path = CACHE / f"{installed_dialect()}{'_specialized' if options.specialize else ''}.jsonl"
+    counts: Counter[str] = Counter()
+    with path.open("w", encoding="utf-8") as journal:
+        for outcome in run_all(groups, options.jobs, options.timeout, "tools.dynamic_programs.worker"):
+            journal.write(outcome.to_json() + "\n")
+            journal.flush()
+            counts[outcome.status] += 1
+            if outcome.status != PASS:
+                print(f"{outcome.status}: {outcome.name}: {outcome.message}", flush=True)
+    comparable = sum(counts.values()) - sum(counts[status] for status in NO_REFERENCE)
+    print(f"{counts[PASS]} of {comparable} pass: {', '.join(f'{counts[s]} {s}' for s in STATUSES if counts[s])}")
+    return int(options.check and counts[PASS] < comparable)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
