@@ -46,7 +46,7 @@ RULES = (
         ),
         Break(
             "_philox_bits",
-            "    blocks = (count + 3) // 4",
+            "    blocks = -(-count // 4)",
             "    blocks = count // 4 + 1",
             bits("RNG_PHILOX-2-u32"),
         ),

@@ -25,6 +25,11 @@ def free_sizes(module: HloModule) -> Set[str]:
     return {symbol.name for symbol in symbols if isinstance(symbol, Size) and variables(symbol) == {symbol.name}}
 
 
+def has_known_sizes(instruction: HloInstruction) -> bool:
+    """Whether all dimensions of an instruction and of its operands are numbers."""
+    return all(part.shape.is_static for part in (instruction, *instruction.operands))
+
+
 def may_be_symbolic(instruction: HloInstruction, free: Set[str], any_opcode: bool) -> bool:
     """Whether a converter may take this instruction although its shape has symbols.
 

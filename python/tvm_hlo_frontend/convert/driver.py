@@ -9,6 +9,7 @@ import numpy as np
 
 from ..analysis.arithmetic import exact_arithmetic
 from ..analysis.fusion import fusion_boundaries
+from ..analysis.symbolic import has_known_sizes
 from ..backends.values import Tensor, Value, flatten, is_value, unflatten
 from ..errors import ConversionError, Refusal, UnsupportedInstruction
 from ..hlo.ir.attributes import CustomCallAttributes, ParameterAttributes
@@ -60,7 +61,7 @@ def convert_instruction(
             operands = [ctx.settle(v, o.shape) for v, o in zip(operands, instruction.operands)]
         value, how = observed(ctx, found, instruction, operands)
     except TypeError as error:  # of what computes with a size as with a number
-        if all(shape.is_static for shape in (instruction.shape, *(operand.shape for operand in instruction.operands))):
+        if has_known_sizes(instruction):
             raise
         reason = f"its sizes must be numbers ({error}); {SPECIALIZE}"
         ctx.refusals.append(refusal_of(computation, instruction, reason))

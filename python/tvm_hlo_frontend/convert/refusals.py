@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+from ..analysis.symbolic import has_known_sizes
 from ..hlo.ir.attributes import CustomCallAttributes
 from ..hlo.ir.module import HloInstruction
 from ..rewrites.expansions.annotations import ANNOTATIONS
+from ..rewrites.linalg.custom_calls import expands_target
+from ..rewrites.pipeline import EXPANDED_OPCODES
 
 _HOST = "it exchanges data with the host while the module runs; pass the data as arguments and results"
 # what to do where sizes must be known
@@ -68,8 +71,17 @@ def refused_target(target: str) -> str | None:
     return next((reason for pattern, reason in REFUSED_FAMILIES if pattern.fullmatch(target)), None)
 
 
+def is_expanded(instruction: HloInstruction) -> bool:
+    """Whether rewrites take an instruction of known sizes apart."""
+    if instruction.opcode != "custom-call":
+        return instruction.opcode in EXPANDED_OPCODES
+    return expands_target(instruction.attributes_as(CustomCallAttributes).target)
+
+
 def missing_reason(instruction: HloInstruction) -> str:
     """Why an instruction without a converter is refused."""
+    if not has_known_sizes(instruction) and is_expanded(instruction):
+        return f"its sizes must be numbers; {SPECIALIZE}"
     if instruction.opcode != "custom-call":
         return REFUSED_OPCODES.get(instruction.opcode, "no converter is registered for this opcode")
     attributes = instruction.attributes_as(CustomCallAttributes)

@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..analysis.symbolic import free_sizes, may_be_symbolic
+from ..analysis.symbolic import free_sizes, has_known_sizes, may_be_symbolic
 from ..backends.signature import attribute_of_main
 from ..errors import Refusal
 from ..hlo.ir.builder import callees_of
-from ..hlo.ir.module import HloModule
+from ..hlo.ir.module import HloInstruction, HloModule
 from ..hlo.ir.open_module import OpenModule
 from ..hlo.ir.ordering import dependency_order
 from ..rewrites.pipeline import REWRITTEN_OPCODES
 from .context import ConversionContext
 from .driver import converter_key, refusal_of
-from .refusals import SPECIALIZE, missing_reason
+from .refusals import SPECIALIZE, is_expanded, missing_reason
 from .rules import Converter
 
 DYNAMIC_SHAPE = f"its shape {{shape}} is known only at run time; {SPECIALIZE}"
@@ -100,8 +100,15 @@ def missing_converters(converters: Mapping[str, Converter], module: HloModule) -
         refusal_of(computation, instruction, missing_reason(instruction))
         for computation in dependency_order([module.entry], callees_of)
         for instruction in computation.instructions
-        if instruction.opcode not in NEED_NO_CONVERTER and converter_key(instruction) not in converters
+        if converter_key(instruction) not in converters and _stays(instruction)
     ]
+
+
+def _stays(instruction: HloInstruction) -> bool:
+    """Whether no rewrite takes an instruction that is still there after the expansions."""
+    if instruction.opcode not in NEED_NO_CONVERTER:
+        return True
+    return is_expanded(instruction) and not has_known_sizes(instruction)
 
 
 def dynamic_instructions(module: HloModule, any_opcode: bool = False) -> list[Refusal]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ..errors import StaticSizeError
 from ..hlo.ir.attributes import CustomCallAttributes
 from ..hlo.ir.builder import RewriteBuilder, transform
 from ..hlo.ir.module import HloInstruction, HloModule
@@ -123,14 +124,17 @@ class _ExpandingBuilder(RewriteBuilder):
         self._at_work: list[Rule] = []
 
     def expanded(self, instruction: HloInstruction, operands: tuple[HloInstruction, ...]) -> HloInstruction | None:
-        """What the rule makes of an instruction; None if it stays."""
+        """What the rule makes of an instruction; None if it stays, as where the rule needs a size that is not known."""
         expansion = self._find(instruction)
         if expansion is None or expansion.rule in self._at_work:
             return None
         self._at_work.append(expansion.rule)
-        value = expansion.rule(self, instruction, operands)
-        self._at_work.pop()
-        return value
+        try:
+            return expansion.rule(self, instruction, operands)
+        except StaticSizeError:
+            return None
+        finally:
+            self._at_work.pop()
 
     def add(self, opcode: str, operands: Sequence[HloInstruction], *rest: Any, **options: Any) -> HloInstruction:
         """What stands for a new instruction: itself, or what a rule makes of it, which leaves it to nobody's use."""

@@ -79,5 +79,6 @@ def summaries(expansions: Expansions, *passes: Mapping[str, str]) -> dict[str, s
 
 
 # for the support table: opcodes that never reach a converter, and those that a seed is needed for
+EXPANDED_OPCODES = summaries(EXPANSIONS)
 REWRITTEN_OPCODES = summaries(EXPANSIONS, INLINED, UNPAIRED)
 SEEDED_OPCODES = summaries({}, SEEDED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...analysis.scalar_body import obstacle, scalar_body
 from ...analysis.scalar_expression import ScalarExpression
-from ...hlo.ir.module import HloComputation, HloInstruction
+from ...hlo.ir.module import HloComputation
 from ..context import ConversionContext
 
 
@@ -18,11 +18,3 @@ def body_of(ctx: ConversionContext, computation: HloComputation) -> ScalarExpres
     if missing:
         ctx.refuse(f"its body %{computation.name} computes with {', '.join(missing)}, and the dialect has no such type")
     return body
-
-
-def expect_static(ctx: ConversionContext, instruction: HloInstruction) -> None:
-    """Refuses an instruction with a dimension of unknown size among its operands or results."""
-    for part in (instruction, *instruction.operands):
-        for shape in part.shape.arrays():
-            if not shape.is_static:
-                ctx.refuse(f"%{part.name} has the shape {shape}; only static dimensions are supported")

@@ -6,12 +6,12 @@ The generators are those of Salmon et al., "Parallel random numbers: as easy as 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ...errors import StaticSizeError
 from ...hlo.ir.attributes import DimensionsAttributes, RngBitGeneratorAttributes
 from ...hlo.ir.builder import ComputationBuilder, RewriteBuilder
 from ...hlo.ir.module import HloComputation, HloInstruction
@@ -179,23 +179,21 @@ def _philox_bits(
 ) -> tuple[HloInstruction, HloInstruction]:
     """New state and bits. The state is u64[3] = (key, low and high half of the counter); of u64[2] = (key, low) the
     key is the high half as well, as XLA takes the short state in reverse."""
-    if not all(isinstance(size, int) for size in sizes):
-        # some such programs end the process in a pass of TVM
-        raise StaticSizeError("Philox bits need their number; give the program static shapes, or specialize=True")
+    sizes = Shape("u32", sizes).sizes  # of unknown ones a pass of TVM may end the process
     long = state.shape.sizes[0] >= 3
     key, low = _word(emit, state, 0), _word(emit, state, 1)
     high = _word(emit, state, 2) if long else key
-    count = product_of(sizes) * (2 if bits == 64 else 1)
-    blocks = (count + 3) // 4
+    count = math.prod(sizes) * (2 if bits == 64 else 1)
+    blocks = -(-count // 4)
     numbers = _count(emit, blocks)
     pairs = [_map(emit, _philox_body(half), numbers, low, high, key) for half in (0, 1)]
-    new_low = _plus(emit, low, numbers)
+    new_low = emit("add", low, blocks)
     wrapped = emit.convert(emit.compare("LT", new_low, low), "u64")
     new_state = _vector(emit, key, new_low, *([emit("add", high, wrapped)] if long else []))
     columns = pairs if bits == 64 else [word for pair in pairs for word in _split(emit, pair)]
     rows = emit.concatenate([emit.reshape(column, (blocks, 1)) for column in columns], 1)
-    flat = emit.reshape(rows, (product_of((blocks, len(columns))),))
-    return new_state, emit.reshape(emit.slice(flat, 0, 0, product_of(sizes)), sizes)
+    flat = emit.reshape(rows, (blocks * len(columns),))
+    return new_state, emit.reshape(emit.slice(flat, 0, 0, math.prod(sizes)), sizes)
 
 
 def _philox_body(half: int) -> HloComputation:
