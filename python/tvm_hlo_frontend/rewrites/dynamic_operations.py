@@ -29,7 +29,7 @@ from ..hlo.ir.attributes import (
 from ..hlo.ir.builder import ComputationBuilder
 from ..hlo.ir.module import HloInstruction
 from ..hlo.ir.shape import Dimension, array_shape, tuple_shape
-from ..hlo.shape_inference import infer_shape
+from ..hlo.ir.sizes import product_of
 from ..hlo.shape_inference.rules import one_or_tuple
 from .size_walk import Walk, unknown
 
@@ -72,7 +72,7 @@ def _broadcast_along(
     places: tuple[int, ...],
 ) -> HloInstruction:
     operand = operands[0]
-    shape = walk.declared(old, walk.sizes(operands[1]))
+    shape = walk.fitted(old.shape, walk.sizes(operands[1]), old)
     kept = [
         axis
         for axis, (size, place) in enumerate(zip(operand.shape.dimensions, places))
@@ -91,35 +91,25 @@ def _broadcast_along(
 def _reshape(
     walk: Walk, builder: ComputationBuilder, old: HloInstruction, operands: Sequence[HloInstruction]
 ) -> HloInstruction:
-    shape = walk.declared(old, walk.sizes(operands[1]))
-    walk.equal(count(operands[0].shape.dimensions), count(shape.dimensions), old)
+    shape = walk.fitted(old.shape, walk.sizes(operands[1]), old)
+    walk.equal(product_of(operands[0].shape.dimensions), product_of(shape.dimensions), old)
     if shape.dimensions == operands[0].shape.dimensions:
         return operands[0]
     return walk.add(builder, old, operands[:1], shape, "reshape", NoAttributes(), ())
-
-
-def count(sizes: Sequence[Dimension]) -> Dimension:
-    """Number of elements."""
-    result: Any = 1
-    for size in sizes:
-        result = result * size
-    return result
 
 
 def _iota(
     walk: Walk, builder: ComputationBuilder, old: HloInstruction, operands: Sequence[HloInstruction]
 ) -> HloInstruction:
     attributes = DimensionsAttributes((int(options(old)["dimension"]),))
-    return walk.add(builder, old, (), walk.declared(old, walk.sizes(operands[0])), "iota", attributes, ())
+    return walk.add(builder, old, (), walk.fitted(old.shape, walk.sizes(operands[0]), old), "iota", attributes, ())
 
 
 def _pad(
     walk: Walk, builder: ComputationBuilder, old: HloInstruction, operands: Sequence[HloInstruction]
 ) -> HloInstruction:
     attributes: Any = PadAttributes(*map(walk.sizes, operands[2:]))  # type: ignore[arg-type]
-    shape = infer_shape("pad", [operand.shape for operand in operands[:2]], attributes)
-    assert shape is not None
-    return walk.add(builder, old, operands[:2], walk.declared(old, shape.dimensions), "pad", attributes, ())
+    return walk.inferred(builder, old, operands[:2], "pad", attributes)
 
 
 def _slice(
@@ -129,9 +119,7 @@ def _slice(
     if sizes is not None:
         return _slice_from_data(walk, builder, old, operands, sizes)
     attributes: Any = SliceAttributes(*map(walk.sizes, operands[1:]))  # type: ignore[arg-type]
-    shape = infer_shape("slice", [operands[0].shape], attributes)
-    assert shape is not None
-    return walk.add(builder, old, operands[:1], walk.declared(old, shape.dimensions), "slice", attributes, ())
+    return walk.inferred(builder, old, operands[:1], "slice", attributes)
 
 
 def _sizes_behind(walk: Walk, operands: Sequence[HloInstruction]) -> tuple[Dimension, ...] | None:
@@ -158,7 +146,9 @@ def _slice_from_data(
         one = builder.add("slice", [vector], attributes=SliceAttributes((axis,), (axis + 1,), (1,)))
         starts.append(builder.add("reshape", [one], array_shape(vector.shape.element_type)))
     attributes: Any = DynamicSliceAttributes(sizes)  # type: ignore[arg-type]
-    return walk.add(builder, old, [operand, *starts], walk.declared(old, sizes), "dynamic-slice", attributes, ())
+    return walk.add(
+        builder, old, [operand, *starts], walk.fitted(old.shape, sizes, old), "dynamic-slice", attributes, ()
+    )
 
 
 def _gather(
@@ -175,9 +165,7 @@ def _gather(
         start_indices_batching_dims=_axes(given["start_indices_batching_dims"]),
         indices_are_sorted=given["indices_are_sorted"],
     )
-    shape = infer_shape("gather", [operand.shape for operand in operands[:2]], attributes)
-    assert shape is not None
-    return walk.add(builder, old, operands[:2], walk.declared(old, shape.dimensions), "gather", attributes, ())
+    return walk.inferred(builder, old, operands[:2], "gather", attributes)
 
 
 def _convolution(
@@ -205,9 +193,7 @@ def _convolution(
     attributes = ConvolutionAttributes(
         Window(tuple(window)), dimension_numbers, given["feature_group_count"], given["batch_group_count"]
     )
-    shape = infer_shape("convolution", [operand.shape for operand in operands[:2]], attributes)
-    assert shape is not None
-    return walk.add(builder, old, operands[:2], walk.declared(old, shape.dimensions), "convolution", attributes, ())
+    return walk.inferred(builder, old, operands[:2], "convolution", attributes)
 
 
 def _reduce_window(
@@ -228,9 +214,7 @@ def _reduce_window(
         for index, row in enumerate(zip(*columns))
     ]
     attributes = WindowAttributes(Window(tuple(window)))
-    shape = infer_shape("reduce-window", [each.shape for each in arrays], attributes, old.called_computations)
-    assert shape is not None
-    return walk.add(builder, old, arrays, shape, "reduce-window", attributes)
+    return walk.inferred(builder, old, arrays, "reduce-window", attributes, old.called_computations)
 
 
 def _top_k(
@@ -259,12 +243,8 @@ def _random_bits(
     if not found:
         unknown(f"the random algorithm {said!r} is none of {', '.join(_ALGORITHMS)}")
     state, bits = old.shape.tuple_shapes
-    sizes = (
-        walk.equal_dimensions(walk.sizes(operands[1]), bits.dimensions, old)
-        if bits.is_static
-        else walk.sizes(operands[1])
-    )
-    shape = tuple_shape(array_shape(state.element_type, state.dimensions), array_shape(bits.element_type, sizes))
+    drawn = walk.fitted(bits, walk.sizes(operands[1]), old)
+    shape = tuple_shape(array_shape(state.element_type, state.dimensions), drawn)
     return walk.add(builder, old, operands[:1], shape, "rng-bit-generator", RngBitGeneratorAttributes(found[0]), ())
 
 
@@ -284,10 +264,10 @@ def _approximate_top_k(
     for index, shape in enumerate(shapes):
         whole = ordered
         if len(shapes) > 1:
-            whole = builder.add("get-tuple-element", [ordered], shape, TupleIndexAttributes(index))
+            whole = walk.add(builder, old, [ordered], shape, "get-tuple-element", TupleIndexAttributes(index), ())
         limits: Any = tuple(k if place == axis else size for place, size in enumerate(shape.dimensions))
         first = SliceAttributes((0,) * shape.rank, limits, (1,) * shape.rank)
-        parts.append(builder.add("slice", [whole], array_shape(shape.element_type, limits), first))
+        parts.append(walk.add(builder, old, [whole], array_shape(shape.element_type, limits), "slice", first, ()))
     return parts[0] if len(parts) == 1 else builder.add("tuple", parts, tuple_shape(*(part.shape for part in parts)))
 
 
@@ -315,12 +295,7 @@ def sized_custom_call(
     """A custom call whose last operands are the shapes of its results: JAX's calls of LAPACK."""
     attributes, declared = old.attributes_as(CustomCallAttributes), old.shape.arrays()
     arrays, sizes = operands[: -len(declared)], operands[-len(declared) :]
-    results = [
-        array_shape(shape.element_type, walk.equal_dimensions(walk.sizes(each), shape.dimensions, old))
-        if shape.is_static
-        else array_shape(shape.element_type, walk.sizes(each))
-        for shape, each in zip(declared, sizes)
-    ]
+    results = [walk.fitted(shape, walk.sizes(each), old) for shape, each in zip(declared, sizes)]
     layouts = tuple(
         replace(layout, dimensions=array.shape.dimensions)
         for layout, array in zip(attributes.operand_shapes_with_layout, arrays)

@@ -14,6 +14,7 @@ from ..hlo.ir.names import Names
 from ..hlo.ir.open_module import SizeCheck
 from ..hlo.ir.shape import Dimension, Shape, array_shape, tuple_shape
 from ..hlo.ir.sizes import Size
+from ..hlo.shape_inference import infer_shape
 
 
 class UnknownSize(Exception):
@@ -121,13 +122,30 @@ class Walk:
             return tuple_shape(*(self.equal_shapes(x, y, old) for x, y in zip(a.tuple_shapes, b.tuple_shapes)))
         return array_shape(a.element_type, self.equal_dimensions(a.dimensions, b.dimensions, old)) if a.is_array else a
 
-    def declared(self, old: HloInstruction, sizes: Sequence[Dimension]) -> Shape:
-        """Shape of `old` with these sizes, which must fit the numbers that it declares."""
-        given = old.shape.dimensions
-        if len(given) != len(sizes):
-            unknown(f"{len(sizes)} sizes for {old.shape}")
-        found = [self.equal(size, have, old) if isinstance(have, int) else size for size, have in zip(sizes, given)]
-        return array_shape(old.shape.element_type, found)
+    def inferred(
+        self,
+        builder: ComputationBuilder,
+        old: HloInstruction,
+        operands: Sequence[HloInstruction],
+        opcode: str,
+        attributes: Any,
+        called: Sequence[HloComputation] = (),
+    ) -> HloInstruction:
+        """`add` with the shape that follows; an array must fit what `old` declares."""
+        shape = infer_shape(opcode, [operand.shape for operand in operands], attributes, called)
+        if shape is None:
+            unknown(f"nothing tells the sizes of {old.shape}")
+        if shape.is_array:
+            shape = self.fitted(old.shape, shape.dimensions, old)
+        return self.add(builder, old, operands, shape, opcode, attributes, called)
+
+    def fitted(self, declared: Shape, sizes: Sequence[Dimension], old: HloInstruction) -> Shape:
+        """A declared array with these sizes, which must fit the numbers that it declares, for the sake of `old`."""
+        if declared.rank != len(sizes):
+            unknown(f"{len(sizes)} sizes for {declared}")
+        pairs = zip(sizes, declared.dimensions)
+        found = [self.equal(size, have, old) if isinstance(have, int) else size for size, have in pairs]
+        return array_shape(declared.element_type, found)
 
 
 def unknown(reason: str) -> NoReturn:

@@ -11,7 +11,7 @@ from ..analysis.equal_sizes import equal_sizes
 from ..analysis.size_values import Facts, scalar
 from ..analysis.solved_sizes import composed, lower_bound, solution
 from ..errors import HloVerificationError, LoweringError
-from ..hlo.ir.attributes import CustomCallAttributes, DimensionsAttributes, ParameterAttributes, TupleIndexAttributes
+from ..hlo.ir.attributes import CustomCallAttributes, ParameterAttributes, TupleIndexAttributes
 from ..hlo.ir.builder import ComputationBuilder
 from ..hlo.ir.builder import module as module_of
 from ..hlo.ir.module import HloComputation, HloInstruction, HloModule
@@ -206,37 +206,11 @@ def _shape(old: HloInstruction, operands: Operands) -> Shape:
         return one_or_tuple([operand.shape for operand in operands[: len(operands) // 2]])
     if old.shape.is_static:
         return old.shape
-    if old.opcode == "broadcast":
-        sizes: list[Any] = list(old.shape.dimensions)
-        for size, axis in zip(operands[0].shape.dimensions, old.attributes_as(DimensionsAttributes).dimensions):
-            sizes[axis] = size
-        found: Shape | None = array_shape(old.shape.element_type, sizes)
-    elif old.opcode in ("convert", "stochastic-convert"):
-        found = array_shape(old.shape.element_type, operands[0].shape.dimensions)
-    elif old.opcode == "bitcast-convert":
-        found = _bitcast_convert(old, operands[0].shape)
-    else:
-        shapes = [operand.shape for operand in operands]
-        found = infer_shape(old.opcode, shapes, old.attributes, old.called_computations)
+    shapes = [operand.shape for operand in operands]
+    found = infer_shape(old.opcode, shapes, old.attributes, old.called_computations, old.shape)
     if found is None or any(type(size) is Symbol for array in found.arrays() for size in array.dimensions):
         unknown(f"nothing tells the sizes of {old.shape}")
-    return _typed(found, old.shape)
-
-
-def _typed(found: Shape, declared: Shape) -> Shape:
-    """`found` with the declared element types: products may be accumulated in another than the operands'."""
-    if found.is_array and declared.is_array:
-        return array_shape(declared.element_type, found.dimensions)
     return found
-
-
-def _bitcast_convert(old: HloInstruction, operand: Shape) -> Shape:
-    before, after, sizes = operand.bits, old.shape.bits, operand.dimensions
-    if before > after:
-        sizes = (*sizes, before // after)
-    elif before < after:
-        sizes = sizes[:-1]
-    return array_shape(old.shape.element_type, sizes)
 
 
 def _call(walk: Walk, builder: ComputationBuilder, old: HloInstruction, operands: Operands) -> HloInstruction | None:

@@ -31,6 +31,7 @@ def infer_shape(
     operands: Sequence[Shape],
     attributes: Attributes | None = None,
     called_computations: Sequence[HloComputation] = (),
+    declared: Shape | None = None,
 ) -> Shape | None:
     """Shape of an instruction.
 
@@ -40,6 +41,8 @@ def infer_shape(
     operands : sequence of Shape
     attributes : Attributes, optional
     called_computations : sequence of HloComputation
+    declared : Shape, optional
+        Tells what operands do not: the element type of a convert or a product, new dimensions of a broadcast.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def infer_shape(
         If operands, attributes or called computations do not fit the opcode.
     """
     attributes = NoAttributes() if attributes is None else attributes
-    result = _apply(opcode, tuple(operands), attributes, tuple(called_computations), None)
+    result = _apply(opcode, tuple(operands), attributes, tuple(called_computations), declared)
     if result is None or all(operand.is_static or not has_symbols(operand) for operand in operands):
         return result
     return _restore_symbols(result, operands) if opcode in ELEMENTWISE else None
