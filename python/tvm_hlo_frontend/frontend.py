@@ -10,7 +10,7 @@ import numpy as np
 
 from .analysis.donation import alias_numbers, updates_in_place
 from .backends.select import load_dialect
-from .backends.signature import Parameter, Signature, printable, result_tree
+from .backends.signature import Parameter, Signature, printable, printable_checks, result_tree
 from .backends.values import Tensor, Value, flatten, unflatten
 from .convert.context import ConversionContext
 from .convert.driver import convert_computation
@@ -22,7 +22,7 @@ from .errors import SignatureError
 from .hlo.ir.module import HloComputation, HloInstruction, HloModule
 from .hlo.ir.names import Names
 from .hlo.ir.open_module import OpenModule, SizeCheck
-from .hlo.ir.shape import Dimension, Shape
+from .hlo.ir.shape import Shape
 from .hlo.ir.storage import to_storage
 from .hlo.proto.reader import read
 from .hlo.verifier import verify
@@ -49,7 +49,8 @@ def from_hlo(
         Serialized HloModuleProto, HloProto or HloSnapshot, HLO text, StableHLO (see `from_stablehlo`), or any object
         that serializes to one of them (protobuf messages, jaxlib's XlaComputation and HloModule); the path of a file
         with one of these (``.pb``, ``.hlo``, ``.txt``, ``.mlir``, ``.mlirbc``), or of a folder that XLA dumped one
-        module into (``--xla_dump_to``), which is read as it was before XLA's optimizations.
+        module into (``--xla_dump_to``), which is read as it was before XLA's optimizations. Also an HloModule, or an
+        OpenModule, whose sizes stay unknown.
     dialect : str, optional
         ``"relay"`` (TVM <= 0.19) or ``"relax"`` (TVM >= 0.25); by default what the installed TVM has.
     input_names : sequence of str, optional
@@ -195,15 +196,10 @@ def finish(
     if ctx.dialect.weights_come_last:
         variables = dict(sorted(variables.items(), key=lambda item: item[0] in ctx.params))
     parameters = [signature_parameter(ctx, variable, tensor) for variable, tensor in variables.items()]
-    said = tuple((_text(check.left), check.relation, _text(check.right), check.origin) for check in checks)
-    signature = Signature(tuple(parameters), result_tree(root), source, ctx.aliases, said)
+    signature = Signature(tuple(parameters), result_tree(root), source, ctx.aliases, printable_checks(checks))
     attributes = {"hlo.signature": signature.to_json(), "hlo.report": report_text(ctx, module, notes)}
     mod = ctx.dialect.main(list(variables.values()), flatten(result), flat=not root.is_tuple, attributes=attributes)
     return ctx.dialect.finished(mod, ctx.params)
-
-
-def _text(size: Dimension) -> int | str:
-    return size if isinstance(size, int) else str(size)
 
 
 def signature_parameter(ctx: ConversionContext, variable: str, tensor: Tensor) -> Parameter:

@@ -148,7 +148,7 @@ RULES = (
         ),
         Break(
             "convert_dot",
-            "    if 0 in shape.dimensions or 0 in lhs.dimensions:\n        return zeros(ctx, shape)",
+            "    if 0 in shape.dimensions or 0 in lhs.dimensions:\n        return ctx.zeros(shape)",
             "    if 0 in shape.dimensions or 0 in lhs.dimensions:\n"
             "        return ctx.dialect.broadcast_to(ctx.scalar(1, shape.element_type), shape.sizes)",
             ("test_dot.py::test_rule_47_no_products",),

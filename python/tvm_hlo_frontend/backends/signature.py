@@ -5,10 +5,12 @@ It is carried by the module itself as the attribute `hlo.signature` of main."""
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..hlo.ir.shape import Shape
+from ..hlo.ir.open_module import SizeCheck
+from ..hlo.ir.shape import Dimension, Shape
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,18 @@ def result_tree(shape: Shape) -> Any:
 
 def printable(shape: Shape) -> list[int | str]:
     """Dimensions; those that are known only at run time as texts."""
-    return [size if isinstance(size, int) else str(size) for size in shape.dimensions]
+    return [_printable_size(size) for size in shape.dimensions]
+
+
+def _printable_size(size: Dimension) -> int | str:
+    return size if isinstance(size, int) else str(size)
+
+
+def printable_checks(checks: Iterable[SizeCheck]) -> tuple[tuple[int | str, str, int | str, str], ...]:
+    """Checks as a signature has them."""
+    return tuple(
+        (_printable_size(check.left), check.relation, _printable_size(check.right), check.origin) for check in checks
+    )
 
 
 def signature_of(mod: Any) -> Signature:

@@ -105,6 +105,13 @@ class ConversionContext:
         """Scalar constant."""
         return self.dialect.constant(np.asarray(value, BY_NAME[element_type].numpy_dtype))
 
+    def zeros(self, shape: Shape) -> Tensor:
+        """Zeros; what a sum of no products is, and an array without elements."""
+        if shape.is_static and 0 in shape.sizes:
+            return self.dialect.constant(np.zeros(shape.sizes, shape.numpy_dtype))
+        zero = self.dialect.reshape(self.scalar(0, shape.element_type), [1] * shape.rank)
+        return self.dialect.broadcast_to(zero, shape.dimensions)
+
     def map(
         self, opcode: str, result_type: str, operands: Sequence[Tensor], attributes: tuple = (), exact: bool = False
     ) -> Tensor:

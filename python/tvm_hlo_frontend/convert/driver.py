@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ..analysis.arithmetic import exact_arithmetic
 from ..analysis.fusion import fusion_boundaries
 from ..analysis.symbolic import has_known_sizes
@@ -47,7 +45,7 @@ def convert_instruction(
     """The value of one instruction; a refusal is noted, and a placeholder stands for its result."""
     found = ctx.converters.get(converter_key(instruction))
     if has_no_elements(instruction.shape):
-        return nothing(ctx, instruction.shape)
+        return ctx.zeros(instruction.shape)
     if found is None:  # already among the refusals, which are collected before the walk
         return placeholder(ctx, instruction.shape)
     lacking = lacking_type(ctx, instruction)
@@ -110,13 +108,6 @@ def placeholder(ctx: ConversionContext, shape: Shape) -> Value:
 def has_no_elements(shape: Shape) -> bool:
     """Whether `shape` is an array without elements: no converter needs to know of those (rule 47)."""
     return shape.is_array and 0 in shape.dimensions
-
-
-def nothing(ctx: ConversionContext, shape: Shape) -> Tensor:
-    """An array without elements."""
-    if shape.is_static:
-        return ctx.dialect.constant(np.zeros(shape.sizes, shape.numpy_dtype))
-    return ctx.dialect.broadcast_to(ctx.scalar(0, shape.element_type), shape.dimensions)
 
 
 def converter_key(instruction: HloInstruction) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..analysis.donation import alias_numbers
 from ..backends.select import mod_and_params
-from ..backends.signature import Parameter, Signature, printable, result_tree
+from ..backends.signature import Parameter, Signature, printable, printable_checks, result_tree
 from ..convert.input_names import VariableNames, parameter_names
 from ..errors import HloVerificationError, SignatureError
 from ..frontend import from_hlo, leaf_names
@@ -58,11 +58,12 @@ class Specialization:
         module = open_module.module
         parameters = signature_parameters(module.entry, names, weights)
         aliases = alias_numbers(module, weights)
-        signature = Signature(parameters, result_tree(module.entry.root.shape), source, aliases)
         inputs = tuple(parameter for parameter in parameters if not parameter.bound)
         values = {size: _input(names, inputs, number, size) for size, number in open_module.values.items()}
         checks = (*open_module.checks, *not_negative(module))
         sizes = open_sizes(inputs, values, checks, unknown_sizes(open_module))
+        result = result_tree(module.entry.root.shape)
+        signature = Signature(parameters, result, source, aliases, printable_checks(checks))
         given = {"input_names": names, "parameter_values": weights, "source": source, **options}
         return Specialization(open_module, signature, sizes, given)
 

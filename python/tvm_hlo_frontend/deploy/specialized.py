@@ -15,10 +15,10 @@ import numpy as np
 from ..backends.signature import Signature
 from ..convert.rules import ConvertFunction
 from ..errors import HloParseError, SignatureError
-from ..hlo.ir.open_module import OpenModule, SizeCheck
+from ..hlo.ir.open_module import OpenModule
 from .donation import Donated
 from .executable import Executable
-from .open_sizes import OpenSizes, open_sizes, size_of_text
+from .open_sizes import OpenSizes, check_of, open_sizes
 from .saved import load_library, save_library, versions
 from .specialization import Specialization
 from .targets import cpu_target
@@ -164,7 +164,6 @@ class SpecializedExecutable:
         about = {
             "signature": asdict(self.signature),
             "values": {step.name: step.position for step in steps if step.axis is None},
-            "checks": [_check_to_json(check) for check in self._open_sizes.checks],
             "sizes": list(self.sizes),
             "variants": [
                 {"library": file, "sizes": dict(variant.sizes), "seconds": variant.seconds}
@@ -251,7 +250,7 @@ def load_specialized(folder: str | Path) -> SpecializedExecutable:
     try:
         about = json.loads((folder / INDEX).read_text())
         signature = Signature.from_json(json.dumps(about["signature"]))
-        checks = [_check_from_json(check) for check in about["checks"]]
+        checks = [check_of(row) for row in signature.checks]
         inputs = tuple(parameter for parameter in signature.parameters if not parameter.bound)
         sizes = open_sizes(inputs, about["values"], checks, about["sizes"])
         entries = [(folder / each["library"], each["sizes"], each["seconds"]) for each in about["variants"]]
@@ -279,13 +278,3 @@ def _refusing(known: Sequence[Mapping[str, int]]) -> Callable[[Mapping[str, int]
 
 def _text(numbers: Mapping[str, int]) -> str:
     return ", ".join(f"{name} = {number}" for name, number in numbers.items()) or "no unknown sizes"
-
-
-def _check_to_json(check: SizeCheck) -> list[int | str]:
-    left, right = (size if isinstance(size, int) else str(size) for size in (check.left, check.right))
-    return [left, check.relation, right, check.origin]
-
-
-def _check_from_json(data: Sequence[Any]) -> SizeCheck:
-    left, relation, right, origin = data
-    return SizeCheck(size_of_text(left), relation, size_of_text(right), origin)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 import os
 import struct
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,8 @@ from typing import Any
 from ..analysis.size_values import Facts
 from ..errors import HloParseError, LoweringError, SignatureError
 from ..hlo.ir.open_module import OpenModule
-from ..hlo.ir.sizes import parsed, size_of, variables
+from ..hlo.ir.size_text import Arithmetic, evaluated
+from ..hlo.ir.sizes import larger, smaller, variable, variables
 from ..hlo.proto.newer_xla import artifact_version, installed_stablehlo, mlir_hint, older_artifact
 from ..hlo.proto.reader import read
 from ..hlo.proto.sources import mlir_of
@@ -22,6 +24,14 @@ from ..rewrites.symbolic_shapes import open_module
 # jax.export moves the body here when the shapes of main's arguments are symbolic; only this has their names
 _BODY = "_wrapped_jax_export_main"
 _GLOBAL = "jax.global_constant"  # arguments of the body that no caller passes
+# of sizes as JAX prints them
+_ARITHMETIC = Arithmetic(
+    name=variable,
+    number=int,
+    floor_divide=operator.floordiv,
+    modulo=operator.mod,
+    calls={"max": larger, "min": smaller, "floordiv": operator.floordiv, "mod": operator.mod},
+)
 
 
 def exported_of(source: Any) -> Any:
@@ -133,8 +143,8 @@ def lower_exported(
     lowered = traced.lower(lowering_platforms=(platform,))
     mlir = mlir_of(lowered.compiler_ir("stablehlo"))
     assert mlir is not None
-    chooses = len(exported.platforms) > 1 or symbolic_dimensions(exported)
-    return hlo_from_mlir(mlir, refine=bool(chooses)), exported.out_tree
+    chooses = len(exported.platforms) > 1 or has_symbols(exported.in_avals)
+    return hlo_from_mlir(mlir, refine=chooses), exported.out_tree
 
 
 def has_symbols(arguments: Any) -> bool:
@@ -174,7 +184,7 @@ def lower_symbolic(
         raise SignatureError(f"JAX cannot export the function for shapes with symbols: {error}") from error
     kept = [exported.in_avals[index] for index in exported.module_kept_var_idx]
     given = {
-        (number, axis): size_of(parsed(str(size)))
+        (number, axis): _size(size)
         for number, aval in enumerate(kept)
         for axis, size in enumerate(aval.shape)
         if not isinstance(size, int)
@@ -183,6 +193,11 @@ def lower_symbolic(
     facts = Facts({name: 1 for size in given.values() for name in variables(size)})
     raw = read(open_hlo_from_mlir(exported.mlir_module_serialized))
     return open_module(raw, given, facts), exported.out_tree
+
+
+def _size(dimension: Any) -> Any:
+    """A dimension that JAX prints as an expression of symbols."""
+    return evaluated(str(dimension).replace("^", "**"), _ARITHMETIC)
 
 
 def for_one_device(exported: Any) -> Any:
@@ -202,11 +217,6 @@ def for_one_device(exported: Any) -> Any:
     known = {field.name for field in dataclasses.fields(exported)}  # named shardings are newer than exports
     changes = {name: value for name, value in unsharded.items() if name in known}
     return dataclasses.replace(exported, nr_devices=1, **changes)
-
-
-def symbolic_dimensions(exported: Any) -> list[str]:
-    """The argument types that have dimensions which are no numbers."""
-    return [str(aval) for aval in exported.in_avals if not all(isinstance(size, int) for size in aval.shape)]
 
 
 def chosen_platform(exported: Any, wanted: Sequence[str] | None) -> str:

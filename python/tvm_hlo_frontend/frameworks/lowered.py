@@ -55,34 +55,24 @@ def convert_lowered(
 
     With `specialize` a `SpecializedExecutable` instead, which is built for each shape that it is called with.
     """
+    options: dict[str, Any] = {
+        "dialect": dialect,
+        "input_names": lowered.input_names,
+        "parameter_values": lowered.parameter_values,
+        "freeze_params": freeze_params,
+        "custom_converters": custom_converters,
+        "rng_seed": rng_seed,
+        "source": lowered.source,
+        "notes": lowered.notes,
+    }
     # TVM is imported by these; lowering alone works without it
     if specialize:
         from ..deploy.specialized import specialize as specialized
 
-        return specialized(
-            open_of(lowered.hlo),
-            dialect=dialect,
-            input_names=lowered.input_names,
-            parameter_values=lowered.parameter_values,
-            freeze_params=freeze_params,
-            custom_converters=custom_converters,
-            rng_seed=rng_seed,
-            source=lowered.source,
-            notes=lowered.notes,
-        )
+        return specialized(open_of(lowered.hlo), **options)
     from ..frontend import from_hlo
 
-    return from_hlo(
-        lowered.hlo,
-        dialect=dialect,
-        input_names=lowered.input_names,
-        parameter_values=lowered.parameter_values,
-        freeze_params=freeze_params,
-        custom_converters=custom_converters,
-        rng_seed=rng_seed,
-        source=lowered.source,
-        notes=lowered.notes,
-    )
+    return from_hlo(lowered.hlo, **options)
 
 
 def open_of(hlo: Any) -> OpenModule:

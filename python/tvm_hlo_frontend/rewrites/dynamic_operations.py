@@ -146,9 +146,7 @@ def _slice_from_data(
         one = builder.add("slice", [vector], attributes=SliceAttributes((axis,), (axis + 1,), (1,)))
         starts.append(builder.add("reshape", [one], array_shape(vector.shape.element_type)))
     attributes: Any = DynamicSliceAttributes(sizes)  # type: ignore[arg-type]
-    return walk.add(
-        builder, old, [operand, *starts], walk.fitted(old.shape, sizes, old), "dynamic-slice", attributes, ()
-    )
+    return walk.inferred(builder, old, [operand, *starts], "dynamic-slice", attributes)
 
 
 def _gather(

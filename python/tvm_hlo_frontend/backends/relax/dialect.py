@@ -77,11 +77,10 @@ class RelaxDialect(BaseDialect):
         return relax.op.broadcast_to(expr, self._sizes(dimensions))
 
     def _slice(self, expr: Any, starts: list[int], limits: list[int], strides: list[int]) -> Any:
-        rows = [self._sizes(row) for row in (starts, limits, strides)]
-        return relax.op.strided_slice(expr, list(range(len(starts))), *rows)
+        return relax.op.strided_slice(expr, list(range(len(starts))), starts, limits, strides)
 
     def slice(self, x: Tensor, starts: Sequence[int], limits: Sequence[int], strides: Sequence[int]) -> Tensor:
-        if x.shape.is_static:
+        if all(isinstance(size, int) for size in (*x.dimensions, *starts, *limits)):
             return super().slice(x, starts, limits, strides)
         # of a dimension that stays TVM would make another size, max(b, 0)
         rows = list(zip(starts, limits, strides))

@@ -17,7 +17,7 @@ from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec, convolution_spec
 from ..context import ConversionContext
 from ..rules import ConverterTable
-from .dot import widen, zeros
+from .dot import widen
 
 table = ConverterTable()
 
@@ -75,7 +75,7 @@ def convert_convolution(ctx: ConversionContext, instruction: HloInstruction, lhs
     """
     shape = instruction.shape
     if 0 in (*shape.dimensions, *lhs.dimensions, *rhs.dimensions):
-        return zeros(ctx, shape)
+        return ctx.zeros(shape)
     convolution = channels_first(ctx, instruction, lhs, rhs)
     numbers = instruction.attributes_as(ConvolutionAttributes).dimension_numbers
     produced = [numbers.output_batch, numbers.output_feature, *numbers.output_spatial]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from ...analysis.accumulators import accumulator_type
 from ...backends.values import Tensor
@@ -57,7 +54,7 @@ def convert_dot(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor
     if not is_static and not ctx.dialect.leaves_sizes_open:
         return symbolic_dot(ctx, instruction, (lhs, rhs), (left, right))
     if 0 in shape.dimensions or 0 in lhs.dimensions:
-        return zeros(ctx, shape)
+        return ctx.zeros(shape)
     batch, m, n, depth = (
         product_of(tensor.dimensions[axis] for axis in axes)
         for tensor, axes in ((lhs, left.batch), (lhs, left.free), (rhs, right.free), (lhs, left.contracting))
@@ -162,11 +159,3 @@ def widen(ctx: ConversionContext, x: Tensor, element_type: str) -> Tensor:
     if x.shape.kind == "float":
         return ctx.dialect.cast(x, element_type)
     return ctx.map("convert", element_type, [x])
-
-
-def zeros(ctx: ConversionContext, shape: Shape) -> Tensor:
-    """Zeros: what a sum of no products is."""
-    if shape.is_static and 0 in shape.sizes:
-        return ctx.dialect.constant(np.zeros(shape.sizes, shape.numpy_dtype))
-    zero: Any = ctx.scalar(0, shape.element_type)
-    return ctx.dialect.broadcast_to(ctx.dialect.reshape(zero, [1] * shape.rank), shape.dimensions)

@@ -12,7 +12,6 @@ from ...hlo.ir.sizes import product_of
 from ...kernels.spec import KernelSpec
 from ..context import ConversionContext
 from ..rules import ConverterTable
-from .dot import zeros
 
 table = ConverterTable()
 
@@ -40,7 +39,7 @@ def convert_linalg_kernel(ctx: ConversionContext, instruction: HloInstruction, *
     config = json.loads(attributes.backend_config)
     shapes, rank = instruction.shape.tuple_shapes, config["batch_rank"]
     if any(0 in shape.dimensions for shape in (*shapes, *(operand.shape for operand in operands))):
-        return tuple(zeros(ctx, shape) for shape in shapes)
+        return tuple(ctx.zeros(shape) for shape in shapes)
     spec = KernelSpec(attributes.target.removeprefix(TARGET_PREFIX), config["parameters"])
     flat = [ctx.dialect.reshape(operand, one_batch(operand.shape, rank).dimensions) for operand in operands]
     results = ctx.dialect.kernel(spec, flat, [one_batch(shape, rank) for shape in shapes])

@@ -14,7 +14,7 @@ from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec
 from ..context import ConversionContext
 from ..rules import ConverterTable
-from .dot import convert_dot, zeros
+from .dot import convert_dot
 
 table = ConverterTable()
 
@@ -34,7 +34,7 @@ def convert_ragged_dot(
     if ragged in numbers.lhs_batch:
         return convert_dot(ctx, instruction, lhs, rhs)
     if any(0 in sizes for sizes in (shape.sizes, lhs.shape.sizes, rhs.shape.sizes)):
-        return zeros(ctx, shape)
+        return ctx.zeros(shape)
     by_rows = ragged not in numbers.lhs_contracting
     arrange = arrange_rows if by_rows else arrange_depth
     left, right, result, inner = arrange(attributes, lhs.shape, rhs.shape)

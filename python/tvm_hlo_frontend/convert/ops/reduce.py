@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ...analysis.accumulators import reduction_type
 from ...analysis.arithmetic import ARITHMETIC
 from ...analysis.reducers import ARGUMENT_KINDS, Reducer, is_identity, match_reducer
@@ -36,7 +34,7 @@ LONG_BODY = 64
 def convert_map(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
     """map: the scalar body at every index (rule 70)."""
     if 0 in instruction.shape.dimensions:
-        return _empty(ctx, instruction.shape)
+        return ctx.zeros(instruction.shape)
     body = body_of(ctx, instruction.called_computations[0])
     *parameters, last = body.nodes
     if len(body.results) == 1 and last.operands == tuple(range(len(operands))) == tuple(range(len(parameters))):
@@ -75,7 +73,7 @@ def convert_reduce(ctx: ConversionContext, instruction: HloInstruction, *operand
     dimensions = tuple(sorted(instruction.attributes_as(DimensionsAttributes).dimensions))
     body = body_of(ctx, instruction.called_computations[0])
     if 0 in results[0].dimensions:
-        return _unwrap(instruction, [_empty(ctx, shape) for shape in results])
+        return _unwrap(instruction, [ctx.zeros(shape) for shape in results])
     if any(sizes[axis] == 0 for axis in dimensions):
         return _unwrap(instruction, [_filled(ctx, init, shape) for init, shape in zip(inits, results)])
     if all(sizes[axis] == 1 for axis in dimensions):
@@ -99,7 +97,7 @@ def convert_reduce_window(ctx: ConversionContext, instruction: HloInstruction, *
     window = instruction.attributes_as(WindowAttributes).window.dimensions
     body = body_of(ctx, instruction.called_computations[0])
     if 0 in results[0].dimensions:
-        return _unwrap(instruction, [_empty(ctx, shape) for shape in results])
+        return _unwrap(instruction, [ctx.zeros(shape) for shape in results])
     if 0 in sizes:
         return _unwrap(instruction, [_filled(ctx, init, shape) for init, shape in zip(inits, results)])
     if all(is_trivial(dimension) for dimension in window):
@@ -292,10 +290,6 @@ def _without(ctx: ConversionContext, tensor: Tensor, dimensions: Sequence[int]) 
 def _filled(ctx: ConversionContext, value: Tensor, shape: Shape) -> Tensor:
     (spread,) = _inits(ctx, [value], shape.rank)
     return ctx.dialect.broadcast_to(spread, shape.dimensions)
-
-
-def _empty(ctx: ConversionContext, shape: Shape) -> Tensor:
-    return ctx.dialect.constant(np.zeros(shape.sizes, shape.numpy_dtype))
 
 
 def _unwrap(instruction: HloInstruction, tensors: Sequence[Tensor]) -> Value:

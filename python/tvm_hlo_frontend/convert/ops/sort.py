@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ...analysis.scalar_expression import elementwise_expression
 from ...backends.values import Tensor, Value
 from ...hlo.ir.attributes import CompareAttributes, SortAttributes, TopKAttributes
@@ -68,7 +66,7 @@ def first_by_order(ctx: ConversionContext, instruction: HloInstruction, operand:
     values, positions = instruction.shape.tuple_shapes
     rows, k = math.prod(outer), values.dimensions[-1]
     if 0 in values.dimensions:
-        return tuple(ctx.dialect.constant(np.zeros(s.sizes, s.numpy_dtype)) for s in (values, positions))
+        return ctx.zeros(values), ctx.zeros(positions)
     operand = ctx.dialect.reshape(operand, (rows, length))
     results = [Shape(operand.element_type, (rows, k)), Shape("s32", (rows, k))]
     if operand.shape.bits <= PACKED_BITS and _is_small_part(k, length):

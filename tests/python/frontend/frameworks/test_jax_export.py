@@ -216,6 +216,20 @@ def test_integers_that_are_no_sizes_may_be_negative(specialize):
         np.testing.assert_array_equal(run(X[0], np.int32(i)), function(X[0], i))
 
 
+def test_dimensions_in_the_words_of_jax():
+    """floordiv, mod, max and powers, as JAX prints them."""
+    b, half, rest, most, square = export.symbolic_shape("b, floordiv(b, 2), mod(b, 2), max(b, 3), b*b")
+    shapes = [jax.ShapeDtypeStruct((size,), np.float32) for size in (b, half, rest, most, square)]
+    run = from_jax(lambda *arrays: jnp.concatenate(arrays), *shapes, specialize=True)
+    assert run.sizes == ("b",)
+    for size in (2, 5):
+        sizes = (size, size // 2, size % 2, max(size, 3), size * size)
+        arrays = [np.full(each, number, np.float32) for number, each in enumerate(sizes)]
+        np.testing.assert_array_equal(run(*arrays), np.concatenate(arrays))
+    with pytest.raises(SignatureError, match=r"dimension 0 of `.*` is 3; the program needs"):
+        run(*arrays[:4], arrays[4][:3])
+
+
 def test_arguments_may_have_symbols():
     (b,) = export.symbolic_shape("b")
     rng = np.random.default_rng(0)
