@@ -55,8 +55,10 @@ def channel_tile(padded: Block, total: Block) -> ChannelTile | None:
     """The tile with most sums per operand loaded; None where a group has too few outputs to fill a vector."""
     outputs = outputs_of_group(padded, total)
     spatial = total.extents[2 : len(padded.extents)]
+    if not outputs or not spatial:
+        return None
     lanes = next((count for count in _halves(plans.lanes_of(str(total.buffer.dtype))) if outputs % count == 0), 0)
-    if not lanes or not spatial:
+    if not lanes:
         return None
     height, width = (spatial[-2] if len(spatial) > 1 else 1), spatial[-1]
     found = []
@@ -79,12 +81,17 @@ def _halves(lanes: int) -> Sequence[int]:
     return [count for count in (lanes, lanes // 2, lanes // 4) if count >= MIN_LANES]
 
 
-def outputs_of_group(padded: Block, total: Block) -> int:
-    """Output channels that read the same input channels; 0 if that is known only at run time."""
+def outputs_of_group(padded: Block, total: Block) -> int | None:
+    """Output channels that read the same input channels; None if that is known only at run time."""
     dimensions = len(padded.extents)
     all_channels, outputs, channels = padded.extents[1], total.extents[1], total.extents[dimensions]
-    if not all_channels or not outputs or not channels:
-        return 0
+    if all_channels is None or channels is None:
+        is_one_group = total.analyzer().can_prove_equal(
+            padded.node.iter_vars[1].dom.extent, total.node.iter_vars[dimensions].dom.extent
+        )
+        return outputs if is_one_group else None
+    if not all_channels or not outputs:
+        return None
     return outputs * channels // all_channels
 
 

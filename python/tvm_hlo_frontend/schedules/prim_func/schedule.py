@@ -14,7 +14,7 @@ from .blocks import blocks_of, is_understood
 from .convolution import schedule_convolution
 from .dot import schedule_dot
 from .injective import schedule_injective, schedule_loops
-from .reduction import schedule_reductions
+from .reduction import loops_by_kind, schedule_reductions, start_sums
 from .threads import small_loops_serial
 
 SCHEDULED = "tirx.is_scheduled"
@@ -95,7 +95,10 @@ def schedule_plainly(schedule: Any, target: Any) -> None:
     """Every block on its own, the outer loops parallel."""
     for block in blocks_of(schedule):
         if block.is_reduction:
-            spatial = schedule.get_loops(block.handle)
-            schedule.parallel(spatial[0])
+            spatial, reduced = loops_by_kind(schedule, block.handle)
+            if spatial:
+                schedule.parallel(spatial[0])
+            # also where the reduced dimensions turn out to be empty
+            start_sums(schedule, block.handle, reduced[0])
         else:
             schedule_loops(schedule, block, target)

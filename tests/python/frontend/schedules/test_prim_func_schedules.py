@@ -71,11 +71,13 @@ def check(function: Any, arrays: list[np.ndarray], tolerance: float = 0.0) -> An
 
 
 def kernel(name: str, parameters: dict, operands: list[tuple], result: tuple) -> tuple[Any, list[np.ndarray]]:
-    """A kernel's function and operands for it."""
+    """A kernel's function and operands for it, none where a size is unknown."""
     spec = KernelSpec(name, parameters)
     inputs = [te.placeholder(shape, dtype, name=f"x{i}") for i, (shape, dtype) in enumerate(operands)]
     outputs = definition(spec).compute(spec, inputs, [result])
-    return te.create_prim_func(inputs + outputs), [numbers(*operand, i) for i, operand in enumerate(operands)]
+    known = all(isinstance(size, int) for shape, _ in operands for size in shape)
+    arrays = [numbers(*operand, i) for i, operand in enumerate(operands)] if known else []
+    return te.create_prim_func(inputs + outputs), arrays
 
 
 def by_family(family: Any, function: Any) -> str:
@@ -328,6 +330,24 @@ def test_convolution(case, dtype):
     function, operands = convolution(**CONVOLUTIONS[case], dtype=dtype)
     check(function, operands, TOLERANCE.get(dtype, 0))
     assert "T.parallel" in by_family(schedule_convolution, function)
+
+
+@pytest.mark.parametrize("family", [schedule_convolution, schedule.schedule_plainly], ids=["own", "plain"])
+@pytest.mark.parametrize("outputs", [4, 7, 48])
+def test_convolution_of_unknown_channels(outputs, family):
+    """One build for every number of channels; of none, the sums are zeros."""
+    case = {"batch": 1, "outputs": outputs, "size": (9, 7), "window": (3, 3)}
+    made = s_tir.Schedule(convolution(channels=tir.Var("channels", "int32"), **case)[0])
+    family(made, TARGET)
+    compiled_for_all = compiled(schedule.finished(made))
+    for channels in (0, 1, 5):
+        arrays = [numbers((1, channels, 9, 7), "float32"), numbers((outputs, channels, 3, 3), "float32", 1)]
+        found = tvm.runtime.tensor(np.full((1, outputs, 9, 7), np.nan, "float32"))
+        compiled_for_all(*(tvm.runtime.tensor(array) for array in arrays), found)
+        wanted = np.zeros((1, outputs, 9, 7), "float32")
+        if channels:
+            (wanted,) = run(convolution(channels=channels, **case)[0], arrays)
+        np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_convolution_without_padding_reads_its_operand():
