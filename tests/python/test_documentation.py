@@ -29,7 +29,7 @@ PAGES = {  # number of programs
     "docs/howto/donation.md": 1,
     "docs/howto/dynamic_shapes.md": 4,
     "docs/howto/stablehlo.md": 2,
-    "docs/howto/tensorflow.md": 2,
+    "docs/howto/tensorflow.md": 3,
     "docs/howto/pytorch.md": 1,
 }
 # of other pages than these Relay's pair of module and parameters is what from_… return

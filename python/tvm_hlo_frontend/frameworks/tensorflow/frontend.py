@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ from ..lowered import LoweredModule, convert_lowered
 from .functions import concrete_program, function_program, is_keras_model, keras_program
 from .graph_def import graph_def_program, read_graph_def, without_weights
 from .lowering import lower_program
+from .program import Program
 from .saved_model import SAVED_MODEL_FILES, is_saved_model, is_version_1, saved_model_program, version_1_program
+from .specialized import specialized
 
 KERAS_FILES = frozenset({".keras", ".h5", ".hdf5"})
 GRAPH_FILES = frozenset({".pb", ".pbtxt"})
@@ -27,6 +29,7 @@ def from_tensorflow(
     freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
     rng_seed: int | None = None,
+    specialize: bool = False,
 ) -> Any:
     """Convert a TensorFlow program to a TVM module.
 
@@ -41,7 +44,8 @@ def from_tensorflow(
         input). Of arrays only shape and dtype count. May be left out where the program, or `shape`, fixes all shapes.
     shape : mapping of str to dimensions, or sequence of dimensions, optional
         Dimensions by input name, or one entry per input, for what the program leaves open. Of a GraphDef, a mapping
-        may name any tensor: it becomes an input, and what comes before it is cut off.
+        may name any tensor: it becomes an input, and what comes before it is cut off. With `specialize` a dimension
+        may stay open: None, or a name, which makes it equal to others of that name.
     outputs : sequence of str, optional
         Of a GraphDef: the nodes to return, with or without ``:0``, in order; by default what no node consumes.
     signature : str, optional
@@ -51,10 +55,13 @@ def from_tensorflow(
         ``"relay"`` or ``"relax"``; by default what the installed TVM has.
     freeze_params, custom_converters, rng_seed
         As for `from_hlo`.
+    specialize : bool
+        Give an executable that is lowered and built for each shape that it is called with. Its signature has the
+        outputs that TensorFlow declares; new values of variables come behind them.
 
     Returns
     -------
-    (tvm.IRModule, dict of str to tvm.nd.NDArray) or tvm.IRModule
+    (tvm.IRModule, dict of str to tvm.nd.NDArray), tvm.IRModule or SpecializedExecutable
         As `from_hlo`: in Relax the module alone, with weights as constants by default.
         Inputs have TensorFlow's names: placeholders, arguments, keys of a signature. `params` holds
         variables and captured constants under the names of the variables (of a Keras model their paths), and the
@@ -76,16 +83,19 @@ def from_tensorflow(
     --------
     >>> mod, params = from_tensorflow(keras.applications.ResNet50(), shape=[(1, 224, 224, 3)])
     >>> logits = tvm_hlo_frontend.build(mod, params)(image)
+    >>> run = from_tensorflow(model, shape=[("batch", 224, 224, 3)], specialize=True)
     >>> mod, params = from_tensorflow("frozen.pb", shape={"image": (1, 224, 224, 3)}, outputs=["logits"])
     """
-    lowered = lower_tensorflow(program, *input_specs, shape=shape, outputs=outputs, signature=signature)
-    return convert_lowered(
-        lowered,
-        dialect=dialect,
-        freeze_params=freeze_params,
-        custom_converters=custom_converters,
-        rng_seed=rng_seed,
-    )
+    make = _program(program, input_specs, shape, outputs, signature)
+    options: dict[str, Any] = {
+        "dialect": dialect,
+        "freeze_params": freeze_params,
+        "custom_converters": custom_converters,
+        "rng_seed": rng_seed,
+    }
+    if specialize:
+        return specialized(make, shape, options)
+    return convert_lowered(without_weights(make, lower_program), **options)
 
 
 def from_tensorflow_graph(
@@ -127,23 +137,25 @@ def from_tensorflow_graph(
     return from_tensorflow(graph, shape=shape, outputs=outputs, **options)
 
 
-def from_concrete_function(concrete_function: Any, *, input_specs: Sequence[Any] | None = None, **options: Any) -> Any:
+def from_concrete_function(
+    concrete_function: Any, *, input_specs: Sequence[Any] | None = None, shape: Any = None, **options: Any
+) -> Any:
     """Convert a ConcreteFunction to a TVM module.
 
     Parameters
     ----------
     concrete_function : tf.types.experimental.ConcreteFunction
     input_specs : sequence of tf.TensorSpec, optional
-        One per flat input, with static shapes; by default the function's own.
-    **options
-        `dialect`, `freeze_params`, `custom_converters` and `rng_seed` of `from_tensorflow`.
+        One per flat input; by default the function's own.
+    shape, **options
+        `shape`, `dialect`, `freeze_params`, `custom_converters`, `rng_seed` and `specialize` of `from_tensorflow`.
 
     Returns
     -------
-    (tvm.IRModule, dict of str to tvm.nd.NDArray) or tvm.IRModule
+    (tvm.IRModule, dict of str to tvm.nd.NDArray), tvm.IRModule or SpecializedExecutable
         As for `from_tensorflow`; errors as there.
     """
-    return convert_lowered(lower_concrete_function(concrete_function, input_specs=input_specs), **options)
+    return from_tensorflow(concrete_function, *input_specs or (), shape=shape, **options)
 
 
 def lower_tensorflow(
@@ -154,31 +166,7 @@ def lower_tensorflow(
     signature: str | None = None,
 ) -> LoweredModule:
     """HLO of a TensorFlow program; needs no TVM. Parameters and errors as for `from_tensorflow`."""
-    import tensorflow as tf
-
-    if isinstance(program, (str, Path)):
-        path = Path(program)
-        path = path.parent if path.name in SAVED_MODEL_FILES else path
-        if is_saved_model(path):
-            _refuse_options(outputs=outputs)
-            return _lower_saved_model(path, input_specs, shape, signature)
-        program = _load(path)
-    _refuse_options(signature=signature)
-    if isinstance(program, tf.Graph):
-        program = program.as_graph_def()
-    if isinstance(program, tf.compat.v1.GraphDef):
-        return without_weights(
-            lambda weights: graph_def_program(
-                program, outputs=outputs, shape=shape, input_specs=list(input_specs) or None, weights=weights
-            ),
-            lower_program,
-        )
-    _refuse_options(outputs=outputs)
-    if is_keras_model(program):
-        return lower_program(keras_program(program, input_specs, shape))
-    if not callable(program):
-        raise SignatureError(f"{type(program).__name__} is no kind of program that from_tensorflow knows")
-    return lower_program(function_program(program, input_specs, shape))
+    return without_weights(_program(program, input_specs, shape, outputs, signature), lower_program)
 
 
 def lower_concrete_function(
@@ -188,12 +176,41 @@ def lower_concrete_function(
     return lower_program(concrete_program(concrete_function, input_specs, shape))
 
 
-def _lower_saved_model(path: Path, input_specs: Sequence[Any], shape: Any, signature: str | None) -> LoweredModule:
-    if not is_version_1(path):
-        return lower_program(saved_model_program(path, input_specs, shape, signature))
-    return without_weights(
-        lambda weights: version_1_program(path, input_specs, shape, signature, weights), lower_program
-    )
+def _program(
+    program: Any, input_specs: Sequence[Any], shape: Any, outputs: Sequence[str] | None, signature: str | None
+) -> Callable[[bool], Program]:
+    """What makes the program of anything that `from_tensorflow` takes; constants are weights where its argument says so
+    and they can be."""
+    import tensorflow as tf
+
+    if isinstance(program, (str, Path)):
+        path = Path(program)
+        path = path.parent if path.name in SAVED_MODEL_FILES else path
+        if is_saved_model(path):
+            _refuse_options(outputs=outputs)
+            if is_version_1(path):
+                return lambda weights: version_1_program(path, input_specs, shape, signature, weights)
+            return _always(saved_model_program(path, input_specs, shape, signature))
+        program = _load(path)
+    _refuse_options(signature=signature)
+    if isinstance(program, tf.Graph):
+        program = program.as_graph_def()
+    if isinstance(program, tf.compat.v1.GraphDef):
+        specs = list(input_specs) or None
+        return lambda weights: graph_def_program(
+            program, outputs=outputs, shape=shape, input_specs=specs, weights=weights
+        )
+    _refuse_options(outputs=outputs)
+    if is_keras_model(program):
+        return _always(keras_program(program, input_specs, shape))
+    if not callable(program):
+        raise SignatureError(f"{type(program).__name__} is no kind of program that from_tensorflow knows")
+    return _always(function_program(program, input_specs, shape))
+
+
+def _always(program: Program) -> Callable[[bool], Program]:
+    """A program without constants that could be weights."""
+    return lambda weights: program
 
 
 def _load(path: Path) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import HloFrontendError, LoweringError, SignatureError
 from .program import Program
-from .specs import Input, shapes_by_name, static_specs, to_spec
+from .specs import Input, settled_specs, shapes_by_name, to_spec
 
 
 def function_program(program: Any, input_specs: Sequence[Any], shape: Any) -> Program:
@@ -68,12 +68,12 @@ def concrete_program(
     variable_names: Mapping[int, str] | None = None,
     owner: Any = None,
 ) -> Program:
-    """Program of a ConcreteFunction; errors as for `static_specs`."""
+    """Program of a ConcreteFunction; errors as for `settled_specs`."""
     inputs = function_inputs(function)
     return Program(
         function,
         tuple(each.name for each in inputs),
-        tuple(static_specs(inputs, input_specs, shape)),
+        tuple(settled_specs(inputs, input_specs, shape)),
         result_names(function),
         variable_names=variable_names or {},
         owner=owner,
@@ -128,7 +128,7 @@ def keras_program(model: Any, input_specs: Sequence[Any], shape: Any) -> Program
     LoweringError
         If Keras does not run on TensorFlow.
     SignatureError
-        If a dimension of an input stays open.
+        If specs do not fit the model's inputs.
     """
     import keras
 
@@ -148,7 +148,7 @@ def keras_program(model: Any, input_specs: Sequence[Any], shape: Any) -> Program
 
 
 def _keras_specs(model: Any, specs: list[Any], shape: Any) -> list[Any]:
-    """Static specs named after the model's inputs, which gives main's inputs their names."""
+    """Specs named after the model's inputs, which gives main's inputs their names."""
     import tensorflow as tf
 
     declared = getattr(model, "inputs", None) or []
@@ -156,10 +156,10 @@ def _keras_specs(model: Any, specs: list[Any], shape: Any) -> list[Any]:
     if not specs:
         if not inputs:
             raise SignatureError("the model was never built; pass a tf.TensorSpec per input")
-        specs = static_specs(inputs, None, shape)
+        specs = settled_specs(inputs, None, shape)
     elif shape is not None:
         shapes_by_name(shape, [each.name for each in inputs])
-        specs = static_specs(inputs, specs, shape)
+        specs = settled_specs(inputs, specs, shape)
     if len(specs) == len(inputs) and all(isinstance(spec, tf.TensorSpec) for spec in specs):
         return [tf.TensorSpec(s.shape, s.dtype, s.name or each.name) for s, each in zip(specs, inputs)]
     return specs

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import LoweringError, SignatureError
 from ...hlo.ir.names import Names
 from .program import Program
-from .specs import Input, static_specs, without_index
+from .specs import Input, settled_specs, without_index
 
 VARIABLE_OPS = frozenset({"Variable", "VariableV2", "AutoReloadVariable", "TemporaryVariable", "VarHandleOp"})
 # what nobody consumes is an output, but for these
@@ -91,7 +91,7 @@ def graph_def_program(
         wanted = feeds.keys() | {node.name for node in needed}
         placeholders = [node.name for node in graph_def.node if node.op == "Placeholder" and node.name in wanted]
         feeds = {name: graph.get_tensor_by_name(f"{name}:0") for name in placeholders} | feeds
-    specs = static_specs([Input(n, t.dtype, t.shape) for n, t in feeds.items()], input_specs, shape)
+    specs = settled_specs([Input(n, t.dtype, t.shape) for n, t in feeds.items()], input_specs, shape)
     constants = _weights(node for node in needed if node.name not in feeds) if weights else {}
     feeds |= {name: graph.get_tensor_by_name(f"{name}:0") for name in constants}
     return Program(
@@ -260,9 +260,10 @@ def _spec_of(value: np.ndarray) -> Any:
 
 def without_weights(make: Callable[[bool], Program], lower: Callable[[Program], Any]) -> Any:
     """`lower` of the program that `make` makes; large constants stay constants where XLA must know them."""
+    program = make(True)
     try:
-        return lower(make(True))
+        return lower(program)
     except LoweringError as error:
-        if "compile-time constant" not in str(error):
+        if not program.weights or "compile-time constant" not in str(error):
             raise
         return lower(make(False))

@@ -13,6 +13,7 @@ from .control_flow import compilable
 from .places import places_of, with_places
 from .program import Program
 from .results import assigned_parameters, settled_shapes
+from .specs import refuse_open
 from .unsupported import explain, refuse_growing_arrays
 
 
@@ -24,7 +25,10 @@ def lower_program(program: Program) -> LoweredModule:
     LoweringError
         If XLA cannot compile the program, makes shapes that are known only at run time, or results of other shapes
         than TensorFlow says.
+    SignatureError
+        If a dimension of an input is open.
     """
+    refuse_open(program.input_names, program.specs)
     captured = program.captured
     refuse_growing_arrays(program.function)
     hlo = with_places(compile_program(program), places_of(program.function))

@@ -1,4 +1,4 @@
-"""A TensorFlow program of any kind as one function with static inputs: what is lowered."""
+"""A TensorFlow program of any kind as one function and the specs of its inputs: what is lowered."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Program:
     input_names : tuple of str
         One per flat input, captured tensors not included.
     specs : tuple of tf.TensorSpec
-        One per flat input, with static shapes.
+        One per flat input; with static shapes when it is lowered.
     result_names : tuple of str
         One per flat output.
     weights : mapping of int to numpy.ndarray

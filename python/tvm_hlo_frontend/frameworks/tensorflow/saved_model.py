@@ -11,7 +11,7 @@ from ...errors import LoweringError, SignatureError
 from .functions import concrete_program, function_program
 from .graph_def import graph_def_program
 from .program import Program
-from .specs import Input, static_specs
+from .specs import Input, settled_specs
 
 DEFAULT_SIGNATURE = "serving_default"
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
@@ -37,7 +37,7 @@ def saved_model_program(path: Path, input_specs: Sequence[Any], shape: Any, sign
     ----------
     path : pathlib.Path
     input_specs, shape
-        As for `static_specs`.
+        As for `settled_specs`.
     signature : str, optional
         Name of a signature, or of a function of the saved object; by default ``serving_default``, or the only
         signature.
@@ -97,7 +97,7 @@ def _named_by_signature(
     kept = {node.name for node in frozen.node}  # freezing drops inputs that the outputs do not need
     inputs = {key: info for key, info in inputs.items() if info.name.partition(":")[0] in kept}
     declared = [Input(key, info.dtype, info.shape) for key, info in inputs.items()]
-    specs = static_specs(declared, list(input_specs) or None, shape)
+    specs = settled_specs(declared, list(input_specs) or None, shape)
     tensors = [info.name for info in inputs.values()]
     program = graph_def_program(
         frozen, inputs=tensors, outputs=list(outputs.values()), input_specs=specs, weights=weights

@@ -1,4 +1,4 @@
-"""Static specs of a program's inputs: from specs, example arrays, `shape=` or the program itself."""
+"""Specs of a program's inputs: from specs, example arrays, `shape=` or the program itself."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def to_spec(value: Any) -> Any:
     )
 
 
-def static_specs(inputs: Sequence[Input], input_specs: Sequence[Any] | None, shape: Any) -> list[Any]:
-    """One static spec per flat input.
+def settled_specs(inputs: Sequence[Input], input_specs: Sequence[Any] | None, shape: Any) -> list[Any]:
+    """One spec per flat input, with all that is known of its shape.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ def static_specs(inputs: Sequence[Input], input_specs: Sequence[Any] | None, sha
     input_specs : sequence of tf.TensorSpec or array, optional
         One per input, possibly nested; by default what the inputs say themselves.
     shape : mapping of str to dimensions, sequence of dimensions, optional
-        Dimensions by input name (with or without ``:0``), or one entry per input.
+        Dimensions by input name (with or without ``:0``), or one entry per input; None or a name for an open one.
 
     Raises
     ------
     SignatureError
-        If names, number, dtypes or shapes do not fit, or a dimension stays open.
+        If names, number, dtypes or shapes do not fit.
     """
     specs = _given_specs(inputs, input_specs)
     dimensions = shapes_by_name(shape, [each.name for each in inputs])
@@ -57,17 +57,22 @@ def static_specs(inputs: Sequence[Input], input_specs: Sequence[Any] | None, sha
     for each, spec in zip(inputs, specs):
         if not (each.dtype == spec.dtype and each.shape.is_compatible_with(spec.shape)):
             raise SignatureError(f"{spec} does not fit the input {each}")
-    still_open = [str(each) for each, spec in zip(inputs, specs) if not spec.shape.is_fully_defined()]
-    if still_open:
-        raise SignatureError(
-            f"dimensions are left open, but HLO is static: a static shape is needed for {', '.join(still_open)}; pass "
-            "shape={name: dimensions}, or a tf.TensorSpec per input"
-        )
     return specs
 
 
-def shapes_by_name(shape: Any, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """`shape=` as a mapping from the names of inputs to dimensions; errors as for `static_specs`."""
+def refuse_open(names: Sequence[str], specs: Sequence[Any]) -> None:
+    """SignatureError if a dimension of some input is open."""
+    inputs = [Input(name, spec.dtype, spec.shape) for name, spec in zip(names, specs)]
+    still_open = [str(each) for each in inputs if not each.shape.is_fully_defined()]
+    if still_open:
+        raise SignatureError(
+            f"dimensions are left open, but HLO is static: a static shape is needed for {', '.join(still_open)}; pass "
+            "shape={name: dimensions}, a tf.TensorSpec per input, or specialize=True for a build per shape"
+        )
+
+
+def shapes_by_name(shape: Any, names: Sequence[str]) -> dict[str, tuple[int | str | None, ...]]:
+    """`shape=` as a mapping from the names of inputs to dimensions; errors as for `settled_specs`."""
     if shape is None:
         return {}
     if not isinstance(shape, Mapping):
@@ -87,13 +92,15 @@ def without_index(name: str) -> str:
     return name[:-2] if name.endswith(":0") else name
 
 
-def _dimensions(name: str, sizes: Any) -> tuple[int, ...]:
+def _dimensions(name: str, sizes: Any) -> tuple[int | str | None, ...]:
     try:
-        dimensions = tuple(int(size) for size in sizes)
+        dimensions = tuple(size if size is None or isinstance(size, str) else int(size) for size in sizes)
     except (TypeError, ValueError) as error:
         raise SignatureError(f"shape= needs whole numbers for the input {name}, not {sizes!r}") from error
-    if any(size < 0 for size in dimensions):
-        raise SignatureError(f"HLO is static: shape= needs sizes for the input {name}, not {sizes!r}")
+    if isinstance(sizes, str) or any(isinstance(size, int) and size < 0 for size in dimensions):
+        raise SignatureError(
+            f"shape= needs sizes for the input {name}, not {sizes!r}; None or a name stands for an open one"
+        )
     return dimensions
 
 
@@ -108,11 +115,12 @@ def _given_specs(inputs: Sequence[Input], input_specs: Sequence[Any] | None) -> 
     return specs
 
 
-def _with_dimensions(each: Input, spec: Any, dimensions: tuple[int, ...] | None) -> Any:
+def _with_dimensions(each: Input, spec: Any, dimensions: Sequence[int | str | None] | None) -> Any:
     import tensorflow as tf
 
     if dimensions is None:
         return spec
-    if not spec.shape.is_compatible_with(dimensions):
+    said = tf.TensorShape([size if isinstance(size, int) else None for size in dimensions])
+    if not spec.shape.is_compatible_with(said):
         raise SignatureError(f"shape= says {dimensions} of the input {each}")
-    return tf.TensorSpec(dimensions, spec.dtype)
+    return tf.TensorSpec(spec.shape.merge_with(said), spec.dtype)
