@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .analysis.donation import alias_numbers, updates_in_place
+from .analysis.told_sizes import NO_UNKNOWN_SIZES, UnknownSizes, unknown_sizes_of
 from .backends.select import load_dialect
 from .backends.signature import Parameter, Signature, printable, printable_checks, result_tree
 from .backends.values import Tensor, Value, flatten, unflatten
@@ -21,12 +22,13 @@ from .convert.table import with_custom
 from .errors import SignatureError
 from .hlo.ir.module import HloComputation, HloInstruction, HloModule
 from .hlo.ir.names import Names
-from .hlo.ir.open_module import OpenModule, SizeCheck
+from .hlo.ir.open_module import OpenModule
 from .hlo.ir.shape import Shape
 from .hlo.ir.storage import to_storage
 from .hlo.proto.reader import read
 from .hlo.verifier import verify
 from .rewrites import Capabilities, decompose, normalize, settle_known_dimensions
+from .rewrites.substitute_sizes import unknown_sizes
 
 
 def from_hlo(
@@ -104,8 +106,12 @@ def from_hlo(
     capabilities = Capabilities.of(language, rng_seed, custom_call_targets(converters), replaced)
     ctx = ConversionContext(language, converters, convert_computation, freeze, capabilities.computes)
     module = settle_known_dimensions(module, capabilities)
-    ctx.refusals += dynamic_instructions(module, language.leaves_sizes_open)
-    ctx.refusals += [] if opened is None else sizes_by_value(opened)
+    sizes = NO_UNKNOWN_SIZES if opened is None else unknown_sizes_of(opened, unknown_sizes(OpenModule(module)))
+    if language.leaves_sizes_open:
+        language.pass_sizes(sizes.passed)
+        ctx.refusals += dynamic_instructions(module, any_opcode=True, told=sizes.told)
+    else:
+        ctx.refusals += [*dynamic_instructions(module), *([] if opened is None else sizes_by_value(opened))]
     raise_refusals(ctx)
     module = decompose(module, capabilities)
     ctx.refusals += missing_converters(ctx.converters, module)
@@ -117,8 +123,7 @@ def from_hlo(
     arguments = entry_arguments(ctx, declared, module.entry, names, values)
     result = ctx.convert_computation(module.entry, arguments)
     raise_refusals(ctx)
-    checks = () if opened is None else opened.checks
-    return finish(ctx, module, declared.root.shape, result, source, notes, checks)
+    return finish(ctx, module, declared.root.shape, result, source, notes, sizes, names)
 
 
 def entry_arguments(
@@ -189,17 +194,31 @@ def finish(
     result: Value,
     source: str,
     notes: Sequence[str] = (),
-    checks: Sequence[SizeCheck] = (),
+    sizes: UnknownSizes = NO_UNKNOWN_SIZES,
+    names: Sequence[str] = (),
 ) -> Any:
-    """Build main, its signature and the report; `root` is HLO's own shape of the result."""
+    """Build main, its signature and the report; `root` is HLO's own shape of the result, `names` those of the
+    parameters."""
     variables = {**ctx.inputs, **ctx.param_tensors}
     if ctx.dialect.weights_come_last:
         variables = dict(sorted(variables.items(), key=lambda item: item[0] in ctx.params))
     parameters = [signature_parameter(ctx, variable, tensor) for variable, tensor in variables.items()]
-    signature = Signature(tuple(parameters), result_tree(root), source, ctx.aliases, printable_checks(checks))
+    values = value_positions({size: names[number] for size, number in sizes.values.items()}, parameters)
+    signature = Signature(
+        tuple(parameters), result_tree(root), source, ctx.aliases, printable_checks(sizes.checks), values, sizes.passed
+    )
     attributes = {"hlo.signature": signature.to_json(), "hlo.report": report_text(ctx, module, notes)}
     mod = ctx.dialect.main(list(variables.values()), flatten(result), flat=not root.is_tuple, attributes=attributes)
     return ctx.dialect.finished(mod, ctx.params)
+
+
+def value_positions(told_by: Mapping[str, str], parameters: Sequence[Parameter]) -> tuple[tuple[str, int], ...]:
+    """Unknown sizes that the values of inputs of these names tell, with the positions of those among the inputs."""
+    inputs = [parameter.name for parameter in parameters if not parameter.bound]
+    missing = [f"`{name}` is the size {size}" for size, name in told_by.items() if name not in inputs]
+    if missing:
+        raise SignatureError(f"parameter_values cannot hold what is a size: {', '.join(missing)}")
+    return tuple((size, inputs.index(name)) for size, name in told_by.items())
 
 
 def signature_parameter(ctx: ConversionContext, variable: str, tensor: Tensor) -> Parameter:

@@ -87,7 +87,7 @@ OF_ONE_TVM = {
     "tvm.tir": ("backends/relay", "tensor_ir/compat.py"),
     "tvm.tirx": ("backends/relax", "tensor_ir/compat.py"),
     "tvm.s_tir": ("backends/relax", "tensor_ir/compat.py", "schedules/prim_func"),
-    "tvm.sym": ("schedules/prim_func",),
+    "tvm.sym": ("backends/relax", "schedules/prim_func"),
     "tvm_ffi": ("backends/relax", "kernels/linalg/host_lapack.py"),
 }
 

@@ -37,7 +37,7 @@ def may_be_symbolic(instruction: HloInstruction, free: Set[str], any_opcode: boo
     ----------
     instruction : HloInstruction
     free : set of str
-        `free_sizes` of the module.
+        Unknown sizes that those who call the compiled module say.
     any_opcode : bool
         Whether the dialect leaves sizes open in whatever converters can say.
     """

@@ -15,8 +15,8 @@ from ..hlo.ir.shape import Dimension, Shape
 from ..kernels.spec import KernelSpec
 from .values import Body, Condition, Tensor
 
-# arrays as main takes and gives them
-RunFlat = Callable[[list[np.ndarray]], list[np.ndarray]]
+# arrays as main takes and gives them; those of unknown sizes that are `Signature.sizes` stand first, as a tuple of int
+RunFlat = Callable[[list[Any]], list[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,11 @@ class Dialect(Protocol):
         ...
 
     # leaves
+    def pass_sizes(self, names: Sequence[str]) -> None:
+        """Give main a first parameter for unknown sizes that are no dimension of an input, before all other methods;
+        ValueError unless `leaves_sizes_open`."""
+        ...
+
     def parameter(self, name: str, shape: Shape) -> Tensor:
         """A variable of main."""
         ...

@@ -46,6 +46,10 @@ class BaseDialect(ABC):
         return computes(node, program)
 
     # leaves
+    def pass_sizes(self, names: Sequence[str]) -> None:
+        if names:
+            raise ValueError(f"unknown sizes are no arguments here: {', '.join(names)}")
+
     def constant(self, array: np.ndarray) -> Tensor:
         shape = self.constant_shape(array)
         if array.size == 0:

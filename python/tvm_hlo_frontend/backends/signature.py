@@ -62,6 +62,10 @@ class Signature:
         in the result tree.
     checks : tuple of (int or str, str, int or str, str)
         What must hold of unknown sizes, as `SizeCheck` has it.
+    values : tuple of (str, int)
+        Unknown sizes that an input's value tells, with its position among the inputs.
+    sizes : tuple of str
+        Unknown sizes that are no dimension of an input. Main has a parameter of its own for them, its first, a shape.
     """
 
     parameters: tuple[Parameter, ...]
@@ -69,6 +73,8 @@ class Signature:
     source: str = ""
     aliases: tuple[tuple[int, int], ...] = ()
     checks: tuple[tuple[int | str, str, int | str, str], ...] = ()
+    values: tuple[tuple[str, int], ...] = ()
+    sizes: tuple[str, ...] = ()
 
     @property
     def variables(self) -> dict[str, str]:
@@ -88,7 +94,9 @@ class Signature:
         )
         aliases = tuple((argument, result) for argument, result in data.get("aliases", ()))
         checks = tuple(tuple(check) for check in data.get("checks", ()))
-        return Signature(parameters, data["result"], data["source"], aliases, checks)
+        values = tuple((name, position) for name, position in data.get("values", ()))
+        sizes = tuple(data.get("sizes", ()))
+        return Signature(parameters, data["result"], data["source"], aliases, checks, values, sizes)
 
 
 def result_tree(shape: Shape) -> Any:

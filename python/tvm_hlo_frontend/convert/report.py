@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,10 +111,11 @@ def _stays(instruction: HloInstruction) -> bool:
     return is_expanded(instruction) and not has_known_sizes(instruction)
 
 
-def dynamic_instructions(module: HloModule, any_opcode: bool = False) -> list[Refusal]:
+def dynamic_instructions(module: HloModule, any_opcode: bool = False, told: Set[str] = frozenset()) -> list[Refusal]:
     """Instructions whose shape is known only at run time and that no converter takes so; a bound is never taken for the
-    size (rule 90). `any_opcode`: as of `may_be_symbolic`."""
-    free = free_sizes(module)
+    size (rule 90). `any_opcode`: as of `may_be_symbolic`; `told`: unknown sizes that calls tell beside dimensions of
+    parameters."""
+    free = free_sizes(module) | told
     return [
         refusal_of(computation, instruction, DYNAMIC_SHAPE.format(shape=instruction.shape))
         for computation in dependency_order([module.entry], callees_of)

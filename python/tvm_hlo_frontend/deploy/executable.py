@@ -72,10 +72,12 @@ class Executable:
     @functools.cached_property
     def _open_sizes(self) -> OpenSizes | None:
         """How unknown sizes follow from the arrays of a call; None if all are known."""
-        if all(isinstance(size, int) for parameter in self.inputs for size in parameter.dimensions):
+        signature = self.signature
+        texts = any(isinstance(size, str) for parameter in self.inputs for size in parameter.dimensions)
+        if not texts and not signature.values:
             return None
-        checks = [check_of(row) for row in self.signature.checks]
-        return open_sizes(self.inputs, {}, checks, ())
+        checks = [check_of(row) for row in signature.checks]
+        return open_sizes(self.inputs, dict(signature.values), checks, signature.sizes)
 
     def __call__(self, *arrays: Any, donate: Donated = ()) -> Any:
         """Run once.
@@ -105,12 +107,14 @@ class Executable:
         UserWarning
             If no result can be computed in the memory of an array that is donated.
         """
+        numbers: dict[str, int] = {}
         if self._open_sizes is not None:
-            self._open_sizes.of_call([np.asarray(array) for array in arrays])
+            numbers = self._open_sizes.of_call([np.asarray(array) for array in arrays])
         checked = check_arguments(self.inputs, arrays)
         if self.in_place or donate != ():
             checked = given_away(self.inputs, self.in_place, arrays, checked, donate)
-        results = self.run_flat(checked)
+        passed = tuple(numbers[name] for name in self.signature.sizes)
+        results = self.run_flat([passed, *checked] if passed else checked)
         return structured(self.signature.result, results)
 
     def export_library(self, path: str | Path) -> None:

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..analysis.told_sizes import Step, told_sizes
 from ..backends.signature import Parameter
 from ..errors import SignatureError
 from ..hlo.ir.open_module import SizeCheck
 from ..hlo.ir.shape import BY_NAME, Dimension
 from ..hlo.ir.size_numbers import holds, number_of
-from ..hlo.ir.sizes import Size, expression, parsed, size_of, variables
-
-
-@dataclass(frozen=True)
-class Step:
-    """What tells one unknown size, given those that earlier steps tell.
-
-    Attributes
-    ----------
-    name : str
-    position : int
-        Number of the input.
-    axis : int or None
-        Its dimension, which is ``slope * name + offset``; None if its value is the size.
-    slope, offset : int or Size
-    """
-
-    name: str
-    position: int
-    axis: int | None
-    slope: Dimension = 1
-    offset: Dimension = 0
+from ..hlo.ir.sizes import Size, parsed, size_of, variables
 
 
 @dataclass(frozen=True)
@@ -196,7 +176,7 @@ def open_sizes(
         parameter = inputs[position]
         if parameter.dimensions or BY_NAME[parameter.element_type].kind not in ("signed", "unsigned"):
             raise SignatureError(f"the value of `{parameter.name}` cannot be the size {name}: it is no integer")
-    steps = tuple(_steps(dimensions, values))
+    steps = told_sizes(dimensions, values)
     missing = sorted(set(needed) - {step.name for step in steps})
     if missing:
         raise SignatureError(f"no dimension and no value of an input tells the unknown size {missing[0]}")
@@ -217,42 +197,6 @@ def check_of(row: Sequence[int | str]) -> SizeCheck:
     """What a row of a signature's checks says; SignatureError if it says nothing."""
     left, relation, right, origin = row
     return SizeCheck(size_of_text(left), str(relation), size_of_text(right), str(origin))
-
-
-def _steps(dimensions: Sequence[Sequence[Dimension]], values: Mapping[str, int]) -> Iterator[Step]:
-    """Steps as long as one more size follows: from dimensions that are unknown sizes themselves, then from those that
-    are linear, then from values."""
-    known: set[str] = set()
-    places = [(position, axis, size) for position, each in enumerate(dimensions) for axis, size in enumerate(each)]
-    for position, axis, size in places:
-        if isinstance(size, Size) and size.name.isidentifier() and size.name not in known:
-            known.add(size.name)
-            yield Step(size.name, position, axis)
-    while step := next(_linear(places, known), None) or next(_valued(values, known), None):
-        known.add(step.name)
-        yield step
-
-
-def _valued(values: Mapping[str, int], known: Collection[str]) -> Iterator[Step]:
-    for name, position in values.items():
-        if name not in known:
-            yield Step(name, position, None)
-
-
-def _linear(places: Sequence[tuple[int, int, Dimension]], known: Collection[str]) -> Iterator[Step]:
-    """Steps from dimensions with one size that is not known, in which they are linear; constant factors first."""
-    found = []
-    for position, axis, size in places:
-        unknown = variables(size) - set(known) if isinstance(size, Size) else ()
-        if len(unknown) != 1:
-            continue
-        whole, (name,) = expression(size).expand(), unknown
-        symbol = next(each for each in whole.free_symbols if each.name == name)
-        slope, offset = whole.coeff(symbol, 1), whole.coeff(symbol, 0)
-        is_linear = symbol not in slope.free_symbols | offset.free_symbols and slope != 0
-        if is_linear and (slope * symbol + offset - whole).expand() == 0:
-            found.append(Step(name, position, axis, size_of(slope), size_of(offset)))
-    yield from sorted(found, key=lambda step: not isinstance(step.slope, int))
 
 
 def _names(size: Dimension) -> frozenset[str]:

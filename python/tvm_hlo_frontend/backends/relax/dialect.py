@@ -17,7 +17,7 @@ from ...kernels.spec import KernelSpec, convolution_spec
 from ..base_dialect import BaseDialect
 from ..results import sliced_dimensions
 from ..values import Tensor
-from .functions import RelaxFunctions, called_apart
+from .functions import RelaxFunctions
 from .kernels import KernelFunctions
 
 # TVM's simplifiers reach these only through their operands, see analysis/arithmetic
@@ -42,10 +42,11 @@ class RelaxDialect(BaseDialect):
 
     def __init__(self) -> None:
         self._builder = relax.BlockBuilder()
-        self._functions = RelaxFunctions(self._builder, self._type)
+        self._functions = RelaxFunctions(self._builder, self._type, lambda: list(self._variables.values()))
         super().__init__(self._functions)
         self._kernels = KernelFunctions(self._builder)
         self._variables: dict[str, Any] = {}
+        self._passed: list[Any] = []
         self._computes_sizes = False
         self._arithmetic = Arithmetic(
             name=self._variable,
@@ -56,6 +57,9 @@ class RelaxDialect(BaseDialect):
         )
 
     # leaves
+    def pass_sizes(self, names: Sequence[str]) -> None:
+        self._passed = [relax.Var("sizes", relax.ShapeType([self._variable(name) for name in names]))] if names else []
+
     def parameter(self, name: str, shape: Shape) -> Tensor:
         return Tensor(relax.Var(name, self._type(shape)), shape.element_type, shape.dimensions)
 
@@ -89,7 +93,8 @@ class RelaxDialect(BaseDialect):
             return x
         columns = [self._sizes([row[axis] for axis in cut]) for row in (starts, limits, strides)]
         dimensions = sliced_dimensions(starts, limits, strides)
-        value = self._bound(relax.op.strided_slice(x.expr, cut, *columns))
+        # elsewhere TVM looks for ends beyond the array, and its passes end the process where starts are arguments
+        value = self._bound(relax.op.strided_slice(x.expr, cut, *columns, assume_inbound=True))
         kind = self._type(Shape(x.element_type, dimensions))
         return Tensor(self._functions.scopes[-1].known_as(value, kind), x.element_type, dimensions)
 
@@ -148,7 +153,7 @@ class RelaxDialect(BaseDialect):
             results = list(branch())
             value = scope.emit(relax.Tuple([tensor.expr for tensor in results]))
             self._functions.scopes.pop()
-            branches.append(called_apart(self._builder, self._functions.name("branch"), scope.close(value), value.ty))
+            branches.append(self._functions.called_apart(scope.close(value), value.ty))
         shapes = [tensor.shape for tensor in results]
         kind = relax.TupleType([self._type(shape) for shape in shapes])
         value = self._functions.scopes[-1].choose(predicate.expr, branches[0], branches[1], kind)
@@ -162,7 +167,8 @@ class RelaxDialect(BaseDialect):
         exprs = [result.expr for result in results]
         # a function must not return its parameter or a constant as such: callers may free both
         value = scope.emit(exprs[0] if flat else relax.Tuple(exprs))
-        function = relax.Function([parameter.expr for parameter in parameters], scope.close(value), value.ty)
+        taken = [*self._passed, *(parameter.expr for parameter in parameters)]
+        function = relax.Function(taken, scope.close(value), value.ty)
         if self._computes_sizes:
             attributes = {**attributes, COMPUTES_SIZES: "true"}
         self._builder.add_func(function.with_attrs({"global_symbol": "main", **attributes}), "main")

@@ -47,23 +47,24 @@ class Scope:
         return relax.SeqExpr([relax.BindingBlock(self._bindings)], result)
 
 
-def called_apart(builder: Any, name: str, body: Any, result_type: Any) -> Any:
-    """A branch that calls `body` as a function of its own: TVM's memory planner lets one branch of a conditional use
-    what it has allocated in the other."""
-    outer = relax.analysis.free_vars(body)
-    function = builder.add_func(copy_with_new_vars(relax.Function(outer, body, result_type)), name)
-    scope = Scope(builder)
-    return scope.close(scope.emit(relax.Call(function, list(outer))))
-
-
 class RelaxFunctions:
     """The module's functions, and the scopes of those that are being made, the innermost last. It is the `LoopLanguage`
-    of Relax, whose states are variables of tuple types."""
+    of Relax, whose states are variables of tuple types.
 
-    def __init__(self, builder: Any, type_of: Callable[[Shape], Any]) -> None:
+    Parameters
+    ----------
+    builder : relax.BlockBuilder
+    type_of : callable
+        Type of tensors of a shape.
+    sizes : callable
+        Variables of all unknown sizes. They are the last argument of every function: its tensors need not tell them.
+    """
+
+    def __init__(self, builder: Any, type_of: Callable[[Shape], Any], sizes: Callable[[], list[Any]]) -> None:
         self.scopes = [Scope(builder)]
         self._builder = builder
         self._type_of = type_of
+        self._sizes = sizes
         self._count = 0
 
     def enter(self) -> Scope:
@@ -76,6 +77,15 @@ class RelaxFunctions:
         self._count += 1
         base = "".join(character if character.isalnum() else "_" for character in name)
         return f"{base}_{self._count}"
+
+    def called_apart(self, body: Any, result_type: Any) -> Any:
+        """A branch that calls `body` as a function of its own: TVM's memory planner lets one branch of a conditional
+        use what it has allocated in the other."""
+        outer = relax.analysis.free_vars(body)
+        made = copy_with_new_vars(relax.Function([*outer, *self._sizes_parameter()], body, result_type))
+        function = self._builder.add_func(made, self.name("branch"))
+        scope = Scope(self._builder)
+        return scope.close(scope.emit(self._call(function, list(outer))))
 
     def function(self, name: str, shapes: Sequence[Shape], body: Body) -> TensorStep:
         """A function of tensors that returns a tuple, as what calls it."""
@@ -90,9 +100,9 @@ class RelaxFunctions:
         scope = self.enter()
         value = body([_tensor(variable, shape) for variable, shape in zip(variables, shapes)])
         self.scopes.pop()
-        made = relax.Function(variables, scope.close(value), value.ty)
+        made = relax.Function([*variables, *self._sizes_parameter()], scope.close(value), value.ty)
         function = self._builder.add_func(made.with_attrs(attributes) if attributes else made, self.name(name))
-        return lambda operands: self._emit(relax.Call(function, [tensor.expr for tensor in operands]))
+        return lambda operands: self._emit(self._call(function, [tensor.expr for tensor in operands]))
 
     def state_function(self, name: str, shapes: Sequence[Shape], body: Callable[[Step, State], State]) -> Step:
         """A function of a tuple that returns one of the same type, as what calls it."""
@@ -100,17 +110,18 @@ class RelaxFunctions:
         parameter = relax.Var("state", types)
         identity = Scope(self._builder)
         # a function that calls itself is known to the builder before it has a body
-        stub = relax.Function([parameter], identity.close(identity.emit(parameter)), types)
+        taken = [parameter, *self._sizes_parameter()]
+        stub = relax.Function(taken, identity.close(identity.emit(parameter)), types)
         function = self._builder.add_func(copy_with_new_vars(stub), self.name(name))
 
         def call(state: State) -> State:
-            return self._emit(relax.Call(function, [state]))
+            return self._emit(self._call(function, [state]))
 
         scope = self.enter()
         # a function must not return its parameter as such: callers may free both
         value = body(call, scope.emit(parameter))
         self.scopes.pop()
-        self._builder.update_func(function, relax.Function([parameter], scope.close(value), types))
+        self._builder.update_func(function, relax.Function(taken, scope.close(value), types))
         return call
 
     def pack(self, tensors: Sequence[Tensor]) -> State:
@@ -133,6 +144,14 @@ class RelaxFunctions:
         otherwise = Scope(self._builder)
         on_false = otherwise.close(otherwise.emit(state))
         return self.scopes[-1].choose(going, then.close(advanced), on_false, state.ty)
+
+    def _call(self, function: Any, arguments: list[Any]) -> Any:
+        sizes = self._sizes()
+        return relax.Call(function, [*arguments, relax.ShapeExpr(sizes)] if sizes else arguments)
+
+    def _sizes_parameter(self) -> list[Any]:
+        sizes = self._sizes()
+        return [relax.Var("sizes", relax.ShapeType(sizes))] if sizes else []
 
     def _emit(self, expr: Any) -> Any:
         return self.scopes[-1].emit(expr)

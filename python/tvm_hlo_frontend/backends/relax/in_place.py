@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 import tvm
-from tvm import relax
+import tvm_ffi
+from tvm import relax, sym
 from tvm.relax.utils import copy_with_new_vars
 
 from ...analysis.shared_memory import Step, shared_values
@@ -37,7 +38,8 @@ def mark_reshapes(mod: Any, context: Any) -> Any:
 def with_main_in_place(mod: Any, signature: Signature) -> tuple[Any, tuple[InPlace, ...]]:
     """`mod`, whose calls have got their destinations, with `MAIN_IN_PLACE` beside main where that is another."""
     program = _Program(mod, mod["main"])
-    inputs = [variable for variable, each in zip(mod["main"].params, signature.parameters) if not each.bound]
+    arrays = mod["main"].params[1 if signature.sizes else 0 :]
+    inputs = [variable for variable, each in zip(arrays, signature.parameters) if not each.bound]
     found: list[InPlace] = []
     replaced: dict[int, Any] = {}
     for argument, result in signature.aliases:
@@ -111,7 +113,7 @@ class _Program:
         if not all(isinstance(kind, relax.TensorType) for kind in kinds):
             return False
         same_type = str(kinds[0].dtype) == str(kinds[1].dtype)
-        return same_type and math.prod(_sizes(self._variables[value])) == math.prod(_sizes(argument))
+        return same_type and _same_count(self._variables[value], argument)
 
     def rewritten(self, replaced: dict[int, Any]) -> Any:
         """The function with arguments in the place of some variables."""
@@ -125,7 +127,7 @@ class _Program:
             elif _calls(value, ALLOCATES):
                 argument = replaced[number]
                 sizes = _sizes(binding.var)
-                same = _sizes(argument) == sizes
+                same = tvm_ffi.structural_equal(argument.ty.shape, binding.var.ty.shape)
                 value = argument if same else builder.normalize(relax.op.reshape(argument, sizes))
             elif self._reshapes(value) and self.number(value.args[-1]) in replaced:
                 continue
@@ -180,7 +182,7 @@ class _Program:
         if self._called(value, RESHAPES) is None or not all(isinstance(each, relax.Var) for each in value.args):
             return False
         source, target = value.args  # the first elements of an array look like a reshape too
-        return math.prod(_sizes(source)) == math.prod(_sizes(target))
+        return _same_count(source, target)
 
     def _called(self, value: Any, attribute: str) -> Any:
         """An attribute of the PrimFunc that `value` is a call of."""
@@ -190,8 +192,14 @@ class _Program:
         return attributes[attribute] if attributes is not None and attribute in attributes else None
 
 
-def _sizes(variable: Any) -> list[int]:
-    return [int(size) for size in variable.ty.shape]
+def _sizes(variable: Any) -> list[Any]:
+    return list(variable.ty.shape)
+
+
+def _same_count(variable: Any, other: Any) -> bool:
+    """Whether two variables have as many elements, whatever unknown sizes are."""
+    counts = [math.prod(_sizes(each), start=tvm.tirx.IntImm("int64", 1)) for each in (variable, other)]
+    return bool(sym.Analyzer().can_prove_equal(*counts))
 
 
 def _calls(value: Any, name: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import tvm
+import tvm_ffi
 from tvm import relax
 from tvm.relax.backend.cpu_generic import pipeline as cpu_generic
 
@@ -93,15 +94,17 @@ def run_library(
     def make_in_place(first: Any) -> tuple[Any, Arguments]:
         return relax.VirtualMachine(library, tvm.cpu())[MAIN_IN_PLACE], Arguments(argument)
 
-    def run(executor: tuple[Any, Arguments], arrays: list[np.ndarray]) -> list[np.ndarray]:
+    def run(executor: tuple[Any, Arguments], given: list[Any]) -> list[np.ndarray]:
         main, arguments = executor
-        return flat_results(main(*arguments.placed(arrays)))
+        sizes, arrays = sizes_and_arrays(signature, given)
+        return flat_results(main(*sizes, *arguments.placed(arrays)))
 
-    def run_in_place(executor: tuple[Any, Arguments], arrays: list[np.ndarray]) -> list[np.ndarray]:
+    def run_in_place(executor: tuple[Any, Arguments], given: list[Any]) -> list[np.ndarray]:
         main, arguments = executor
+        sizes, arrays = sizes_and_arrays(signature, given)
         placed = iter(arguments.placed([array for number, array in enumerate(arrays) if number not in shared]))
-        given = [tvm.runtime.from_dlpack(a) if number in shared else next(placed) for number, a in enumerate(arrays)]
-        tensors = flat_tensors(main(*given))
+        taken = [tvm.runtime.from_dlpack(a) if number in shared else next(placed) for number, a in enumerate(arrays)]
+        tensors = flat_tensors(main(*sizes, *taken))
         own = {result: arrays[number] for number, result in shared.items()}
         return [own[number] if number in own else tensor.numpy() for number, tensor in enumerate(tensors)]
 
@@ -111,14 +114,20 @@ def run_library(
     return pooled(make, run, parallel)
 
 
+def sizes_and_arrays(signature: Signature, given: list[Any]) -> tuple[list[Any], list[np.ndarray]]:
+    """What main takes in the place of `Signature.sizes`, and the arrays behind it."""
+    return ([tvm_ffi.Shape(given[0])], given[1:]) if signature.sizes else ([], given)
+
+
 def argument(array: np.ndarray) -> tuple[Any, np.ndarray]:
     """One of TVM's arrays as `array` is, and its memory."""
     placed = tvm.runtime.tensor(array)
     return placed, np.from_dlpack(placed)
 
 
-def placed_run(library: Any, executor: str, signature: Signature, arrays: list[np.ndarray]) -> Callable[[], Any]:
+def placed_run(library: Any, executor: str, signature: Signature, given: list[Any]) -> Callable[[], Any]:
     """A call that runs a library on arrays that are in place already, and leaves its results there."""
     machine = relax.VirtualMachine(library, tvm.cpu())
-    machine.set_input("main", *[tvm.runtime.tensor(array) for array in arrays])
+    sizes, arrays = sizes_and_arrays(signature, given)
+    machine.set_input("main", *sizes, *[tvm.runtime.tensor(array) for array in arrays])
     return lambda: machine.invoke_stateful("main")
