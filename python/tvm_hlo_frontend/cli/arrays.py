@@ -14,12 +14,19 @@ from ..backends.signature import Parameter
 from ..errors import SignatureError
 from ..hlo.ir.shape import BY_NAME
 from .command import Unusable
+from .sizes import with_known_dimensions
 
 LARGEST_INTEGER = 8
+NO_VALUES: Mapping[Any, Any] = {}
 
 
 def given_inputs(
-    inputs: Sequence[Parameter], path: Path | None, seed: int | None, weights: Mapping[int, int] | None = None
+    inputs: Sequence[Parameter],
+    path: Path | None,
+    seed: int | None,
+    weights: Mapping[int, int] | None = None,
+    values: Mapping[int, int | str] = NO_VALUES,
+    dims: Mapping[str, int] = NO_VALUES,
 ) -> list[np.ndarray]:
     """An array for each input, from an npz file or drawn.
 
@@ -32,11 +39,15 @@ def given_inputs(
         Of the generator for what the file does not give; None if everything has to be given.
     weights : mapping of int to int, optional
         What is known of the inputs, by position: see `analysis.weights.products_per_sum`.
+    values : mapping of int to int or str
+        Inputs whose value is a size: see `cli.program.Program`.
+    dims : mapping of str to int
+        Sizes that --dim gives, where dimensions of `inputs` are texts.
 
     Raises
     ------
     Unusable
-        If an input is not given.
+        If an input is not given, or is to be drawn and its sizes are unknown.
     SignatureError
         If the file has another name, or an array of another dtype or shape.
     """
@@ -48,10 +59,19 @@ def given_inputs(
     missing = [parameter for parameter in inputs if parameter.name not in given]
     if missing and seed is None:
         raise Unusable(f"give --inputs X.npz, or --random SEED to draw them; not given: {listed(missing)}")
+    given = {name: with_dtype(array, known[name]) for name, array in given.items()}
+    numbers = {inputs[number].name: size for number, size in values.items() if isinstance(size, int)}
+    for name, number in numbers.items():
+        if name in given and np.any(given[name] != number):
+            raise SignatureError(f"the value of `{name}` is {given[name]}; --dim says that it is {number}")
+    missing = with_known_dimensions(inputs, given, values, dims)
     generator = np.random.default_rng(seed)
     products = {parameter.name: None if weights is None else weights.get(i, 1) for i, parameter in enumerate(inputs)}
-    drawn = {parameter.name: random_array(parameter, generator, products[parameter.name]) for parameter in missing}
-    return [drawn[name] if name in drawn else with_dtype(given[name], known[name]) for name in known]
+    for parameter in missing:
+        given[parameter.name] = random_array(parameter, generator, products[parameter.name])
+        if parameter.name in numbers:
+            given[parameter.name] = np.full_like(given[parameter.name], numbers[parameter.name])
+    return [given[name] for name in known]
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +16,7 @@ from .command import (
     Command,
     Unusable,
     conversion_options,
+    dim_option,
     file_argument,
     from_hlo_options,
     input_options,
@@ -23,6 +25,9 @@ from .command import (
     xla_on_cpu,
 )
 
+if TYPE_CHECKING:
+    from .program import BothSides
+
 
 @click.command(cls=Command, short_help="Time a module on TVM and on XLA.")
 @file_argument
@@ -30,6 +35,7 @@ from .command import (
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of both sides; by default one per processor.")
 @target_option
 @json_option
+@dim_option
 @conversion_options
 @click.pass_context
 def bench(
@@ -40,6 +46,7 @@ def bench(
     threads: int | None,
     target: str | None,
     as_json: bool,
+    dims: dict[str, int],
     custom: Any,
     rng_seed: int | None,
     dialect: str | None,
@@ -56,12 +63,14 @@ def bench(
     """
     xla_on_cpu()
     from .output import progress, quiet_tvm
+    from .program import build_for_both
 
     quiet_tvm()
     options = from_hlo_options(custom, rng_seed, dialect)
     used = use_threads(threads)
     with progress(f"building {file}") as tell:
-        facts = measured(file, inputs, 0 if inputs is None and seed is None else seed, options, target, tell)
+        drawn_by = 0 if inputs is None and seed is None else seed
+        facts = measured(lambda: build_for_both(file, options, target, dims), inputs, drawn_by, tell)
     facts |= {"file": str(file), "threads": used}
     if as_json:
         click.echo(json.dumps(facts, indent=1))
@@ -88,20 +97,17 @@ def use_threads(count: int | None) -> int:
     return count
 
 
-def measured(
-    file: Path, inputs: Path | None, seed: int | None, options: dict[str, Any], target: str | None, tell: Any
-) -> dict[str, Any]:
+def measured(make: Callable[[], BothSides], inputs: Path | None, seed: int | None, tell: Any) -> dict[str, Any]:
     """Seconds of building and milliseconds of running, on both sides."""
     from ..oracle.comparison import compared, flat_arrays
     from ..oracle.timing import alternate, prepared
     from ..oracle.xla_cpu import compile_xla
     from .arrays import given_inputs
-    from .program import build_for_both
 
     start = time.perf_counter()
-    both = build_for_both(file, options, target)
+    both = make()
     tvm_build = time.perf_counter() - start
-    arrays = given_inputs(both.executable.inputs, inputs, seed, both.weights)
+    arrays = given_inputs(both.executable.inputs, inputs, seed, both.weights, both.values)
     tell("compiling for XLA")
     start = time.perf_counter()
     program = compile_xla(both.original)

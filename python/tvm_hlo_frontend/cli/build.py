@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from .command import Command, conversion_options, file_argument, from_hlo_options, output_option, target_option
+from .command import (
+    Command,
+    conversion_options,
+    dim_option,
+    file_argument,
+    from_hlo_options,
+    output_option,
+    target_option,
+)
 
 
 @click.command(cls=Command, short_help="Compile a module into a shared library.")
@@ -17,8 +25,17 @@ from .command import Command, conversion_options, file_argument, from_hlo_option
     "MODEL.SO", "The library; with the suffix .tar object files, for a machine that this one cannot link for."
 )
 @target_option
+@dim_option
 @conversion_options
-def build(file: Path, output: Path, target: str | None, custom: Any, rng_seed: int | None, dialect: str | None) -> None:
+def build(
+    file: Path,
+    output: Path,
+    target: str | None,
+    dims: dict[str, int],
+    custom: Any,
+    rng_seed: int | None,
+    dialect: str | None,
+) -> None:
     """Convert and compile a module, and export it as a library with a JSON file beside it.
 
     The JSON file has the signature and the executor ("graph" or "vm", of today's TVM "relax") that runs the library;
@@ -37,7 +54,7 @@ def build(file: Path, output: Path, target: str | None, custom: Any, rng_seed: i
     from .program import load_executable
 
     with progress(f"building {file}"), warnings.catch_warnings(record=True) as warned:
-        executable = load_executable(file, options, target)
+        executable = load_executable(file, options, target, dims)
         description = save_library(executable, output, target or cpu_target(), str(file))
     out = console()
     out.print(f"{output}: for the {executable.executor} executor, described by {description}", markup=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ from ..errors import ConversionError, HloFrontendError, UnsupportedHloError
 DIFFERS = 1
 UNUSABLE = 2
 _TRACEBACK = "tvm_hlo_frontend.traceback"
+# of a size that fits into 64 bits
+_NUMBER = re.compile(r"-?\d{1,18}")
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -82,7 +85,7 @@ def xla_on_cpu() -> None:
 
 
 def file_argument(function: Decorated) -> Decorated:
-    """FILE: what `hlo.proto.reader.read` takes."""
+    """FILE: what `cli.program.read_program` takes."""
     return click.argument("file", type=click.Path(path_type=Path), callback=_existing)(function)
 
 
@@ -144,6 +147,30 @@ def custom_converter(text: str) -> tuple[str, Callable[..., Any]]:
         return key, getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise Unusable(f"--custom {text!r}: {error}") from error
+
+
+def dim_option(function: Decorated) -> Decorated:
+    """--dim: numbers of unknown sizes by name, for `cli.program`."""
+    return click.option(
+        "--dim",
+        "dims",
+        multiple=True,
+        metavar="NAME=N",
+        callback=_sizes_by_name,
+        help="Number of an unknown size of FILE, see inspect; may be repeated.",
+    )(function)
+
+
+def _sizes_by_name(ctx: click.Context, option: click.Parameter, texts: Sequence[str]) -> dict[str, int]:
+    numbers: dict[str, int] = {}
+    for text in texts:
+        name, _, number = (part.strip() for part in text.partition("="))
+        if not name or _NUMBER.fullmatch(number) is None:
+            raise Unusable(f"--dim {text!r} is not NAME=N, the name of an unknown size and its number")
+        if name in numbers:
+            raise Unusable(f"--dim gives {name} twice")
+        numbers[name] = int(number)
+    return numbers
 
 
 def input_options(function: Decorated) -> Decorated:

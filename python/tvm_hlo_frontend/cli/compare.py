@@ -12,6 +12,7 @@ from .command import (
     DIFFERS,
     Command,
     conversion_options,
+    dim_option,
     file_argument,
     from_hlo_options,
     input_options,
@@ -25,6 +26,7 @@ from .command import (
 @input_options
 @click.option("--rtol", type=click.FloatRange(min=0), help="Relative error that floats may have; by default by type.")
 @target_option
+@dim_option
 @conversion_options
 @click.pass_context
 def compare(
@@ -34,6 +36,7 @@ def compare(
     seed: int | None,
     rtol: float | None,
     target: str | None,
+    dims: dict[str, int],
     custom: Any,
     rng_seed: int | None,
     dialect: str | None,
@@ -59,9 +62,9 @@ def compare(
     side = Side(from_hlo_options(custom, rng_seed, dialect), target, rtol)
     out = console()
     with progress(f"building {file}") as tell:
-        both = build_for_both(file, side.options, target)
+        both = build_for_both(file, side.options, target, dims)
         seed = 0 if inputs is None and seed is None else seed
-        arrays = given_inputs(both.executable.inputs, inputs, seed, both.weights)
+        arrays = given_inputs(both.executable.inputs, inputs, seed, both.weights, both.values)
         tell("running on TVM and on XLA")
         found = compared(flat_arrays(both.executable(*arrays)), run_on_xla(both.original, arrays), rtol)
     print_comparison(out, found)

@@ -7,15 +7,18 @@ from typing import Any
 
 import click
 
-from .command import Command, Unusable, conversion_options, file_argument, from_hlo_options, output_option
+from .command import Command, Unusable, conversion_options, dim_option, file_argument, from_hlo_options, output_option
 
 
 @click.command(cls=Command, short_help="Write a module as TVM's: IR, parameters, signature.")
 @file_argument
 @output_option("DIR", "Folder that gets module.json, module.txt, params.bin and metadata.json.", folder=True)
 @click.option("--force", is_flag=True, help="Overwrite these files.")
+@dim_option
 @conversion_options
-def convert(file: Path, output: Path, force: bool, custom: Any, rng_seed: int | None, dialect: str | None) -> None:
+def convert(
+    file: Path, output: Path, force: bool, dims: dict[str, int], custom: Any, rng_seed: int | None, dialect: str | None
+) -> None:
     """Convert a module to TVM and write it into a folder.
 
     module.json is the module in Relay or Relax (tvm.ir.load_json reads it), module.txt the same for people, params.bin
@@ -32,12 +35,13 @@ def convert(file: Path, output: Path, force: bool, custom: Any, rng_seed: int | 
     from ..deploy.saved import FILES, save_module
     from ..frontend import from_hlo
     from .output import console, progress
+    from .program import read_program
 
     existing = [str(output / name) for name in FILES if (output / name).exists()]
     if existing and not force:
         raise Unusable(f"{', '.join(existing)} exist; --force overwrites them")
     with progress(f"converting {file}"):
-        mod, params = mod_and_params(from_hlo(file, freeze_params=False, **options))
+        mod, params = mod_and_params(from_hlo(read_program(file, dims).source, freeze_params=False, **options))
         save_module(mod, params, output, str(file))
     out = console()
     out.print(str(report_of(mod)), markup=False)

@@ -29,17 +29,17 @@ def graph(file: Path, output: Path, full: bool) -> None:
     """
     if output.suffix not in SUFFIXES:
         raise Unusable(f"-o {output}: the suffix must be {' or '.join(SUFFIXES)}")
-    from ..convert.support import unsupported
     from ..drawing.clusters import clusters_of
     from ..drawing.html import html_text
     from ..drawing.svg import svg_text
-    from ..hlo.proto.reader import read
     from ..hlo.verifier import verify
     from .output import plural, progress
+    from .program import read_program, unsupported_of
 
     with progress(f"drawing {file}"):
-        module = verify(read(file))
-        refused = {refusal.instruction for refusal in unsupported(module)}
+        program = read_program(file)
+        module = verify(program.module)
+        refused = {refusal.instruction for refusal in unsupported_of(program)}
         clusters = clusters_of(module, full=full, unsupported=refused)
         picture = svg_text(module.name, clusters)
         output.write_text(picture if output.suffix == ".svg" else html_text(module.name, picture), encoding="utf-8")

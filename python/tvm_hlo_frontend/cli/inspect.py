@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from .command import DIFFERS, Command, conversion_options, file_argument, from_hlo_options, json_option
+from .command import DIFFERS, Command, conversion_options, dim_option, file_argument, from_hlo_options, json_option
 
 SHOWN = 30
 
@@ -22,6 +22,7 @@ SHOWN = 30
 @click.option(
     "--convert", is_flag=True, help="Convert as well, which also finds what converters refuse when they see attributes."
 )
+@dim_option
 @conversion_options
 @click.pass_context
 def inspect(
@@ -30,13 +31,15 @@ def inspect(
     as_json: bool,
     everything: bool,
     convert: bool,
+    dims: dict[str, int],
     custom: Any,
     rng_seed: int | None,
     dialect: str | None,
 ) -> None:
     """Show parameters, results, opcodes, element types and cost of a module, and what of it is not supported.
 
-    Needs no TVM without --convert. Exit code 1 if something is not supported.
+    Of StableHLO with unknown dimensions also these sizes, what tells them and what must hold of them. Needs no TVM
+    without --convert. Exit code 1 if something is not supported.
 
     \b
     Example:
@@ -47,7 +50,7 @@ def inspect(
 
     options = from_hlo_options(custom, rng_seed, dialect)
     with progress(f"reading {file}"):
-        facts = facts_of(file, options, convert)
+        facts = facts_of(file, options, convert, dims)
     if as_json:
         click.echo(json.dumps(facts, indent=1))
     else:
@@ -56,19 +59,20 @@ def inspect(
         ctx.exit(DIFFERS)
 
 
-def facts_of(file: Path, options: dict[str, Any], convert: bool = False) -> dict[str, Any]:
+def facts_of(file: Path, options: dict[str, Any], convert: bool, dims: dict[str, int]) -> dict[str, Any]:
     """Everything that `inspect` shows, as JSON has it."""
     from ..analysis.trips import known_trips
     from ..convert.input_names import parameter_names
     from ..convert.support import kind_of
     from ..hlo.cost import module_cost
-    from ..hlo.proto.reader import read
     from ..hlo.verifier import verify
+    from .program import read_program
 
-    module = verify(read(file))
+    program = read_program(file, dims)
+    module = verify(program.module)
     cost = module_cost(module, known_trips)
     parameters = module.entry.parameters
-    refusals = refusals_of(module, options, convert)
+    refusals = refusals_of(program, options, convert)
     return {
         "name": module.name,
         "file": str(file),
@@ -80,6 +84,7 @@ def facts_of(file: Path, options: dict[str, Any], convert: bool = False) -> dict
             for number, (name, parameter) in enumerate(zip(parameter_names(parameters, None), parameters))
         ],
         "result": str(module.entry.root.shape),
+        **facts_of_sizes(program),
         "opcodes": dict(Counter(kind_of(instruction) for instruction in module.instructions).most_common()),
         "element_types": dict(
             Counter(name for i in module.instructions for name in element_types(i.shape)).most_common()
@@ -94,26 +99,51 @@ def facts_of(file: Path, options: dict[str, Any], convert: bool = False) -> dict
     }
 
 
-def refusals_of(module: Any, options: dict[str, Any], convert: bool) -> tuple[Any, ...]:
+def facts_of_sizes(program: Any) -> dict[str, Any]:
+    """The unknown sizes and what must hold of them."""
+    from .sizes import told_by
+
+    if program.sizes is None:
+        return {"sizes": [], "checks": []}
+    sizes = program.sizes
+    return {
+        "sizes": [
+            {
+                "name": step.name,
+                "input": sizes.inputs[step.position].name,
+                "dimension": step.axis,
+                "told_by": told_by(sizes, step),
+            }
+            for step in sizes.steps
+        ],
+        "checks": [{"check": str(check), "origin": check.origin} for check in sizes.checks],
+    }
+
+
+def refusals_of(program: Any, options: dict[str, Any], convert: bool) -> tuple[Any, ...]:
     """What `from_hlo` refuses: before a conversion, or in one."""
-    from ..convert.support import unsupported
     from ..errors import UnsupportedHloError
+    from .program import unsupported_of
 
     if not convert:
-        return tuple(unsupported(module, options["custom_converters"], options["rng_seed"]))
+        return tuple(unsupported_of(program, options["custom_converters"], options["rng_seed"]))
     from ..frontend import from_hlo
 
     try:
-        from_hlo(module, **options)
+        from_hlo(program.source, **options)
     except UnsupportedHloError as error:
         return error.refusals
     return ()
 
 
-def size_of(shape: Any) -> int:
-    """Bytes of the arrays in a shape; bits are packed, a dynamic dimension has the size of its bound."""
+def size_of(shape: Any) -> int | None:
+    """Bytes of the arrays in a shape; bits are packed, a dynamic dimension has the size of its bound. None if a size is
+    unknown."""
     from ..hlo.cost import elements
+    from ..hlo.ir.sizes import variables_of
 
+    if variables_of(shape):
+        return None
     return sum(
         (elements(array) * array.bits + 7) // 8 if array.element_type != "pred" else elements(array)
         for array in shape.arrays()
@@ -132,18 +162,34 @@ def print_facts(facts: dict[str, Any], limit: int | None) -> None:
     out = console()
     counted = f"{plural(facts['instructions'], 'instruction')} in {plural(len(facts['computations']), 'computation')}"
     out.print(f"{facts['name']}: {counted}, entry %{facts['entry']}", style="bold", markup=False)
-    parameters = [(p["number"], p["name"], p["shape"], quantity(p["bytes"], "B")) for p in facts["parameters"]]
-    total = quantity(sum(p["bytes"] for p in facts["parameters"]), "B")
-    if parameters:
-        title = f"\n{plural(len(parameters), 'parameter')}, {total}"
+    sizes = [p["bytes"] for p in facts["parameters"]]
+    if sizes:
+        written = ["" if size is None else quantity(size, "B") for size in sizes]
+        parameters = [(p["number"], p["name"], p["shape"], size) for p, size in zip(facts["parameters"], written)]
+        total = quantity(sum(size or 0 for size in sizes), "B")
+        title = f"\n{plural(len(parameters), 'parameter')}, {'at least ' if None in sizes else ''}{total}"
         out.print(table(title, [">", "name", "shape", ">size"], parameters, limit))
     out.print(f"\nresult: {facts['result']}", markup=False)
+    print_sizes(out, facts, limit)
     out.print(table("\nopcodes", ["opcode", ">count", ">FLOPs", "converted"], opcode_rows(facts), limit))
     out.print()
     types = ", ".join(f"{name} {count}" for name, count in facts["element_types"].items())
     out.print(f"element types: {types}", markup=False)
-    out.print(f"cost of a run: {cost_text(facts)}", markup=False)
+    where = ", where sizes are numbers" if facts["sizes"] else ""
+    out.print(f"cost of a run{where}: {cost_text(facts)}", markup=False)
     print_support(out, facts)
+
+
+def print_sizes(out: Any, facts: dict[str, Any], limit: int | None) -> None:
+    """A row per unknown size, and one per check."""
+    from .output import table
+
+    if facts["sizes"]:
+        rows = [(size["name"], size["told_by"]) for size in facts["sizes"]]
+        out.print(table("\nunknown sizes", ["name", "told by"], rows, limit))
+    if facts["checks"]:
+        rows = [(check["check"], check["origin"]) for check in facts["checks"]]
+        out.print(table("\nwhat must hold", ["check", "said by"], rows, limit))
 
 
 def opcode_rows(facts: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -186,4 +232,7 @@ def print_support(out: Any, facts: dict[str, Any]) -> None:
         return
     certain = "every instruction is supported"
     likely = "every instruction has a converter (--convert finds what a converter refuses when it sees attributes)"
+    if facts["sizes"]:
+        likely = "every instruction has a converter once sizes are numbers (--convert finds what one build for all "
+        likely += "sizes refuses)"
     out.print(certain if facts["converted"] else likely, style="green")

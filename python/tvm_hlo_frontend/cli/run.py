@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .command import Command, conversion_options, file_argument, from_hlo_options, input_options
+from .command import Command, conversion_options, dim_option, file_argument, from_hlo_options, input_options
 
 FIRST = 4
 
@@ -22,12 +22,14 @@ FIRST = 4
     metavar="OUT.NPZ",
     help="Write the results; without it, their shapes and first numbers are shown.",
 )
+@dim_option
 @conversion_options
 def run(
     file: Path,
     inputs: Path | None,
     seed: int | None,
     output: Path | None,
+    dims: dict[str, int],
     custom: Any,
     rng_seed: int | None,
     dialect: str | None,
@@ -35,7 +37,8 @@ def run(
     """Run a module on TVM: an HLO file, a folder of `tvm-hlo convert`, or a library of `tvm-hlo build`.
 
     Inputs are named as `tvm-hlo inspect` shows them. Results are named result, or result_0, result_1, … for a tuple.
-    NumPy's files keep bfloat16 and other narrow types as raw bytes; they are read back as what the input is.
+    NumPy's files keep bfloat16 and other narrow types as raw bytes; they are read back as what the input is. Unknown
+    sizes are those of the arrays of --inputs; for --random, --dim gives them.
 
     \b
     Example:
@@ -47,13 +50,13 @@ def run(
 
     from .arrays import given_inputs, named_results
     from .output import plural, progress
-    from .program import load_executable
+    from .program import load_runnable
 
     with progress(f"loading {file}") as tell:
-        executable = load_executable(file, options)
-        arrays = given_inputs(executable.inputs, inputs, seed)
+        made = load_runnable(file, options, dims)
+        arrays = given_inputs(made.executable.inputs, inputs, seed, values=made.values, dims=made.dims)
         tell("running")
-        results = named_results(executable(*arrays))
+        results = named_results(made.executable(*arrays))
     if output is None:
         print_results(results)
     else:

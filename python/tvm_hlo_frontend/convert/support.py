@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ..analysis.symbolic import has_known_sizes
 from ..errors import Refusal
 from ..hlo.ir.attributes import CustomCallAttributes
 from ..hlo.ir.module import HloInstruction, HloModule
+from ..hlo.ir.open_module import OpenModule
 from ..hlo.opcodes import CUSTOM_CALL_PREFIX, OPCODES
 from ..kernels.dtypes import TVM_DTYPES
 from ..rewrites import Capabilities, decompose, settle_known_dimensions
@@ -16,7 +18,7 @@ from ..rewrites.linalg.custom_calls import PORTABLE_TARGETS, expands_target
 from ..rewrites.linalg.gpu import gpu_targets
 from ..rewrites.linalg.lapack import ROUTINES
 from ..rewrites.pipeline import REWRITTEN_OPCODES, SEEDED_OPCODES
-from .refusals import REFUSED_OPCODES, refused_target
+from .refusals import REFUSED_OPCODES, is_expanded, refused_target
 from .report import dynamic_instructions, missing_converters
 from .rules import ConvertFunction, custom_call_targets
 from .table import registered, with_custom
@@ -133,3 +135,35 @@ def unsupported(
     capabilities = Capabilities(frozenset(TVM_DTYPES), rng_seed, custom_call_targets(converters))
     module = settle_known_dimensions(module, capabilities)
     return dynamic_instructions(module) or missing_converters(converters, decompose(module, capabilities))
+
+
+def unsupported_for_all_sizes(
+    opened: OpenModule,
+    custom_converters: Mapping[str, ConvertFunction] | None = None,
+    rng_seed: int | None = None,
+) -> list[Refusal]:
+    """Instructions of a verified module that `from_hlo` refuses whatever numbers its unknown sizes are.
+
+    What it refuses besides while they are open, only a conversion tells: that depends on the dialect.
+
+    Parameters
+    ----------
+    opened : OpenModule
+    custom_converters, rng_seed
+        As for `from_hlo`.
+
+    Returns
+    -------
+    list of Refusal
+        In the module's order; empty if there is none.
+    """
+    converters = with_custom(custom_converters)
+    module = decompose(opened.module, Capabilities(frozenset(TVM_DTYPES), rng_seed, custom_call_targets(converters)))
+    seeded = frozenset() if rng_seed is None else SEEDED_OPCODES.keys()
+    # rewrites take these apart once their sizes are numbers
+    waiting = {
+        instruction.name
+        for instruction in module.instructions
+        if not has_known_sizes(instruction) and (is_expanded(instruction) or instruction.opcode in seeded)
+    }
+    return [refusal for refusal in missing_converters(converters, module) if refusal.instruction not in waiting]

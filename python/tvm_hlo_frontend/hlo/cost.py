@@ -24,13 +24,15 @@ from .ir.attributes import (
     WindowAttributes,
 )
 from .ir.module import HloComputation, HloInstruction, HloModule
-from .ir.shape import Shape
+from .ir.shape import Shape, Symbol
 from .opcodes import ROWS
 
 TRANSCENDENTAL: frozenset[str] = frozenset(info.name for info in ROWS if info.cost == "transcendental")
 # what they compute is not said by shapes, or not worth a formula
 UNCOUNTED: frozenset[str] = frozenset(info.name for info in ROWS if info.cost == "unknown")
 _ONE_FLOP = frozenset(info.name for info in ROWS if info.cost == "flop")
+# what they cost follows from sizes
+_SIZED = frozenset(info.name for info in ROWS if info.cost in ("flop", "transcendental", "formula", "evaluations"))
 _RUN_ONCE = frozenset(info.name for info in ROWS if info.cost == "callees") - {"while", "conditional"}
 
 Trips = Callable[[HloInstruction], "int | None"]
@@ -68,7 +70,7 @@ class ModuleCost:
         Bodies of loops, calls, fusions and branches under their own instructions' opcodes; those of reductions, sorts
         and scatters under the caller's.
     uncounted : dict of str to int
-        Instructions, by opcode, whose cost is unknown and not in `by_opcode`.
+        Instructions, by opcode, whose cost or sizes are unknown and not in `by_opcode`.
     loops_counted_once : int
         Loops with an unknown number of trips.
     """
@@ -134,10 +136,16 @@ def _include_instruction(
     elif instruction.opcode in _RUN_ONCE:
         for computation in called:
             cost.include(computation)
-    elif instruction.opcode in UNCOUNTED:
+    elif instruction.opcode in UNCOUNTED or (instruction.opcode in _SIZED and _is_open(instruction)):
         cost.uncounted[instruction.opcode] = cost.uncounted.get(instruction.opcode, 0) + 1
     else:
         cost.add(instruction.opcode, instruction_cost(instruction, [computation.total for computation in called]))
+
+
+def _is_open(instruction: HloInstruction) -> bool:
+    """Whether a dimension of an instruction or of its operands has neither a number nor a bound."""
+    shapes = (array for each in (instruction, *instruction.operands) for array in each.shape.arrays())
+    return any(isinstance(size, Symbol) and size.bound is None for shape in shapes for size in shape.dimensions)
 
 
 def instruction_cost(instruction: HloInstruction, bodies: list[Cost]) -> Cost:
@@ -146,7 +154,7 @@ def instruction_cost(instruction: HloInstruction, bodies: list[Cost]) -> Cost:
     Parameters
     ----------
     instruction : HloInstruction
-        Neither control flow nor one of `UNCOUNTED`.
+        Neither control flow nor one of `UNCOUNTED`; of sizes that are numbers or have a bound.
     bodies : list of Cost
         Cost of one evaluation of each called computation.
     """
