@@ -1,7 +1,8 @@
 """Runs programs with unknown dimensions through the installed TVM's dialect, each at three sizes from one conversion,
-and prints what does not give XLA's numbers; writes .cache/dynamic_programs/<dialect>[_specialized].jsonl.
+and prints what does not give XLA's numbers; writes .cache/dynamic_programs/<dialect>[_specialized][_by_value].jsonl.
 
-Run: python -m tools.dynamic_programs [--count N] [--specialize] [--only REGEX] [--jobs N] [--timeout S] [--check]
+Run: python -m tools.dynamic_programs [--count N] [--specialize] [--by-value] [--only REGEX] [--jobs N] [--timeout S]
+    [--check]
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tools.support.outcome import NO_REFERENCE, PASS, STATUSES
 from tvm_hlo_frontend.backends.select import installed_dialect
 
 from .programs import sample
-from .worker import SPECIALIZE
+from .worker import BY_VALUE, SPECIALIZE
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "dynamic_programs"
@@ -32,16 +33,20 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=COUNT, help="size of the sample")
     parser.add_argument("--only", type=re.compile, help="only names in which this regular expression is found")
     parser.add_argument("--specialize", action="store_true", help="a build for every size")
+    parser.add_argument("--by-value", action="store_true", help="sizes are arguments, as in exports of earlier years")
     parser.add_argument("--check", action="store_true", help="end with 1 if anything does not pass")
     options = parser.parse_args()
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     if options.specialize:
         os.environ[SPECIALIZE] = "1"
+    if options.by_value:
+        os.environ[BY_VALUE] = "1"
     groups = sample(options.count)
     if options.only:
         groups = {name: group for name, group in groups.items() if options.only.search(name)}
     CACHE.mkdir(parents=True, exist_ok=True)
-    path = CACHE / f"{installed_dialect()}{'_specialized' if options.specialize else ''}.jsonl"
+    ways = "".join(["_specialized"] * options.specialize + ["_by_value"] * options.by_value)
+    path = CACHE / f"{installed_dialect()}{ways}.jsonl"
     counts: Counter[str] = Counter()
     with path.open("w", encoding="utf-8") as journal:
         for outcome in run_all(groups, options.jobs, options.timeout, "tools.dynamic_programs.worker"):

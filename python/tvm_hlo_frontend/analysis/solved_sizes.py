@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sympy
 
 from ..hlo.ir.normal_forms import Quotient, Remainder
 from ..hlo.ir.open_module import SizeCheck
-from ..hlo.ir.sizes import expression, parsed, size_of, substituted
+from ..hlo.ir.sizes import expression, parsed, size_of, substituted, variable
 
 
 def solution(check: SizeCheck, values: Sequence[str]) -> dict[str, Any]:
@@ -73,14 +74,22 @@ def composed(known: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, An
 
 def lower_bound(check: SizeCheck) -> tuple[str, int] | None:
     """(name, bound) if the check says that one unknown size is at least a number, else None."""
+    bound = bounding(check)
+    if bound is None or bound.relation != ">=" or not isinstance(bound.right, int):
+        return None
+    return str(bound.left), bound.right
+
+
+def bounding(check: SizeCheck) -> SizeCheck | None:
+    """``name >= number`` or ``name <= number``, if that is what the check says by ``>=`` or ``>``."""
     if check.relation not in (">=", ">"):
         return None
-    difference = sympy.expand(expression(check.left) - expression(check.right))
+    difference = sympy.expand(expression(check.left) - expression(check.right)) - int(check.relation == ">")
     if len(difference.free_symbols) != 1:
         return None
     (symbol,) = difference.free_symbols
     factor, rest = difference.coeff(symbol, 1), difference.coeff(symbol, 0)
-    if not factor.is_Integer or factor <= 0 or not rest.is_Integer or sympy.expand(difference - factor * symbol - rest):
+    if not factor.is_Integer or not rest.is_Integer or sympy.expand(difference - factor * symbol - rest):
         return None
-    least = int(-rest) + (check.relation == ">")
-    return symbol.name, -(-least // int(factor))
+    relation, number = (">=", -(int(rest) // int(factor))) if factor > 0 else ("<=", int(rest) // -int(factor))
+    return replace(check, left=variable(symbol.name), relation=relation, right=number)

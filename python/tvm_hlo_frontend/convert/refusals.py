@@ -13,7 +13,9 @@ from ..rewrites.pipeline import EXPANDED_OPCODES
 
 _HOST = "it exchanges data with the host while the module runs; pass the data as arguments and results"
 # what to do where sizes must be known
-SPECIALIZE = "give the program static shapes, or convert it with specialize=True"
+SPECIALIZE = (
+    "give the program static shapes, or specialize=True to from_jax, from_stablehlo, from_pytorch or from_tensorflow"
+)
 _DYNAMIC = "it makes a shape that is known only at run time; give the program static shapes"
 _CALLBACK = "it calls back into Python while the module runs; take the callback out of the function"
 _STATEFUL = (

@@ -76,6 +76,10 @@ class OpenSizes:
         if set(numbers) != set(self.names):
             wanted = ", ".join(self.names) or "none"
             raise SignatureError(f"the unknown sizes are {wanted}, not {', '.join(numbers) or 'none'}")
+        given = [(name, numbers[name]) for name in self.names]
+        odd = [f"{name} is {number!r}" for name, number in given if not isinstance(number, (int, np.integer))]
+        if odd:
+            raise SignatureError(f"sizes are whole numbers; {', '.join(odd)}")
         ordered = {name: int(numbers[name]) for name in self.names}
         negative = [f"{name} is {number}" for name, number in ordered.items() if number < 0]
         if negative:

@@ -29,12 +29,13 @@ from ..hlo.ir.attributes import (
 from ..hlo.ir.builder import ComputationBuilder
 from ..hlo.ir.module import HloInstruction
 from ..hlo.ir.shape import Dimension, array_shape, tuple_shape
-from ..hlo.ir.sizes import product_of
+from ..hlo.ir.sizes import Size, product_of
 from ..hlo.shape_inference.rules import one_or_tuple
 from .size_walk import Walk, unknown
 
 # before the target of a custom call whose last operands are the shapes of its results
 SIZED = "shape.sized."
+LAPACK = "lapack_"
 
 Convert = Callable[[Walk, ComputationBuilder, HloInstruction, Sequence[HloInstruction]], HloInstruction]
 
@@ -92,6 +93,11 @@ def _reshape(
     walk: Walk, builder: ComputationBuilder, old: HloInstruction, operands: Sequence[HloInstruction]
 ) -> HloInstruction:
     shape = walk.fitted(old.shape, walk.sizes(operands[1]), old)
+    ours, theirs = ([size for size in part.dimensions if isinstance(size, Size)] for part in (operands[0].shape, shape))
+    if len(ours) == len(theirs) and product_of(operands[0].shape.dimensions) != product_of(shape.dimensions):
+        # their product alone would not tell which is which; programs keep them in order
+        for mine, other in zip(ours, theirs):
+            walk.equal(mine, other, old)
     walk.equal(product_of(operands[0].shape.dimensions), product_of(shape.dimensions), old)
     if shape.dimensions == operands[0].shape.dimensions:
         return operands[0]
@@ -257,6 +263,7 @@ def _approximate_top_k(
     arrays = operands[: len(old.shape.arrays())]
     shapes = [array.shape for array in arrays]
     attributes = SortAttributes(axis)
+    walk.equal_operands(old, "sort", attributes, arrays)
     ordered = builder.add("sort", arrays, one_or_tuple(shapes), attributes, old.called_computations, name=old.name)
     parts = []
     for index, shape in enumerate(shapes):
@@ -299,6 +306,11 @@ def sized_custom_call(
         for layout, array in zip(attributes.operand_shapes_with_layout, arrays)
     )
     target = attributes.target.removeprefix(SIZED)
+    if target.startswith(LAPACK) and arrays:
+        matrices = arrays[0].shape.dimensions[:-2]  # all arrays and results are of the same batch
+        for other in (*(array.shape for array in arrays[1:]), *results):
+            for mine, theirs in zip(matrices, other.dimensions):
+                walk.equal(mine, theirs, old)
     attributes = replace(attributes, target=target, operand_shapes_with_layout=layouts)
     return walk.add(
         builder,

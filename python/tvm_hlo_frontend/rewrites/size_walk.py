@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from ..analysis.bounded_sizes import bounded_sizes
+from ..analysis.equal_sizes import equal_sizes
 from ..analysis.size_values import Elements, Facts, elements_of, is_small_integer
 from ..hlo.ir.builder import ComputationBuilder
 from ..hlo.ir.module import HloComputation, HloInstruction
@@ -122,6 +123,13 @@ class Walk:
             return tuple_shape(*(self.equal_shapes(x, y, old) for x, y in zip(a.tuple_shapes, b.tuple_shapes)))
         return array_shape(a.element_type, self.equal_dimensions(a.dimensions, b.dimensions, old)) if a.is_array else a
 
+    def equal_operands(
+        self, old: HloInstruction, opcode: str, attributes: Any, operands: Sequence[HloInstruction]
+    ) -> None:
+        """`equal` for the sizes of operands that an opcode needs to be."""
+        for a, b in equal_sizes(opcode, attributes, [operand.shape for operand in operands]):
+            self.equal(a, b, old)
+
     def inferred(
         self,
         builder: ComputationBuilder,
@@ -132,6 +140,7 @@ class Walk:
         called: Sequence[HloComputation] = (),
     ) -> HloInstruction:
         """`add` with the shape that follows; an array must fit what `old` declares."""
+        self.equal_operands(old, opcode, attributes, operands)
         shape = infer_shape(opcode, [operand.shape for operand in operands], attributes, called)
         if shape is None:
             unknown(f"nothing tells the sizes of {old.shape}")

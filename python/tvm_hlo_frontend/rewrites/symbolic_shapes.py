@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..analysis.equal_sizes import equal_sizes
 from ..analysis.size_values import Facts, scalar
-from ..analysis.solved_sizes import composed, lower_bound, solution
+from ..analysis.solved_sizes import bounding, composed, lower_bound, solution
 from ..errors import HloVerificationError, LoweringError
 from ..hlo.ir.attributes import CustomCallAttributes, ParameterAttributes, TupleIndexAttributes
 from ..hlo.ir.builder import ComputationBuilder
@@ -195,8 +194,7 @@ def _instruction(
     rule = _RULES.get(old.opcode)
     if rule is not None:
         return rule(walk, builder, old, operands)
-    for a, b in equal_sizes(old, [operand.shape for operand in operands]):
-        walk.equal(a, b, old)
+    walk.equal_operands(old, old.opcode, old.attributes, operands)
     return walk.add(builder, old, operands, _shape(old, operands))
 
 
@@ -302,7 +300,7 @@ def _assertion(
     if said is False:
         unknown("what is asserted of sizes never holds")
     if isinstance(said, SizeCheck):
-        walk.checks.append(replace(said, origin=origin(old)))
+        walk.checks.append(replace(bounding(said) or said, origin=origin(old)))
     elif said is None:
         unknown("what is asserted of sizes is computed from data")
     return builder.add("tuple", ())

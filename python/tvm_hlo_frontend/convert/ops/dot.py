@@ -13,6 +13,7 @@ from ...hlo.ir.sizes import is_known, product_of
 from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec
 from ..context import ConversionContext
+from ..refusals import SPECIALIZE
 from ..rules import ConverterTable
 
 table = ConverterTable()
@@ -95,7 +96,7 @@ def symbolic_dot(
     if not matrices_alone or not rhs.shape.is_static or kind not in ("f32", "f64"):
         ctx.refuse(
             f"a product of {lhs.shape} and {rhs.shape}: of dynamic shapes only float matrices with a dynamic "
-            "number of rows times static ones are supported"
+            f"number of rows times static ones are supported; {SPECIALIZE}"
         )
     x, weight = (ctx.dialect.transpose(x, part.free_first) for x, part in zip(operands, parts))
     return ctx.dialect.dense(x, weight, kind)

@@ -128,7 +128,7 @@ def hlo_from_mlir(data: bytes, refine: bool = False) -> bytes:
         if integers:
             return hlo_from_mlir(integers, refine)
         hint = mlir_hint(data, str(error))
-        unknown = unknown_dimensions(data, str(error))
+        unknown = unknown_dimensions(data, str(error), "; from_stablehlo leaves them open")
         if unknown is not None:
             raise UnknownDimensionsError(f"{unknown}{hint}") from None
         raise HloParseError(f"{error}{hint}") from None

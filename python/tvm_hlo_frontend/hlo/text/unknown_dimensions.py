@@ -13,8 +13,9 @@ _OPERATION = re.compile(r"'([a-z_]+\.[\w.]+)' op|operation '([a-z_]+\.[\w.]+)'")
 _MANY = 4
 
 
-def unknown_dimensions(mlir: bytes, words: str) -> str | None:
-    """What is said of a module that XLA has refused with these words; None if all its dimensions are numbers."""
+def unknown_dimensions(mlir: bytes, words: str, besides: str = "") -> str | None:
+    """What is said of a module that XLA has refused with these words, with advice `besides`; None if all its dimensions
+    are numbers."""
     found = _TYPE.findall(mlir) or _TYPE.findall(words.encode())
     if not found and not _SIGN.search(mlir):
         return None
@@ -26,5 +27,6 @@ def unknown_dimensions(mlir: bytes, words: str) -> str | None:
     at = f", which XLA does not translate in {operation[1] or operation[2]}" if operation else ""
     return (
         f"the module has unknown dimensions{f' ({where})' if where else ''}{at}; give static shapes: export it with "
-        f"numbers for them, or pass example arguments where the framework's function is converted. XLA says: {words}"
+        f"numbers for them, or pass example arguments where the framework's function is converted{besides}. XLA says: "
+        f"{words}"
     )

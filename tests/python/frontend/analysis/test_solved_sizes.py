@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tvm_hlo_frontend.analysis.solved_sizes import lower_bound, solution
+from tvm_hlo_frontend.analysis.solved_sizes import bounding, lower_bound, solution
 from tvm_hlo_frontend.hlo.ir.open_module import SizeCheck
 from tvm_hlo_frontend.hlo.ir.sizes import Size, parsed, size_of, substituted, variables
 
@@ -64,6 +64,18 @@ def test_lower_bounds(left, relation, right, bound):
         held = [value for value in range(8) if eval(f"{left} {relation} {right}", {name: value})]
         assert held == list(range(least, 8))
         assert variables(check.left) == {name}
+
+
+UPPER_BOUNDS = [("6 - b", ">=", 0, 6), ("6 - b", ">", 0, 5), ("7 - 2*b", ">=", 0, 3), ("-b", ">=", -4, 4)]
+
+
+@pytest.mark.parametrize(("left", "relation", "right", "most"), UPPER_BOUNDS)
+def test_upper_bounds(left, relation, right, most):
+    """In the words of a user: what b may be at most."""
+    check = SizeCheck(size(left), relation, right, "here")
+    assert bounding(check) == SizeCheck(Size("b"), "<=", most, "here")
+    assert lower_bound(check) is None
+    assert [b for b in range(9) if eval(f"{left} {relation} {right}", {"b": b})] == list(range(most + 1))
 
 
 def test_solutions_hold_for_all_numbers():

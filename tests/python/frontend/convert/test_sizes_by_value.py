@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tools.dynamic_programs.worker import with_sizes_as_arguments
 
 from tests.support.dialect_marks import relax_only, relay_only
 from tvm_hlo_frontend import build, from_jax, from_stablehlo, signature_of
@@ -96,6 +97,50 @@ def test_the_value_of_an_argument_is_a_size(name: str, specialize: bool) -> None
         np.testing.assert_array_equal(run(np.int64(size), rows(size)), wanted(size, rows(size)))
     with pytest.raises(SignatureError, match="the value of `arg0` is -1; the program needs a size"):
         run(np.int64(-1), rows(1))
+
+
+def rows_of(x: Any, i: Any) -> Any:
+    """A row of each matrix: a gather and a scatter that go along with a batch."""
+    taken = jax.vmap(lambda m, k: m[k])(x, i)
+    return jax.vmap(lambda m, k, t: m.at[k].set(2 * t))(x, i, taken)
+
+
+# name: (function, its arguments with names of unknown sizes)
+EXPORTED: dict[str, tuple[Any, list[tuple[tuple[Any, ...], str]]]] = {
+    "two sizes that a reshape keeps": (lambda x: x.reshape(*x.shape[:2], 3, 2), [(("b", "c", 2, 3), "f4")]),
+    "two sizes that a squeeze keeps": (lambda x: lax.squeeze(x, (2,)), [(("b", "c", 1), "f4")]),
+    "batches of indices": (rows_of, [(("b", 4, 3), "f4"), (("b",), "i4")]),
+    "batches of factorizations": (lambda x: jnp.linalg.svd(x, full_matrices=False)[1], [(("b", 4, 3), "f4")]),
+    "batches of solves": (
+        lambda x, y: lax.linalg.triangular_solve(x @ x.mT + 3 * jnp.eye(3), y, left_side=True),
+        [(("b", 3, 3), "f4"), (("b", 3, 2), "f4")],
+    ),
+    "a pool's gradient": (
+        jax.grad(lambda x: (lax.reduce_window(x, -np.inf, lax.max, (1, 2), (1, 2), "VALID") ** 2).sum()),
+        [(("b", 8), "f4")],
+    ),
+    "the greatest elements": (lambda x: lax.approx_max_k(x, 3)[0], [(("b", 16), "f4")]),
+}
+
+
+@one_build
+@pytest.mark.parametrize("name", EXPORTED)
+def test_exports_of_earlier_years(name: str) -> None:
+    """Their sizes are the first arguments, and what operations need is all that is known of them."""
+    function, given = EXPORTED[name]
+    symbols = sorted({size for sizes, _ in given for size in sizes if isinstance(size, str)})
+    known = dict(zip(symbols, jax.export.symbolic_shape(", ".join(symbols))))
+    shapes = [jax.ShapeDtypeStruct([known.get(size, size) for size in sizes], dtype) for sizes, dtype in given]
+    exported = jax.export.export(jax.jit(function, keep_unused=True))(*shapes)
+    run = build(*mod_and_params(from_stablehlo(with_sizes_as_arguments(exported))))
+    for numbers in ((1, 3), (2, 2), (5, 1)):
+        sizes = dict(zip(symbols, numbers))
+        random = np.random.default_rng(numbers)
+        arrays = [
+            (random.normal(size=[sizes.get(size, size) for size in dims]) % 3).astype(dtype) for dims, dtype in given
+        ]
+        got = run(*(np.int32(sizes[name]) for name in symbols), *arrays)
+        np.testing.assert_allclose(got, function(*arrays), rtol=1e-4, atol=1e-5)
 
 
 @one_build

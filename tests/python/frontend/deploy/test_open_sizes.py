@@ -170,3 +170,10 @@ def fits(numbers, shapes):
 
 def test_texts_become_sizes():
     assert size_of_text("2*b + n - n") == 2 * B and size_of_text(4) == 4 and size_of_text("3 + 1") == 4
+
+
+@pytest.mark.parametrize("number", [2.5, "x", None])
+def test_numbers_that_are_none(number):
+    sizes = open_sizes([Parameter("x", "f32", ("n",), "f32")], {}, (), ("n",))
+    with pytest.raises(SignatureError, match=f"sizes are whole numbers; n is {number!r}"):
+        sizes.of_numbers({"n": number})
