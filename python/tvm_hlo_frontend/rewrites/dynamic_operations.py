@@ -29,7 +29,7 @@ from ..hlo.ir.attributes import (
 from ..hlo.ir.builder import ComputationBuilder
 from ..hlo.ir.module import HloInstruction
 from ..hlo.ir.shape import Dimension, array_shape, tuple_shape
-from ..hlo.ir.sizes import Size, product_of
+from ..hlo.ir.sizes import Size, expression, product_of, variable
 from ..hlo.shape_inference.rules import one_or_tuple
 from .size_walk import Walk, unknown
 
@@ -93,15 +93,33 @@ def _reshape(
     walk: Walk, builder: ComputationBuilder, old: HloInstruction, operands: Sequence[HloInstruction]
 ) -> HloInstruction:
     shape = walk.fitted(old.shape, walk.sizes(operands[1]), old)
-    ours, theirs = ([size for size in part.dimensions if isinstance(size, Size)] for part in (operands[0].shape, shape))
-    if len(ours) == len(theirs) and product_of(operands[0].shape.dimensions) != product_of(shape.dimensions):
-        # their product alone would not tell which is which; programs keep them in order
-        for mine, other in zip(ours, theirs):
-            walk.equal(mine, other, old)
+    for mine, other in _factors_in_order(operands[0].shape.dimensions, shape.dimensions):
+        walk.equal(variable(mine), variable(other), old)
     walk.equal(product_of(operands[0].shape.dimensions), product_of(shape.dimensions), old)
     if shape.dimensions == operands[0].shape.dimensions:
         return operands[0]
     return walk.add(builder, old, operands[:1], shape, "reshape", NoAttributes(), ())
+
+
+def _factors_in_order(ours: Sequence[Dimension], theirs: Sequence[Dimension]) -> Sequence[tuple[str, str]]:
+    """Unknown sizes of two shapes with as many elements, where both have as many of them. Their product alone does not
+    tell which is which; programs keep them in order."""
+    have, want = _factors(ours), _factors(theirs)
+    if have is None or want is None or len(have) != len(want):
+        return ()
+    return list(zip([name for name in have if name not in want], [name for name in want if name not in have]))
+
+
+def _factors(dimensions: Sequence[Dimension]) -> list[str] | None:
+    """Names of the unknown sizes whose product the dimensions are, but for a number; None if it is no such product."""
+    found: list[str] = []
+    for size in dimensions:
+        powers = expression(size).as_powers_dict() if isinstance(size, Size) else {}
+        known = {base: power for base, power in powers.items() if not base.is_number}
+        if not all(base.is_Symbol and power.is_Integer for base, power in known.items()):
+            return None
+        found += sorted(base.name for base, power in known.items() for _ in range(int(power)))
+    return found
 
 
 def _iota(

@@ -108,6 +108,8 @@ def rows_of(x: Any, i: Any) -> Any:
 # name: (function, its arguments with names of unknown sizes)
 EXPORTED: dict[str, tuple[Any, list[tuple[tuple[Any, ...], str]]]] = {
     "two sizes that a reshape keeps": (lambda x: x.reshape(*x.shape[:2], 3, 2), [(("b", "c", 2, 3), "f4")]),
+    "two sizes that a reshape multiplies": (lambda x: x.reshape(-1, 3), [(("b", "c", 3), "f4")]),
+    "sizes that a reshape joins with numbers": (lambda x: x.reshape(x.shape[0], -1), [(("b", "c", 3), "f4")]),
     "two sizes that a squeeze keeps": (lambda x: lax.squeeze(x, (2,)), [(("b", "c", 1), "f4")]),
     "batches of indices": (rows_of, [(("b", 4, 3), "f4"), (("b",), "i4")]),
     "batches of factorizations": (lambda x: jnp.linalg.svd(x, full_matrices=False)[1], [(("b", 4, 3), "f4")]),
