@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .exported_program import tensors_of
@@ -79,3 +80,31 @@ def _ranges(names: Mapping[str, str], program: Any) -> list[str]:
         if limits.upper.is_Integer:
             told.append(f"{name} <= {int(limits.upper)}")
     return told
+
+
+def lowering(target: Any, arguments: Sequence[Any]) -> Callable[..., Any] | None:
+    """What makes an operator's result in the place of torchax's lowering, which needs these arguments as numbers; None
+    where they are, or where it does not."""
+    import torch
+    from jax import export
+
+    aten = torch.ops.aten
+    ranges = (aten.arange.default, aten.arange.start, aten.arange.start_step)
+    return _arange if target in ranges and any(map(export.is_symbolic_dim, arguments)) else None
+
+
+def _arange(*bounds: Any, **options: Any) -> Any:
+    """Whole numbers; whoever calls it gives them their type."""
+    import jax.numpy as jnp
+
+    return jnp.arange(*bounds)
+
+
+def is_pool_without_indices(node: Any) -> bool:
+    """Whether a node finds the greatest elements of windows and nobody reads their indices: JAX cannot export torchax's
+    where sizes are unknown."""
+    import torch
+
+    aten = torch.ops.aten
+    pools = (aten.max_pool2d_with_indices.default, aten.max_pool3d_with_indices.default)
+    return node.target in pools and all(user.target is operator.getitem and user.args[1] == 0 for user in node.users)

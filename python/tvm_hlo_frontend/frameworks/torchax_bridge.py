@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import LoweringError
 from ..hlo.ir.open_module import OpenModule
-from . import torch_control, torch_quantized
+from . import torch_control, torch_quantized, torch_sizes
 from .exported_program import place_of, result_positions, tensors_of, with_places
 from .jax_export import lower_symbolic
 from .torch_sizes import names_of, shapes_of, symbols_of
@@ -143,7 +143,11 @@ def _interpreter(program: Any) -> Any:
             if node.op == "call_function" and _is_check(node):
                 return [None]  # the next token of effects
             with jax.named_scope(node.name):
-                value = super().run_node(node)
+                if torch_sizes.is_pool_without_indices(node):
+                    args, kwargs = self.fetch_args_kwargs_from_env(node)
+                    value = [torchax.max_pool(*args, **kwargs), None]
+                else:
+                    value = super().run_node(node)
             return typed(value, node.meta.get("val"), node) if node.op == "call_function" else value
 
         def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
@@ -151,7 +155,7 @@ def _interpreter(program: Any) -> Any:
                 return args[0].shape[args[1]]
             if target in control:
                 return control[target](self.results_of, *args, **kwargs)
-            own = lowerings.get(target)
+            own = lowerings.get(target) or torch_sizes.lowering(target, args)
             return super().call_function(target, args, kwargs) if own is None else own(*args, **kwargs)
 
         def results_of(self, graph_module: Any, arrays: Any) -> list[Any]:

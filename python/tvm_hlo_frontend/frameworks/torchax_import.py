@@ -37,12 +37,15 @@ class Torchax:
         Runs a graph of torch's operators on JAX's arrays.
     dtype_of : callable
         JAX's dtype of a torch dtype.
+    max_pool : callable
+        The greatest elements of windows, without their indices.
     """
 
     operators: Mapping[Any, Any]
     decompositions: Mapping[Any, Any]
     interpreter: type
     dtype_of: Callable[[Any], Any]
+    max_pool: Callable[..., Any]
 
 
 @cache
@@ -72,7 +75,13 @@ def import_torchax() -> Torchax:
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchax"]:
             del sys.modules[name]
     decompositions, export = modules
-    return Torchax(registry.all_aten_ops, decompositions.DECOMPOSITIONS, export.JaxInterpreter, mappings.t2j_dtype)
+    return Torchax(
+        registry.all_aten_ops,
+        decompositions.DECOMPOSITIONS,
+        export.JaxInterpreter,
+        mappings.t2j_dtype,
+        operators[0].max_pool,
+    )
 
 
 @contextmanager

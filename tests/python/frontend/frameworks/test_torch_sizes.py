@@ -41,6 +41,34 @@ class Mlp(torch.nn.Module):
         return self.layers(x)
 
 
+class Positions(torch.nn.Module):
+    """Whole numbers up to an unknown one, as models number the places of a sequence."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = torch.nn.Embedding(64, 4)
+
+    def forward(self, x):
+        length = x.shape[1]
+        numbered = x + self.embed(torch.arange(0, length, dtype=torch.int64)) + torch.arange(length)[:, None]
+        return numbered * torch.arange(1, length + 1, 1)[:, None]
+
+
+class Images(torch.nn.Module):
+    """Convolutions, a norm and pools of images of any size."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Conv2d(3, 8, 3, padding=1, stride=2)
+        self.norm = torch.nn.BatchNorm2d(8)
+        self.second = torch.nn.Conv2d(8, 8, 3, padding=1)
+        self.last = torch.nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = torch.nn.functional.max_pool2d(torch.relu(self.norm(self.first(x[:, None].expand(-1, 3, -1, -1)))), 2)
+        return self.last((x + self.second(x)).mean((2, 3)))
+
+
 def exported(module, sizes, **options):
     torch.manual_seed(0)
     module = module().eval()
@@ -71,6 +99,27 @@ def test_one_build():
     module, program = exported(Mlp, {0: Dim("batch"), 1: Dim("length")})
     run = tvm_hlo_frontend.build(*mod_and_params(from_pytorch(program)))
     check(run, module, [(1, 2, 4), (3, 5, 4)])
+
+
+@pytest.mark.parametrize("specialize", [False, True])
+def test_places_of_an_unknown_length(specialize):
+    if DIALECT == "relay" and not specialize:
+        pytest.skip("Relay leaves open the batches of dense networks alone")
+    module, program = exported(Positions, {0: Dim("batch"), 1: Dim("length", max=63)})
+    made = from_pytorch(program, specialize=specialize)
+    check(made if specialize else tvm_hlo_frontend.build(*mod_and_params(made)), module, [(1, 2, 4), (3, 50, 4)])
+
+
+@pytest.mark.skipif(DIALECT == "relay", reason="Relay leaves open the batches of dense networks alone")
+def test_images_of_an_unknown_size():
+    sizes = {0: Dim("batch"), 1: 4 * Dim("rows"), 2: 4 * Dim("columns")}
+    torch.manual_seed(0)
+    module = Images().eval()
+    program = torch.export.export(module, (torch.randn(2, 16, 12),), dynamic_shapes={"x": sizes}, strict=False)
+    run = tvm_hlo_frontend.build(*mod_and_params(from_pytorch(program)))
+    check(run, module, [(1, 8, 8), (3, 32, 20)])
+    with pytest.raises(SignatureError, match=r"dimension 1 of `x` is 30; the program needs .*, a multiple of 4"):
+        run(np.zeros((1, 30, 8), np.float32))
 
 
 def test_example_inputs_still_say_the_sizes():
