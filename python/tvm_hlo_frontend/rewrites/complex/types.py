@@ -162,6 +162,11 @@ def _abs(emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction])
     return magnitude(emit, components(emit, operands[0]))
 
 
+def _size(emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction]) -> HloInstruction:
+    """get-dimension-size: both components have it."""
+    return emit(old.opcode, components(emit, operands[0]).re, shape=old.shape, attributes=old.attributes)
+
+
 def _real(emit: Emitter, old: HloInstruction, operands: Sequence[HloInstruction]) -> HloInstruction:
     return components(emit, operands[0]).re if is_complex(old.operands[0].shape) else operands[0]
 
@@ -284,6 +289,7 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(UNARY, _unary),
     **dict.fromkeys(BINARY, _binary),
     "abs": _abs,
+    "get-dimension-size": _size,
     "all-to-all": _all_to_all,
     "bitcast-convert": _bitcast_convert,
     "clamp": _clamp,

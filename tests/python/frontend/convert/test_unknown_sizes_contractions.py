@@ -81,6 +81,7 @@ CASES: dict[str, tuple[Any, ...]] = {
     "sums of windows": (pooled(lax.add, 0, 1), [("b", 9, 9, 3)], ONE),
     "any body": (pooled(lambda a, b: a * 2 + b, 0, 1), [("b", 5, 6, 3)], ONE),
     "cholesky": (lambda x: linalg.cholesky(positive(x)), [("b", 4, 4)], ONE),
+    "lu of complex numbers": (lambda x: lax.linalg.lu(x)[0], [("b", 4, 4)], ONE, np.complex64),
     "solve": (lambda x, y: linalg.solve(positive(x), y), [("b", 4, 4), ("b", 4, 3)], ONE),
     "many right sides": (lambda y: linalg.solve(positive(WEIGHT[:4, :4]), y), [(4, "b")], ONE),
     "qr": (lambda x: linalg.qr(positive(x))[1], [("b", "c", 4, 4)], TWO),
