@@ -18,7 +18,7 @@ NEWEST_PYTHON = $(firstword $(call python,3.13) $(call python,3.12))
 NO_NEWEST_PYTHON := the newest JAX needs Python 3.12 or 3.13, and no python3.13 or python3.12 runs here, on PATH or in pyenv
 
 .PHONY: help env env-relax env-newest newest-python demo test test-relay test-relax test-newest dist test-wheel pythons \
-	dialects-apart conformance backcompat stress loop-memory peer tensorflow-ops models rules benchmarks tutorials docs \
+	dialects-apart conformance backcompat stress loop-memory peer tensorflow-ops models open-models rules benchmarks tutorials docs \
 	lint typecheck format check tables clean
 
 help:  ## this list
@@ -113,6 +113,10 @@ tensorflow-ops: $(VENV)/.installed  ## every TensorFlow operation with an XLA ke
 models: $(CHOSEN)/.installed  ## models of torchvision, timm, transformers, diffusers, JAX and Keras; TVM=relax: today's TVM
 	$(CHOSEN)/bin/python -m pip install --quiet -e '.[models]'
 	$(CHOSEN)/bin/python -m tools.frameworks_models
+
+open-models: $(CHOSEN)/.installed  ## models of unknown batch, length or image size; TVM=relax: one build for all; EACH=1: a build for each
+	$(CHOSEN)/bin/python -m pip install --quiet -e '.[models]'
+	$(CHOSEN)/bin/python -m tools.open_models $(if $(EACH),--specialize)
 
 rules: $(VENV)/.installed  ## break every rule of HLO's semantics in a copy, see its tests fail, write docs/rules.md
 	$(BIN)/python -m tools.rules --jobs $(WORKERS)

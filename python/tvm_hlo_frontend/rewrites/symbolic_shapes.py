@@ -17,7 +17,7 @@ from ..hlo.ir.module import HloComputation, HloInstruction, HloModule
 from ..hlo.ir.names import Names
 from ..hlo.ir.open_module import OpenModule, SizeCheck
 from ..hlo.ir.shape import Dimension, Shape, Symbol, array_shape
-from ..hlo.ir.sizes import Size, substituted, variable, variables
+from ..hlo.ir.sizes import Size, product_of, substituted, variable, variables
 from ..hlo.shape_inference import infer_shape
 from ..hlo.shape_inference.rules import one_or_tuple
 from .dynamic_operations import DYNAMIC_OPERATIONS, SIZED, sized_custom_call
@@ -211,6 +211,13 @@ def _shape(old: HloInstruction, operands: Operands) -> Shape:
     return found
 
 
+def _reshape(walk: Walk, builder: ComputationBuilder, old: HloInstruction, operands: Operands) -> HloInstruction:
+    """To numbers: those say how many elements the operand has."""
+    shape = _shape(old, operands)
+    walk.equal(product_of(operands[0].shape.dimensions), product_of(shape.dimensions), old)
+    return walk.add(builder, old, operands, shape)
+
+
 def _call(walk: Walk, builder: ComputationBuilder, old: HloInstruction, operands: Operands) -> HloInstruction | None:
     return _computation(walk, builder, old.called_computations[0], operands)
 
@@ -308,6 +315,7 @@ def _assertion(
 
 _RULES: Mapping[str, Callable[[Walk, ComputationBuilder, HloInstruction, Operands], HloInstruction | None]] = {
     "call": _call,
+    "reshape": _reshape,
     "get-tuple-element": _tuple_element,
     "while": _while,
     "conditional": _conditional,

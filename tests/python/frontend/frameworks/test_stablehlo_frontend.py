@@ -372,3 +372,12 @@ def test_unknown_dimensions_are_refused_as_such(name):
         from_stablehlo(text)
     if isinstance(caught.value, UnknownDimensionsError) and "?" in arguments:
         assert "tensor<?x" in str(caught.value), "the refusal shows what has them"
+
+
+def test_a_reshape_to_numbers_says_how_many_elements_there_are():
+    source = function("%0 = stablehlo.reshape %x : (tensor<?xf32>) -> tensor<2x2xf32>\nreturn %0 : tensor<2x2xf32>",
+                      "tensor<2x2xf32>", '%x: tensor<?xf32> loc("x")')  # fmt: skip
+    executable = from_stablehlo(source, specialize=True)
+    np.testing.assert_array_equal(executable(np.arange(4, dtype=np.float32)), [[0, 1], [2, 3]])
+    with pytest.raises(SignatureError, match="dimension 0 of `x` is 3; the program needs 4"):
+        executable(np.arange(3, dtype=np.float32))

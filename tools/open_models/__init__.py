@@ -1,0 +1,1 @@
+"""Models whose batch, length or image size is unknown, at several sizes each, against their frameworks."""
