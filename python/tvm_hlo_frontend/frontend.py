@@ -16,10 +16,11 @@ from .backends.values import Tensor, Value, flatten, unflatten
 from .convert.context import ConversionContext
 from .convert.driver import convert_computation
 from .convert.input_names import parameter_names
+from .convert.refusals import SPECIALIZE
 from .convert.report import dynamic_instructions, missing_converters, raise_refusals, report_text, sizes_by_value
 from .convert.rules import ConvertFunction, custom_call_targets
 from .convert.table import with_custom
-from .errors import SignatureError
+from .errors import HloVerificationError, SignatureError
 from .hlo.ir.module import HloComputation, HloInstruction, HloModule
 from .hlo.ir.names import Names
 from .hlo.ir.open_module import OpenModule
@@ -98,7 +99,12 @@ def from_hlo(
     """
     opened = proto if isinstance(proto, OpenModule) else None
     module = read(proto) if opened is None else opened.module
-    verify(module)
+    try:
+        verify(module)
+    except HloVerificationError as error:
+        if opened is None:
+            raise
+        raise HloVerificationError(f"{error}\n  it may hold where sizes are numbers: {SPECIALIZE}") from error
     language = load_dialect(dialect)
     freeze = language.freezes_params if freeze_params is None else freeze_params
     converters = with_custom(custom_converters)

@@ -18,7 +18,7 @@ TOKENS: Sequence[Sizes] = tuple(
 )
 IMAGES: Sequence[Sizes] = tuple(
     {"batch": batch, "height": height, "width": width}
-    for batch, height, width in ((1, 64, 64), (1, 96, 128), (2, 32, 64), (3, 64, 32), (4, 128, 96))
+    for batch, height, width in ((1, 64, 64), (1, 96, 128), (2, 64, 96), (3, 128, 64), (4, 128, 96))
 )
 MAX_LENGTH = 256
 

@@ -86,8 +86,8 @@ def told_sizes(dimensions: Sequence[Sequence[Dimension]], values: Mapping[str, i
     Returns
     -------
     tuple of Step
-        Each follows from those before it: dimensions that are unknown sizes themselves, then those that are linear in
-        one more, then values.
+        Each follows from those before it: dimensions that are unknown sizes themselves, then values, then dimensions
+        that are linear in one more.
     """
     return tuple(_steps(dimensions, values))
 
@@ -99,7 +99,7 @@ def _steps(dimensions: Sequence[Sequence[Dimension]], values: Mapping[str, int])
         if isinstance(size, Size) and size.name.isidentifier() and size.name not in known:
             known.add(size.name)
             yield Step(size.name, position, axis)
-    while step := next(_linear(places, known), None) or next(_valued(values, known), None):
+    while step := next(_valued(values, known), None) or next(_linear(places, known), None):
         known.add(step.name)
         yield step
 

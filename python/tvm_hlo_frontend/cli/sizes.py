@@ -97,7 +97,7 @@ def told_by(sizes: OpenSizes, step: Step) -> str:
 
 def valued_inputs(sizes: OpenSizes, dims: Mapping[str, int]) -> dict[int, int | str]:
     """Inputs whose value is a size, by position: the number that --dim gives, the name of one that is unknown."""
-    return {step.position: dims.get(step.name, step.name) for step in sizes.steps if step.axis is None}
+    return {position: dims.get(name, name) for name, position in sizes.values.items()}
 
 
 def with_known_dimensions(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,12 +28,15 @@ class OpenSizes:
     steps : tuple of Step
         One per unknown size.
     checks : tuple of SizeCheck
+    values : mapping of str to int
+        Numbers of the inputs whose values are sizes, whatever tells those.
     """
 
     inputs: tuple[Parameter, ...]
     dimensions: tuple[tuple[Dimension, ...], ...]
     steps: tuple[Step, ...]
     checks: tuple[SizeCheck, ...] = ()
+    values: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,6 +57,11 @@ class OpenSizes:
                 if self._number(size, numbers) != found:
                     what = f"dimension {axis} of `{parameter.name}` is {found}"
                     raise SignatureError(f"{what}; the program needs {self._explained(size, numbers)}")
+        for name, position in self.values.items():
+            found = int(arrays[position].item())
+            if found != numbers[name]:
+                what = f"the value of `{self.inputs[position].name}` is {found}"
+                raise SignatureError(f"{what}; the program needs {name}, which is {numbers[name]}{self._told_by(name)}")
         self._check(numbers, self._told_by)
         return numbers
 
@@ -184,7 +192,7 @@ def open_sizes(
     missing = sorted(set(needed) - {step.name for step in steps})
     if missing:
         raise SignatureError(f"no dimension and no value of an input tells the unknown size {missing[0]}")
-    return OpenSizes(tuple(inputs), dimensions, steps, tuple(checks))
+    return OpenSizes(tuple(inputs), dimensions, steps, tuple(checks), dict(values))
 
 
 def size_of_text(text: int | str) -> Dimension:

@@ -81,7 +81,7 @@ class SpecializedExecutable:
         self._target = target
         self._variants: Variants[tuple[int, ...], Variant] = Variants(limit)
         self._known: dict[tuple[Any, ...], tuple[int, ...]] = {}
-        self._valued = tuple(step.position for step in open_sizes.steps if step.axis is None)
+        self._valued = tuple(open_sizes.values.values())
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -160,10 +160,9 @@ class SpecializedExecutable:
         files = [f"variant_{number}.so" for number in range(len(variants))]
         for file, variant in zip(files, variants):
             save_library(variant.executable, folder / file, self._target, self.signature.source)
-        steps = self._open_sizes.steps
         about = {
             "signature": asdict(self.signature),
-            "values": {step.name: step.position for step in steps if step.axis is None},
+            "values": dict(self._open_sizes.values),
             "sizes": list(self.sizes),
             "variants": [
                 {"library": file, "sizes": dict(variant.sizes), "seconds": variant.seconds}

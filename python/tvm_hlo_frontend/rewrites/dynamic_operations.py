@@ -105,9 +105,14 @@ def _factors_in_order(ours: Sequence[Dimension], theirs: Sequence[Dimension]) ->
     """Unknown sizes of two shapes with as many elements, where both have as many of them. Their product alone does not
     tell which is which; programs keep them in order."""
     have, want = _factors(ours), _factors(theirs)
-    if have is None or want is None or len(have) != len(want):
+    if have is None or want is None or len(have) != len(want) or _number_of(ours) != _number_of(theirs):
         return ()
     return list(zip([name for name in have if name not in want], [name for name in want if name not in have]))
+
+
+def _number_of(dimensions: Sequence[Dimension]) -> int:
+    """By which the unknown sizes of dimensions are multiplied in their product."""
+    return int(expression(product_of(dimensions)).as_coeff_Mul()[0])
 
 
 def _factors(dimensions: Sequence[Dimension]) -> list[str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,8 @@ from .size_walk import UnknownSize, Walk, origin, unknown
 ASSERTION = "shape_assertion"
 # each round knows more sizes than the one before; those of real programs end after two or three
 MAX_ROUNDS = 16
+# of an array; no memory holds as many
+MAX_ELEMENTS = 1 << 40
 
 Operands = Sequence[HloInstruction]
 Dimensions = Mapping[tuple[int, int], Dimension]
@@ -73,11 +75,24 @@ def open_module(raw: HloModule, given: Dimensions | None = None, facts: Facts | 
         )
     bounds = [SizeCheck(variable(name), ">=", bound) for name, bound in facts.at_least.items() if bound > 0]
     told = [SizeCheck(variable(name), "==", known[name]) for name in values if name in known]
-    checks = tuple({str(check): check for check in (*bounds, *told, *walk.checks)}.values())
+    limits = _limits(entry, frozenset(values) - frozenset(known))
+    checks = tuple({str(check): check for check in (*bounds, *told, *walk.checks, *limits)}.values())
     used = {name for i in entry.instructions for name in _variables(i.shape)}
     used |= {name for check in checks for side in (check.left, check.right) for name in variables(side)}
     kept_values = {name: number for name, number in values.items() if name in used}
     return OpenModule(module_of(raw.name, entry, raw.aliases), checks, kept_values)
+
+
+def _limits(entry: HloComputation, values: Set[str]) -> list[SizeCheck]:
+    """That arrays whose sizes are values have no more elements than TVM can count in bytes: no array of a call bounds
+    them."""
+    shapes = {
+        array.dimensions: instruction
+        for instruction in reversed(entry.instructions)
+        for array in instruction.shape.arrays()
+        if _variables(array) & values
+    }
+    return [SizeCheck(product_of(sizes), "<=", MAX_ELEMENTS, origin(each)) for sizes, each in shapes.items()]
 
 
 def _variables(shape: Shape) -> set[str]:

@@ -219,3 +219,24 @@ def test_a_size_is_no_weight() -> None:
 def test_relay_refuses_sizes_by_value() -> None:
     with pytest.raises(UnsupportedHloError, match="specialize=True"):
         from_stablehlo(program(CASES["a dimension as well"][0]))
+
+
+@one_build
+@pytest.mark.parametrize("value", [1 << 40, 1 << 60, (1 << 63) - 1])
+def test_sizes_that_no_memory_holds(value: int) -> None:
+    run = build(*mod_and_params(from_stablehlo(program(CASES["of the result alone"][0]))))
+    with pytest.raises(SignatureError, match=rf"needs 4\*arg0 <= {1 << 40}"):
+        run(np.int64(value), rows(1))
+    assert run(np.int64(2), rows(1)).shape == (2, 4)
+
+
+@pytest.mark.parametrize("specialize", [pytest.param(False, marks=one_build), True], ids=["open", "specialized"])
+def test_a_reshape_whose_numbers_differ(specialize: bool) -> None:
+    """x [4*b] to [b, 4]: the value is not the dimension."""
+    body = """%y = stablehlo.dynamic_reshape %x, %s : (tensor<?xf32>, tensor<2xi32>) -> tensor<?x4xf32>
+        return %y : tensor<?x4xf32>"""
+    made = from_stablehlo(program(body).replace("%x: tensor<?x4xf32>", "%x: tensor<?xf32>"), specialize=specialize)
+    run = made if specialize else build(*mod_and_params(made))
+    np.testing.assert_array_equal(run(np.int64(3), rows(3).ravel()), rows(3))
+    with pytest.raises(SignatureError, match=r"the program needs 4\*arg0, which is 8 as arg0 is 2 by the value"):
+        run(np.int64(2), rows(3).ravel())

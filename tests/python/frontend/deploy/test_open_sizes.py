@@ -61,7 +61,11 @@ def test_values_are_sizes_and_help_with_dimensions():
     sizes = taking(("n + b",), (), values={"n": 1})
     assert sizes.of_call(arrays((7,), 3)) == {"n": 3, "b": 4}
     both = taking(("n",), (), values={"n": 1})
-    assert both.of_call(arrays((7,), 3)) == {"n": 7}  # the dimension comes first
+    assert both.of_call(arrays((7,), 7)) == {"n": 7}
+    with pytest.raises(
+        SignatureError, match="value of `y` is 3; the program needs n, which is 7 by dimension 0 of `x`"
+    ):
+        both.of_call(arrays((7,), 3))
 
 
 REFUSED = [

@@ -118,6 +118,20 @@ PROGRAMS = {
         lambda b, x: x.shape == (b, 3),
         lambda b, x: x + np.arange(b, dtype=np.float32)[:, None],
     ),
+    "a value that is half a dimension": Program(
+        of_stablehlo("""(%b: tensor<i64>, %x: tensor<?xf32>) -> tensor<?xf32> {
+            %n = stablehlo.reshape %b : (tensor<i64>) -> tensor<1xi64>
+            %m = stablehlo.add %n, %n : tensor<1xi64>
+            %i = stablehlo.dynamic_iota %m, dim = 0 : (tensor<1xi64>) -> tensor<?xf32>
+            %y = stablehlo.add %x, %i : tensor<?xf32>
+            return %y : tensor<?xf32>
+        }"""),
+        ["int64", "float32"],
+        [0, 1],
+        lambda b, n: [b, (2 * b,)],
+        lambda b, x: 2 * int(b) == len(x),
+        lambda b, x: x + np.arange(len(x), dtype=np.float32),
+    ),
     "values whose product is a dimension": Program(
         of_stablehlo("""(%m: tensor<i32>, %n: tensor<i64>, %x: tensor<?xf32>) -> tensor<?x?xf32> {
             %m1 = stablehlo.reshape %m : (tensor<i32>) -> tensor<1xi32>
@@ -135,7 +149,7 @@ PROGRAMS = {
     ),
 }
 DTYPES = ["float32", "float64", "float16", "int32", "int64", "uint64", "bool", "complex64"]
-VALUES = [-(2**63), -(2**31), -3, -1, 0, 1, 2, 5, 2**31 - 1, 2**32 + 1, 2**40, 2**63 - 1]
+VALUES = np.array([-(2**63), -(2**31), -3, -1, 0, 1, 2, 5, 2**31 - 1, 2**32 + 1, 2**40, 2**63 - 1])
 
 
 def array_of(shape: Any, dtype: str, random: np.random.Generator) -> np.ndarray:
@@ -145,7 +159,9 @@ def array_of(shape: Any, dtype: str, random: np.random.Generator) -> np.ndarray:
 
 
 def with_another_value(array: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    return np.array(random.choice(VALUES)).astype(array.dtype)  # wraps around in narrow types
+    if array.dtype.kind not in "iu":
+        return array_of((), array.dtype.name, random)
+    return random.choice(VALUES).astype(array.dtype)  # wraps around in narrow types
 
 
 def with_another_dimension(array: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -159,7 +175,7 @@ def with_another_rank(array: np.ndarray, random: np.random.Generator) -> np.ndar
 
 
 def with_another_dtype(array: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    return array.astype(random.choice(DTYPES))
+    return array_of(array.shape, random.choice(DTYPES), random)
 
 
 def spoilt(arrays: Arrays, random: np.random.Generator) -> Arrays:
@@ -205,13 +221,13 @@ def test_one_build_refuses_what_does_not_fit_and_serves_the_rest(name: str) -> N
     program = PROGRAMS[name]
     run = build(*mod_and_params(program.make()))
     refused = 0
-    for arrays in calls(program, 400):
+    for arrays in calls(program, 300):
         if program.takes(arrays):
             assert_is_right(program, run, arrays)
         else:
             assert_is_refused(run, arrays)
             refused += 1
-    assert 200 <= refused <= 300
+    assert 150 <= refused <= 250
     assert_is_right(program, run, first_call(program))
 
 
@@ -220,8 +236,8 @@ def test_a_build_for_each_shape_refuses_what_does_not_fit_and_compiles_nothing(n
     program = PROGRAMS[name]
     run = program.make(specialize=True)
     assert_is_right(program, run, first_call(program))
-    wrong = [arrays for arrays in calls(program, 400) if not program.takes(arrays)]
+    wrong = [arrays for arrays in calls(program, 300) if not program.takes(arrays)]
     for arrays in wrong:
         assert_is_refused(run, arrays)
-    assert len(wrong) >= 200 and len(run.variants) == 1
+    assert len(wrong) >= 150 and len(run.variants) == 1
     assert_is_right(program, run, first_call(program))
