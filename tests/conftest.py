@@ -34,3 +34,5 @@ def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
         named = [bool(wanted & rules_named(item.nodeid)) for item in items]
         config.hook.pytest_deselected(items=[item for item, is_named in zip(items, named) if not is_named])
         items[:] = [item for item, is_named in zip(items, named) if is_named]
+    # else one process is left with them when the others have ended
+    items.sort(key=lambda item: item.get_closest_marker("minutes") is None)

@@ -118,6 +118,7 @@ def test_small_model_through_the_plain_virtual_machine(name):
     check(run_relay_vm(*converted(instance), instance.inputs), instance)
 
 
+@pytest.mark.minutes
 @pytest.mark.parametrize("name", LARGE)
 def test_large_model_through_build(name):
     instance = model_named(name).make()
@@ -126,6 +127,7 @@ def test_large_model_through_build(name):
     check(executable(*instance.other_inputs), instance, instance.other_inputs)
 
 
+@pytest.mark.minutes
 @relay_only("large models need schedules, and tvm.compile has none for CPUs")
 @pytest.mark.parametrize("name", LARGE)
 def test_large_model_through_plain_relay(name):
