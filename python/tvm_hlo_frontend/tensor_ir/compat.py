@@ -84,6 +84,12 @@ def free_variables(expression: Any) -> set[Any]:
     return set(tir.analysis.undefined_vars(expression, []))
 
 
+def proves_equal(a: Any, b: Any) -> bool:
+    """Whether two integers are equal whatever their variables are, as far as TVM can tell."""
+    analyzer = tvm.arith.Analyzer() if HAS_TE_SCHEDULES else tvm.sym.Analyzer()
+    return bool(analyzer.can_prove_equal(a, b))
+
+
 def operands(expression: Any) -> list[Any]:
     """What an expression is computed from; where it loads from is left out."""
     if isinstance(expression, LEAVES):

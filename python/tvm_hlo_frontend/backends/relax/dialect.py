@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import tvm
-from tvm import relax, tirx
+import tvm_ffi
+from tvm import relax
 
 from ...hlo.ir.attributes import Window
 from ...hlo.ir.shape import Dimension, Shape, Symbol
-from ...hlo.ir.size_text import Arithmetic, evaluated
 from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec, convolution_spec
 from ..base_dialect import BaseDialect
@@ -19,6 +19,7 @@ from ..results import sliced_dimensions
 from ..values import Tensor
 from .functions import RelaxFunctions
 from .kernels import KernelFunctions
+from .sizes import SizeVariables
 
 # TVM's simplifiers reach these only through their operands, see analysis/arithmetic
 _ARITHMETIC = {"add": relax.op.add, "subtract": relax.op.subtract, "multiply": relax.op.multiply}
@@ -42,26 +43,24 @@ class RelaxDialect(BaseDialect):
 
     def __init__(self) -> None:
         self._builder = relax.BlockBuilder()
-        self._functions = RelaxFunctions(self._builder, self._type, lambda: list(self._variables.values()))
+        self._size_variables = SizeVariables()
+        self._functions = RelaxFunctions(self._builder, self._type, self._size_variables)
         super().__init__(self._functions)
         self._kernels = KernelFunctions(self._builder)
-        self._variables: dict[str, Any] = {}
         self._passed: list[Any] = []
-        self._computes_sizes = False
-        self._arithmetic = Arithmetic(
-            name=self._variable,
-            number=lambda number: tirx.IntImm("int64", number),
-            floor_divide=tirx.floordiv,
-            modulo=tirx.floormod,
-            calls={"max": tirx.max, "min": tirx.min},
-        )
+        # by parameter with computed dimensions the variable that main takes
+        self._taken: dict[Any, Any] = {}
 
     # leaves
     def pass_sizes(self, names: Sequence[str]) -> None:
-        self._passed = [relax.Var("sizes", relax.ShapeType([self._variable(name) for name in names]))] if names else []
+        variables = [self._size_variables.unknown(name) for name in names]
+        self._passed = [relax.Var("sizes", relax.ShapeType(variables))] if names else []
 
     def parameter(self, name: str, shape: Shape) -> Tensor:
-        return Tensor(relax.Var(name, self._type(shape)), shape.element_type, shape.dimensions)
+        taken = relax.Var(name, self._written_type(shape))
+        variable = self._with_sizes(taken, shape)
+        self._taken[variable] = taken
+        return Tensor(variable, shape.element_type, shape.dimensions)
 
     def _constant(self, array: np.ndarray) -> Any:
         return relax.const(array, str(array.dtype))
@@ -94,9 +93,8 @@ class RelaxDialect(BaseDialect):
         columns = [self._sizes([row[axis] for axis in cut]) for row in (starts, limits, strides)]
         dimensions = sliced_dimensions(starts, limits, strides)
         # elsewhere TVM looks for ends beyond the array, and its passes end the process where starts are arguments
-        value = self._bound(relax.op.strided_slice(x.expr, cut, *columns, assume_inbound=True))
-        kind = self._type(Shape(x.element_type, dimensions))
-        return Tensor(self._functions.scopes[-1].known_as(value, kind), x.element_type, dimensions)
+        value = relax.op.strided_slice(x.expr, cut, *columns, assume_inbound=True)
+        return self._tensor(value, x.element_type, dimensions)
 
     def _concatenate(self, exprs: list[Any], dimension: int) -> Any:
         return relax.op.concat(exprs, axis=dimension)
@@ -167,9 +165,11 @@ class RelaxDialect(BaseDialect):
         exprs = [result.expr for result in results]
         # a function must not return its parameter or a constant as such: callers may free both
         value = scope.emit(exprs[0] if flat else relax.Tuple(exprs))
-        taken = [*self._passed, *(parameter.expr for parameter in parameters)]
-        function = relax.Function(taken, scope.close(value), value.ty)
-        if self._computes_sizes:
+        kinds = [self._written_type(result.shape) for result in results]
+        value = scope.known_as(value, kinds[0] if flat else relax.TupleType(kinds))
+        taken = [*self._passed, *(self._taken[parameter.expr] for parameter in parameters)]
+        function = self._functions.closed(taken, scope.close(value), value.ty)
+        if self._size_variables.computed:
             attributes = {**attributes, COMPUTES_SIZES: "true"}
         self._builder.add_func(function.with_attrs({"global_symbol": "main", **attributes}), "main")
         # passes fuse operators in dataflow blocks only
@@ -189,16 +189,25 @@ class RelaxDialect(BaseDialect):
     def _bound(self, expr: Any) -> Any:
         return self._functions.scopes[-1].emit(expr)
 
+    def _tensor(self, expr: Any, element_type: str, dimensions: Sequence[Dimension]) -> Tensor:
+        shape = Shape(element_type, tuple(dimensions))
+        value = self._bound(expr)
+        return Tensor(value if shape.is_static else self._with_sizes(value, shape), element_type, shape.dimensions)
+
+    def _with_sizes(self, value: Any, shape: Shape) -> Any:
+        """`value`, whose sizes TVM has written as it computes them, with our variables: by a reshape, as TVM would put
+        what it learns from a MatchCast in the place of the variables."""
+        if tvm_ffi.structural_equal(value.ty, self._type(shape)):
+            return value
+        return self._bound(relax.op.reshape(value, self._sizes(shape.dimensions)))
+
     def _sizes(self, dimensions: Sequence[Dimension]) -> list[Any]:
-        return [size if isinstance(size, int) else self._size(size) for size in dimensions]
-
-    def _size(self, size: Symbol) -> Any:
-        """TVM's expression of a size, over one variable for each unknown one."""
-        self._computes_sizes |= not size.name.isidentifier()
-        return evaluated(size.name, self._arithmetic)
-
-    def _variable(self, name: str) -> Any:
-        return self._variables.setdefault(name, tirx.Var(name, "int64"))
+        return [self._size_variables.of(size) if isinstance(size, Symbol) else size for size in dimensions]
 
     def _type(self, shape: Shape) -> Any:
         return relax.TensorType(self._sizes(shape.dimensions), TVM_DTYPES[shape.element_type])
+
+    def _written_type(self, shape: Shape) -> Any:
+        """The type of what callers of main see: computed sizes as they are computed."""
+        sizes = [self._size_variables.written(size) if isinstance(size, Symbol) else size for size in shape.dimensions]
+        return relax.TensorType(sizes, TVM_DTYPES[shape.element_type])

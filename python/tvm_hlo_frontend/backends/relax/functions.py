@@ -13,6 +13,7 @@ from ...hlo.ir.shape import Shape
 from ..loops import Kept, State, Step, TensorStep
 from ..values import Body, Tensor
 from .in_place import KEEPS
+from .sizes import SizeVariables
 
 
 class Scope:
@@ -56,11 +57,11 @@ class RelaxFunctions:
     builder : relax.BlockBuilder
     type_of : callable
         Type of tensors of a shape.
-    sizes : callable
-        Variables of all unknown sizes. They are the last argument of every function: its tensors need not tell them.
+    sizes : SizeVariables
+        Those that there are when a function is made are its last argument: its tensors need not tell them.
     """
 
-    def __init__(self, builder: Any, type_of: Callable[[Shape], Any], sizes: Callable[[], list[Any]]) -> None:
+    def __init__(self, builder: Any, type_of: Callable[[Shape], Any], sizes: SizeVariables) -> None:
         self.scopes = [Scope(builder)]
         self._builder = builder
         self._type_of = type_of
@@ -82,10 +83,27 @@ class RelaxFunctions:
         """A branch that calls `body` as a function of its own: TVM's memory planner lets one branch of a conditional
         use what it has allocated in the other."""
         outer = relax.analysis.free_vars(body)
-        made = copy_with_new_vars(relax.Function([*outer, *self._sizes_parameter()], body, result_type))
+        sizes = self._sizes.all()
+        made = copy_with_new_vars(self.closed([*outer, *_taken(sizes)], body, result_type))
         function = self._builder.add_func(made, self.name("branch"))
         scope = Scope(self._builder)
-        return scope.close(scope.emit(self._call(function, list(outer))))
+        return scope.close(scope.emit(_call(function, list(outer), sizes)))
+
+    def closed(self, parameters: list[Any], body: Any, result_type: Any) -> Any:
+        """A function that begins by computing those sizes that its parameters do not have."""
+        function = relax.Function(parameters, body, result_type)
+        free = [variable for variable in relax.analysis.free_symbolic_vars(function) if self._sizes.computes(variable)]
+        if not free:
+            return function
+        scope = Scope(self._builder)
+        # by way of a tensor: TVM puts what it knows of a variable in its place
+        values = relax.ShapeExpr([self._sizes.value(variable) for variable in free])
+        tensor = relax.TensorType([len(free)], "int64")
+        values = scope.emit(relax.call_pure_packed("relax.run.shape_to_tensor", values, ty_args=tensor))
+        kind = relax.ShapeType(ndim=len(free))
+        values = scope.emit(relax.call_pure_packed("vm.builtin.tensor_to_shape", values, ty_args=kind))
+        scope.known_as(values, relax.ShapeType(free))
+        return relax.Function(parameters, scope.close(body), result_type)
 
     def function(self, name: str, shapes: Sequence[Shape], body: Body) -> TensorStep:
         """A function of tensors that returns a tuple, as what calls it."""
@@ -100,9 +118,10 @@ class RelaxFunctions:
         scope = self.enter()
         value = body([_tensor(variable, shape) for variable, shape in zip(variables, shapes)])
         self.scopes.pop()
-        made = relax.Function([*variables, *self._sizes_parameter()], scope.close(value), value.ty)
+        sizes = self._sizes.all()
+        made = self.closed([*variables, *_taken(sizes)], scope.close(value), value.ty)
         function = self._builder.add_func(made.with_attrs(attributes) if attributes else made, self.name(name))
-        return lambda operands: self._emit(self._call(function, [tensor.expr for tensor in operands]))
+        return lambda operands: self._emit(_call(function, [tensor.expr for tensor in operands], sizes))
 
     def state_function(self, name: str, shapes: Sequence[Shape], body: Callable[[Step, State], State]) -> Step:
         """A function of a tuple that returns one of the same type, as what calls it."""
@@ -110,18 +129,19 @@ class RelaxFunctions:
         parameter = relax.Var("state", types)
         identity = Scope(self._builder)
         # a function that calls itself is known to the builder before it has a body
-        taken = [parameter, *self._sizes_parameter()]
+        sizes = self._sizes.all()
+        taken = [parameter, *_taken(sizes)]
         stub = relax.Function(taken, identity.close(identity.emit(parameter)), types)
         function = self._builder.add_func(copy_with_new_vars(stub), self.name(name))
 
         def call(state: State) -> State:
-            return self._emit(self._call(function, [state]))
+            return self._emit(_call(function, [state], sizes))
 
         scope = self.enter()
         # a function must not return its parameter as such: callers may free both
         value = body(call, scope.emit(parameter))
         self.scopes.pop()
-        self._builder.update_func(function, relax.Function(taken, scope.close(value), types))
+        self._builder.update_func(function, self.closed(taken, scope.close(value), types))
         return call
 
     def pack(self, tensors: Sequence[Tensor]) -> State:
@@ -145,16 +165,16 @@ class RelaxFunctions:
         on_false = otherwise.close(otherwise.emit(state))
         return self.scopes[-1].choose(going, then.close(advanced), on_false, state.ty)
 
-    def _call(self, function: Any, arguments: list[Any]) -> Any:
-        sizes = self._sizes()
-        return relax.Call(function, [*arguments, relax.ShapeExpr(sizes)] if sizes else arguments)
-
-    def _sizes_parameter(self) -> list[Any]:
-        sizes = self._sizes()
-        return [relax.Var("sizes", relax.ShapeType(sizes))] if sizes else []
-
     def _emit(self, expr: Any) -> Any:
         return self.scopes[-1].emit(expr)
+
+
+def _call(function: Any, arguments: list[Any], sizes: list[Any]) -> Any:
+    return relax.Call(function, [*arguments, relax.ShapeExpr(sizes)] if sizes else arguments)
+
+
+def _taken(sizes: list[Any]) -> list[Any]:
+    return [relax.Var("sizes", relax.ShapeType(sizes))] if sizes else []
 
 
 def _tensor(expr: Any, shape: Shape) -> Tensor:

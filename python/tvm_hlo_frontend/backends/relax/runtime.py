@@ -50,8 +50,9 @@ def scheduling_pipeline(target: Any, signature: Signature, found: list[InPlace],
     in_place = keeps_memory(module) or bool(signature.aliases)
     legalization = cpu_generic.legalize_passes(target)
     if COMPUTES_SIZES in (module["main"].attrs or {}):
-        # where a dimension is a product TVM does not fuse its operators with kernels, which have a variable for each
-        legalization = [each for each in legalization if each.info.name not in ("FuseOps", "FuseTIR")]
+        # with a variable for each size TVM does not see that a loop nest only reshapes
+        keep = relax.transform.LegalizeOps({"relax.reshape": lambda builder, call: call})
+        legalization = [keep if each.info.name == "LegalizeOps" else each for each in legalization]
     passes = [
         *cpu_generic.library_dispatch_passes(target),
         *legalization,

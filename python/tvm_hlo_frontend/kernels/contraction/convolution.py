@@ -12,6 +12,7 @@ from ...tensor_ir.loops import extents, wide
 from .. import plans
 from ..spec import KernelSpec
 from ..table import KernelTable
+from . import open_convolution
 from .sums import convert_sum
 
 table = KernelTable()
@@ -29,9 +30,18 @@ def convolution(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple
     parameters = spec.parameters
     accumulator, groups = parameters["accumulator"], parameters["groups"]
     dimensions, dtype = results[0]
+    is_open = open_convolution.is_for(extents(dimensions), extents(weight.shape), groups, accumulator)
     dimensions, source_sizes, weight_sizes = _in_one_type(dimensions, data.shape, weight.shape)
     outputs, channels = dimensions[1] // groups, weight_sizes[1]
-    padded = _padded(data, source_sizes, weight_sizes[2:], parameters, dimensions)
+    reach = [
+        (size - 1) * stride + (window - 1) * dilation + 1
+        for size, stride, window, dilation in zip(
+            dimensions[2:], parameters["stride"], weight_sizes[2:], parameters["window_dilation"]
+        )
+    ]
+    if is_open:
+        return open_convolution.open_convolution(spec, inputs, results, reach)
+    padded = _padded(data, source_sizes, parameters, reach)
     channel = _axis(channels, "channel")
     window = [_axis(size, f"window{axis}") for axis, size in enumerate(weight_sizes[2:])]
 
@@ -60,21 +70,9 @@ def _axis(size: Any, name: str) -> Any:
     return te.reduce_axis((size * 0, size), name=name)
 
 
-def _padded(
-    data: Any,
-    source_sizes: Sequence[Any],
-    window_sizes: Sequence[Any],
-    parameters: dict[str, Any],
-    dimensions: Sequence[Any],
-) -> Any:
+def _padded(data: Any, source_sizes: Sequence[Any], parameters: dict[str, Any], reach: Sequence[Any]) -> Any:
     """Holes and padding filled with zeros, in the accumulator's type; exactly as much as the windows reach."""
     accumulator = parameters["accumulator"]
-    reach = [
-        (size - 1) * stride + (window - 1) * dilation + 1
-        for size, stride, window, dilation in zip(
-            dimensions[2:], parameters["stride"], window_sizes, parameters["window_dilation"]
-        )
-    ]
     # no window may be left, and then they reach nowhere
     reach = [size if isinstance(size, int) else tir.max(size, wide(0)) for size in reach]
 

@@ -40,9 +40,15 @@ def pooled(reducer: Any, start: float, stride: int) -> Callable[[Any], Any]:
     return lambda x: lax.reduce_window(x, np.float32(start), reducer, (1, 2, 2, 1), (1, stride, stride, 1), "VALID")
 
 
-def convolved(x: Any, **options: Any) -> Any:
+def convolved(x: Any, kernel: Any = KERNEL, low: int = 1, **options: Any) -> Any:
     """Channels first, padded by 1."""
-    return lax.conv_general_dilated(x, KERNEL, options.pop("strides", (1, 1)), ((1, 1), (1, 1)), **options)
+    padding = ((low, 1),) * (x.ndim - 2)
+    return lax.conv_general_dilated(x, kernel, options.pop("strides", (1,) * (x.ndim - 2)), padding, **options)
+
+
+def kernels(*shape: int) -> Any:
+    """Of a convolution."""
+    return np.random.RandomState(1).standard_normal(shape).astype(np.float32)
 
 
 # name: (function, shapes of its arguments with names of unknown sizes, values of those, element type)
@@ -62,6 +68,30 @@ CASES: dict[str, tuple[Any, ...]] = {
     "images": (convolved, [("b", 3, 8, 8)], ONE),
     "spatial": (convolved, [("b", 3, "c", "d")], THREE),
     "spatial strides": (lambda x: convolved(x, strides=(2, 2)), [("b", 3, "c", "d")], THREE),
+    "spatial holes": (
+        lambda x: convolved(x, rhs_dilation=(2, 1), lhs_dilation=(1, 2)),
+        [("b", 3, "c", "d")],
+        THREE[1:],
+    ),
+    "spatial groups": (
+        lambda x: convolved(x, kernels(128, 2, 3, 3), feature_group_count=2),
+        [("b", 4, "c", "d")],
+        THREE,
+    ),
+    "spatial without padding": (
+        lambda x: lax.conv_general_dilated(x, kernels(32, 3, 1, 1), (1, 1), "VALID"),
+        [("b", 3, "c", "d")],
+        THREE,
+    ),
+    "spatial, few channels": (
+        lambda x: convolved(x, kernels(3, 1, 2, 2), feature_group_count=3),
+        [(1, 3, "b", "c")],
+        TWO,
+    ),
+    "one unknown side": (lambda x: convolved(x, kernels(8, 3, 2, 2)), [(2, 3, 5, "b")], ONE),
+    "signals": (lambda x: convolved(x, kernels(24, 3, 4), strides=(2,)), [("b", 3, "c")], ((1, 3), (2, 20), (3, 9))),
+    "volumes": (lambda x: convolved(x, kernels(8, 2, 2, 1, 2)), [(2, 2, "b", "c", "d")], THREE),
+    "spatial integers": (lambda x: convolved(x, np.ones((8, 3, 2, 2), np.int32)), [(2, 3, "b", "c")], TWO, np.int32),
     "gradient of a kernel": (
         jax.grad(lambda w, x: (lax.conv_general_dilated(x, w, (1, 1), "SAME") ** 2).sum()),
         [(4, 3, 3, 3), ("b", 3, 8, 8)],
