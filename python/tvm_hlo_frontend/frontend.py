@@ -29,6 +29,7 @@ from .hlo.ir.storage import to_storage
 from .hlo.proto.reader import read
 from .hlo.verifier import verify
 from .rewrites import Capabilities, decompose, normalize, settle_known_dimensions
+from .rewrites.dimension_bounds import with_bounds
 from .rewrites.substitute_sizes import unknown_sizes
 
 
@@ -41,6 +42,7 @@ def from_hlo(
     freeze_params: bool | None = None,
     custom_converters: Mapping[str, ConvertFunction] | None = None,
     rng_seed: int | None = None,
+    dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
     source: str = "",
     notes: Sequence[str] = (),
 ) -> Any:
@@ -70,6 +72,9 @@ def from_hlo(
     rng_seed : int, optional
         Seed for the stateful opcodes rng and rng-get-and-update-state, which are refused without one. Every call of
         the compiled module draws the same numbers; they have XLA's distribution, not its values.
+    dimension_bounds : mapping of str to (int, int), optional
+        Least and greatest number of unknown sizes, by name. Calls are held to them, and memory is planned for the
+        greatest ones.
     source : str
         Name of the framework the module came from, for the signature.
     notes : sequence of str
@@ -90,14 +95,14 @@ def from_hlo(
     UnsupportedHloError
         If some instructions cannot be converted; lists all of them. Also a ``tvm.error.OpNotImplemented``.
     SignatureError
-        If names or values do not fit the parameters.
+        If names or values do not fit the parameters, or `dimension_bounds` the unknown sizes.
 
     Examples
     --------
     >>> mod, params = from_hlo(jax.jit(f, keep_unused=True).lower(x).compiler_ir("hlo"))
     >>> lib = relay.build(mod, target="llvm", params=params)
     """
-    opened = proto if isinstance(proto, OpenModule) else None
+    opened, highest = with_bounds(proto if isinstance(proto, OpenModule) else None, dimension_bounds or {})
     module = read(proto) if opened is None else opened.module
     try:
         verify(module)
@@ -114,7 +119,7 @@ def from_hlo(
     module = settle_known_dimensions(module, capabilities)
     sizes = NO_UNKNOWN_SIZES if opened is None else unknown_sizes_of(opened, unknown_sizes(OpenModule(module)))
     if language.leaves_sizes_open:
-        language.pass_sizes(sizes.passed)
+        language.pass_sizes(sizes.passed, highest)
         ctx.refusals += dynamic_instructions(module, any_opcode=True, told=sizes.told)
     else:
         ctx.refusals += [*dynamic_instructions(module), *([] if opened is None else sizes_by_value(opened))]

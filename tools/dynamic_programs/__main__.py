@@ -1,5 +1,6 @@
 """Runs programs with unknown dimensions through the installed TVM's dialect, each at three sizes from one conversion,
-and prints what does not give XLA's numbers; writes .cache/dynamic_programs/<dialect>[_specialized][_by_value].jsonl.
+and prints what does not give XLA's numbers; writes .cache/dynamic_programs/<dialect>[_specialized][_by_value].jsonl,
+and of one build on Relax docs/open_opcodes.json for the opcode table.
 
 Run: python -m tools.dynamic_programs [--count N] [--specialize] [--by-value] [--only REGEX] [--jobs N] [--timeout S]
     [--check]
@@ -7,15 +8,17 @@ Run: python -m tools.dynamic_programs [--count N] [--specialize] [--by-value] [-
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.conformance.driver import run_all
 from tools.support.options import worker_options
-from tools.support.outcome import NO_REFERENCE, PASS, STATUSES
+from tools.support.outcome import NO_REFERENCE, PASS, REFUSED, STATUSES, Outcome
 from tvm_hlo_frontend.backends.select import installed_dialect
 
 from .programs import sample
@@ -23,6 +26,8 @@ from .worker import BY_VALUE, SPECIALIZE
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "dynamic_programs"
+# of one build on Relax, for the opcode table
+FACTS = ROOT / "docs" / "open_opcodes.json"
 # half of them with one unknown dimension, half with two
 COUNT = 240
 
@@ -48,16 +53,31 @@ def main() -> int:
     ways = "".join(["_specialized"] * options.specialize + ["_by_value"] * options.by_value)
     path = CACHE / f"{installed_dialect()}{ways}.jsonl"
     counts: Counter[str] = Counter()
+    outcomes: list[Outcome] = []
     with path.open("w", encoding="utf-8") as journal:
         for outcome in run_all(groups, options.jobs, options.timeout, "tools.dynamic_programs.worker"):
             journal.write(outcome.to_json() + "\n")
             journal.flush()
             counts[outcome.status] += 1
+            outcomes.append(outcome)
             if outcome.status != PASS:
                 print(f"{outcome.status}: {outcome.name}: {outcome.message}", flush=True)
+    if installed_dialect() == "relax" and not ways and options.only is None:
+        FACTS.write_text(json.dumps(by_opcode(outcomes), indent=1) + "\n")
     comparable = sum(counts.values()) - sum(counts[status] for status in NO_REFERENCE)
     print(f"{counts[PASS]} of {comparable} pass: {', '.join(f'{counts[s]} {s}' for s in STATUSES if counts[s])}")
     return int(options.check and counts[PASS] < comparable)
+
+
+def by_opcode(outcomes: Sequence[Outcome]) -> dict[str, list[int]]:
+    """By opcode, how many programs pass in which it has unknown sizes, and how many it is refused in."""
+    passed, refused = Counter[str](), Counter[str]()
+    for outcome in outcomes:
+        if outcome.status == PASS:
+            passed.update((outcome.data or {})["opcodes"])
+        elif outcome.status == REFUSED:
+            refused.update({reason.partition(":")[0] for reason in outcome.message.split(" | ")})
+    return {opcode: [passed[opcode], refused[opcode]] for opcode in sorted({*passed, *refused})}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,32 +46,36 @@ def main() -> None:
 def run_program(name: str, specialize: bool, by_value: bool, announce: Announce = silent) -> Outcome:
     """Outcome of one program at all its sizes, in this process."""
     program = program_of(name)
-    return run_stages(
+    opcodes: set[str] = set()
+    outcome = run_stages(
         name,
         program.harness.group_name,
         STATUS_OF_STAGE,
-        lambda enter: verdict_on(differences(program, specialize, by_value, enter)),
+        lambda enter: verdict_on(differences(program, specialize, by_value, opcodes, enter)),
         announce,
     )
+    return replace(outcome, data={"opcodes": sorted(opcodes)})
 
 
-def differences(program: Program, specialize: bool, by_value: bool, enter: Announce) -> list[str]:
-    """What differs between TVM and XLA, at any size."""
+def differences(program: Program, specialize: bool, by_value: bool, opcodes: set[str], enter: Announce) -> list[str]:
+    """What differs between TVM and XLA, at any size; the opcodes that have unknown sizes go to `opcodes`."""
     import jax
 
     import tvm_hlo_frontend
     from tools.support.oracle import run_xla
     from tvm_hlo_frontend.backends.select import mod_and_params
+    from tvm_hlo_frontend.frameworks.jax import lower_jax
+    from tvm_hlo_frontend.frameworks.lowered import convert_lowered, open_of
+    from tvm_hlo_frontend.frameworks.stablehlo import lower_stablehlo
 
     enter("lower")
     jitted = jax.jit(program.function, keep_unused=True)
     shapes = program.shapes()
     exported = jax.export.export(jitted)(*shapes)
     enter("convert")
-    if by_value:
-        made = tvm_hlo_frontend.from_stablehlo(with_sizes_as_arguments(exported), specialize=specialize)
-    else:
-        made = tvm_hlo_frontend.from_jax(program.function, *shapes, specialize=specialize)
+    lowered = lower_stablehlo(with_sizes_as_arguments(exported)) if by_value else lower_jax(program.function, *shapes)
+    opcodes |= opcodes_of_unknown_sizes(open_of(lowered.hlo).module)
+    made = convert_lowered(lowered, specialize=specialize)
     enter("build")
     executable = made if specialize else tvm_hlo_frontend.build(*mod_and_params(made))
     faults = []
@@ -87,6 +92,15 @@ def differences(program: Program, specialize: bool, by_value: bool, enter: Annou
         found = judge(program.harness.group_name, program.params, arrays, got, wanted)
         faults += [f"at {', '.join(map(str, sizes))}: {fault}" for fault in found]
     return faults
+
+
+def opcodes_of_unknown_sizes(module: Any) -> set[str]:
+    """Those of instructions with a result or an operand that has an unknown size."""
+    return {
+        each.opcode
+        for each in module.instructions
+        if each.opcode != "parameter" and not all(x.shape.is_static for x in (each, *each.operands))
+    }
 
 
 def with_sizes_as_arguments(exported: Any) -> str:

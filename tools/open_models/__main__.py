@@ -115,7 +115,9 @@ def table(facts: dict[str, Any]) -> str:
     for name, row in facts.items():
         cells = [cell(row[way]) if way in row else "" for way in ways]
         lines.append(f"| {name} | {row['framework']} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    ratios = [ratio for row in facts.values() for way in ways for ratio in row.get(way, {}).get("ratios", ())]
+    mean = float(np.exp(np.mean(np.log(ratios)))) if ratios else float("nan")
+    return "\n".join(lines) + f"\n\nGeometric mean of the ratios: {mean:.2f}.\n"
 
 
 def cell(row: dict[str, Any]) -> str:

@@ -126,9 +126,9 @@ class Dialect(Protocol):
         ...
 
     # leaves
-    def pass_sizes(self, names: Sequence[str]) -> None:
-        """Give main a first parameter for unknown sizes that are no dimension of an input, before all other methods;
-        ValueError unless `leaves_sizes_open`."""
+    def pass_sizes(self, names: Sequence[str], highest: Mapping[str, int]) -> None:
+        """Give main a first parameter for unknown sizes that are no dimension of an input, before all other methods,
+        and plan memory for sizes that are no greater than `highest`; ValueError unless `leaves_sizes_open`."""
         ...
 
     def parameter(self, name: str, shape: Shape) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ class BaseDialect(ABC):
         return computes(node, program)
 
     # leaves
-    def pass_sizes(self, names: Sequence[str]) -> None:
+    def pass_sizes(self, names: Sequence[str], highest: Mapping[str, int]) -> None:
         if names:
             raise ValueError(f"unknown sizes are no arguments here: {', '.join(names)}")
 

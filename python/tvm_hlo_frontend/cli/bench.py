@@ -14,6 +14,7 @@ import click
 from .command import (
     DIFFERS,
     Command,
+    Dims,
     Unusable,
     conversion_options,
     dim_option,
@@ -46,7 +47,7 @@ def bench(
     threads: int | None,
     target: str | None,
     as_json: bool,
-    dims: dict[str, int],
+    dims: Dims,
     custom: Any,
     rng_seed: int | None,
     dialect: str | None,

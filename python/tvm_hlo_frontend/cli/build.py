@@ -10,6 +10,7 @@ import click
 
 from .command import (
     Command,
+    Dims,
     conversion_options,
     dim_option,
     file_argument,
@@ -31,7 +32,7 @@ def build(
     file: Path,
     output: Path,
     target: str | None,
-    dims: dict[str, int],
+    dims: Dims,
     custom: Any,
     rng_seed: int | None,
     dialect: str | None,

@@ -6,7 +6,8 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -149,28 +150,56 @@ def custom_converter(text: str) -> tuple[str, Callable[..., Any]]:
         raise Unusable(f"--custom {text!r}: {error}") from error
 
 
+@dataclass(frozen=True)
+class Dims:
+    """What --dim says of unknown sizes, by name.
+
+    Attributes
+    ----------
+    numbers : mapping of str to int
+    bounds : mapping of str to (int, int)
+        Least and greatest number.
+    """
+
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.numbers or self.bounds)
+
+
+NO_DIMS = Dims()
+
+
 def dim_option(function: Decorated) -> Decorated:
-    """--dim: numbers of unknown sizes by name, for `cli.program`."""
+    """--dim: numbers of unknown sizes by name, or least and greatest ones, for `cli.program`."""
     return click.option(
         "--dim",
         "dims",
         multiple=True,
-        metavar="NAME=N",
+        metavar="NAME=N|NAME=LOW..HIGH",
         callback=_sizes_by_name,
-        help="Number of an unknown size of FILE, see inspect; may be repeated.",
+        help="Number of an unknown size of FILE, or the least and greatest it may be, see inspect; may be repeated.",
     )(function)
 
 
-def _sizes_by_name(ctx: click.Context, option: click.Parameter, texts: Sequence[str]) -> dict[str, int]:
+def _sizes_by_name(ctx: click.Context, option: click.Parameter, texts: Sequence[str]) -> Dims:
     numbers: dict[str, int] = {}
+    bounds: dict[str, tuple[int, int]] = {}
     for text in texts:
-        name, _, number = (part.strip() for part in text.partition("="))
-        if not name or _NUMBER.fullmatch(number) is None:
-            raise Unusable(f"--dim {text!r} is not NAME=N, the name of an unknown size and its number")
-        if name in numbers:
+        name, _, said = (part.strip() for part in text.partition("="))
+        low, dots, high = (part.strip() for part in said.partition(".."))
+        if not name or not all(map(_NUMBER.fullmatch, (low, high) if dots else (low,))):
+            raise Unusable(
+                f"--dim {text!r} is not NAME=N, the name of an unknown size and its number, nor NAME=LOW..HIGH"
+            )
+        if name in numbers or name in bounds:
             raise Unusable(f"--dim gives {name} twice")
-        numbers[name] = int(number)
-    return numbers
+        if dots:
+            bounds[name] = int(low), int(high)
+        else:
+            numbers[name] = int(low)
+    return Dims(numbers, bounds)
 
 
 def input_options(function: Decorated) -> Decorated:

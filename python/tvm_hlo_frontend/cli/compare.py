@@ -11,6 +11,7 @@ import click
 from .command import (
     DIFFERS,
     Command,
+    Dims,
     conversion_options,
     dim_option,
     file_argument,
@@ -36,7 +37,7 @@ def compare(
     seed: int | None,
     rtol: float | None,
     target: str | None,
-    dims: dict[str, int],
+    dims: Dims,
     custom: Any,
     rng_seed: int | None,
     dialect: str | None,

@@ -7,7 +7,16 @@ from typing import Any
 
 import click
 
-from .command import Command, Unusable, conversion_options, dim_option, file_argument, from_hlo_options, output_option
+from .command import (
+    Command,
+    Dims,
+    Unusable,
+    conversion_options,
+    dim_option,
+    file_argument,
+    from_hlo_options,
+    output_option,
+)
 
 
 @click.command(cls=Command, short_help="Write a module as TVM's: IR, parameters, signature.")
@@ -17,7 +26,7 @@ from .command import Command, Unusable, conversion_options, dim_option, file_arg
 @dim_option
 @conversion_options
 def convert(
-    file: Path, output: Path, force: bool, dims: dict[str, int], custom: Any, rng_seed: int | None, dialect: str | None
+    file: Path, output: Path, force: bool, dims: Dims, custom: Any, rng_seed: int | None, dialect: str | None
 ) -> None:
     """Convert a module to TVM and write it into a folder.
 
@@ -41,7 +50,9 @@ def convert(
     if existing and not force:
         raise Unusable(f"{', '.join(existing)} exist; --force overwrites them")
     with progress(f"converting {file}"):
-        mod, params = mod_and_params(from_hlo(read_program(file, dims).source, freeze_params=False, **options))
+        source = read_program(file, dims).source
+        made = from_hlo(source, freeze_params=False, dimension_bounds=dims.bounds, **options)
+        mod, params = mod_and_params(made)
         save_module(mod, params, output, str(file))
     out = console()
     out.print(str(report_of(mod)), markup=False)

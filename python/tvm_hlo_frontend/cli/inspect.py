@@ -10,7 +10,16 @@ from typing import Any
 
 import click
 
-from .command import DIFFERS, Command, conversion_options, dim_option, file_argument, from_hlo_options, json_option
+from .command import (
+    DIFFERS,
+    Command,
+    Dims,
+    conversion_options,
+    dim_option,
+    file_argument,
+    from_hlo_options,
+    json_option,
+)
 
 SHOWN = 30
 
@@ -31,7 +40,7 @@ def inspect(
     as_json: bool,
     everything: bool,
     convert: bool,
-    dims: dict[str, int],
+    dims: Dims,
     custom: Any,
     rng_seed: int | None,
     dialect: str | None,
@@ -59,7 +68,7 @@ def inspect(
         ctx.exit(DIFFERS)
 
 
-def facts_of(file: Path, options: dict[str, Any], convert: bool, dims: dict[str, int]) -> dict[str, Any]:
+def facts_of(file: Path, options: dict[str, Any], convert: bool, dims: Dims) -> dict[str, Any]:
     """Everything that `inspect` shows, as JSON has it."""
     from ..analysis.trips import known_trips
     from ..convert.input_names import parameter_names

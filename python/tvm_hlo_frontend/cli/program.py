@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .command import Unusable
+from .command import NO_DIMS, Dims, Unusable
 
 if TYPE_CHECKING:
     from ..deploy.executable import Executable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ..hlo.ir.open_module import OpenModule
 
 LIBRARIES = (".so", ".dylib", ".dll")
-NO_SIZES: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,14 @@ class Program:
         return self.module if self.opened is None else self.opened
 
 
-def read_program(file: Path, dims: Mapping[str, int] = NO_SIZES) -> Program:
+def read_program(file: Path, dims: Dims = NO_DIMS) -> Program:
     """The module of an HLO file with the sizes that --dim gives; every command reads FILE by this.
 
     Parameters
     ----------
     file : pathlib.Path
-    dims : mapping of str to int
-        Numbers of unknown sizes; others stay unknown.
+    dims : Dims
+        Sizes without a number stay unknown.
 
     Raises
     ------
@@ -68,7 +67,7 @@ def read_program(file: Path, dims: Mapping[str, int] = NO_SIZES) -> Program:
     from ..errors import UnknownDimensionsError
     from ..hlo.proto.reader import module_from_proto, parse_module_proto
     from ..hlo.proto.sources import mlir_of, to_bytes
-    from .sizes import check_names
+    from .sizes import check_names, said
 
     try:
         proto = parse_module_proto(to_bytes(file))
@@ -78,11 +77,11 @@ def read_program(file: Path, dims: Mapping[str, int] = NO_SIZES) -> Program:
         is_open = True
     if is_open:
         return _open_program(file, dims)
-    check_names((), dims, file)
+    check_names((), said(dims), file)
     return Program(module, proto=proto)
 
 
-def _open_program(file: Path, dims: Mapping[str, int]) -> Program:
+def _open_program(file: Path, dims: Dims) -> Program:
     """`read_program` of StableHLO with unknown sizes."""
     from ..frameworks.stablehlo import lower_stablehlo
     from .sizes import sizes_of, valued_inputs, with_dims
@@ -90,8 +89,8 @@ def _open_program(file: Path, dims: Mapping[str, int]) -> Program:
     whole: OpenModule = lower_stablehlo(file).hlo
     sizes = sizes_of(whole)
     opened = with_dims(whole, sizes, dims, file)
-    values = valued_inputs(sizes, dims)
-    if len(dims) == len(sizes.names):
+    values = valued_inputs(sizes, dims.numbers)
+    if len(dims.numbers) == len(sizes.names):
         return Program(opened.module, values=values)
     return Program(opened.module, opened, sizes_of(opened), values)
 
@@ -115,7 +114,7 @@ def is_compiled(file: Path) -> bool:
 
 
 def load_executable(
-    file: Path, options: Mapping[str, Any], target: str | None = None, dims: Mapping[str, int] = NO_SIZES
+    file: Path, options: Mapping[str, Any], target: str | None = None, dims: Dims = NO_DIMS
 ) -> Executable:
     """One build of an HLO file or of a folder of `tvm-hlo convert`; what a library of `tvm-hlo build` holds."""
     from ..deploy.executable import build, mod_and_params
@@ -130,7 +129,8 @@ def load_executable(
         return load_library(file)
     if is_compiled(file):
         return build(*load_module(file), target)
-    return build(*mod_and_params(from_hlo(read_program(file, dims).source, **options)), target)
+    program = read_program(file, dims)
+    return build(*mod_and_params(from_hlo(program.source, dimension_bounds=dims.bounds, **options)), target)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class Runnable:
     dims: Mapping[str, int] = field(default_factory=dict)
 
 
-def load_runnable(file: Path, options: Mapping[str, Any], dims: Mapping[str, int] = NO_SIZES) -> Runnable:
+def load_runnable(file: Path, options: Mapping[str, Any], dims: Dims = NO_DIMS) -> Runnable:
     """What runs FILE: the build of a module, with unknown sizes one for the sizes of the call."""
     from ..deploy.executable import build, mod_and_params
     from ..deploy.open_sizes import check_of, open_sizes
@@ -166,8 +166,10 @@ def load_runnable(file: Path, options: Mapping[str, Any], dims: Mapping[str, int
         signature = executable.signature
         checks = [check_of(row) for row in signature.checks]
         sizes = open_sizes(executable.inputs, dict(signature.values), checks, signature.sizes)
-        check_dims(sizes, dims, file)
-        return Runnable(executable, valued_inputs(sizes, dims), dims)
+        if dims.bounds:
+            raise Unusable(f"{file} is compiled already, and --dim cannot bound its sizes: give --dim where it is made")
+        check_dims(sizes, dims.numbers, file)
+        return Runnable(executable, valued_inputs(sizes, dims.numbers), dims.numbers)
     program = read_program(file, dims)
     if program.opened is not None:
         return Runnable(specialize(program.opened, **options), program.values)
@@ -199,7 +201,7 @@ class BothSides:
 
 
 def build_for_both(
-    file: Path, options: Mapping[str, Any], target: str | None = None, dims: Mapping[str, int] = NO_SIZES
+    file: Path, options: Mapping[str, Any], target: str | None = None, dims: Dims = NO_DIMS
 ) -> BothSides:
     """Read, convert and build an HLO file that XLA shall run as well.
 

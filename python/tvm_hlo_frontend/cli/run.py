@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .command import Command, conversion_options, dim_option, file_argument, from_hlo_options, input_options
+from .command import Command, Dims, conversion_options, dim_option, file_argument, from_hlo_options, input_options
 
 FIRST = 4
 
@@ -29,7 +29,7 @@ def run(
     inputs: Path | None,
     seed: int | None,
     output: Path | None,
-    dims: dict[str, int],
+    dims: Dims,
     custom: Any,
     rng_seed: int | None,
     dialect: str | None,

@@ -16,8 +16,9 @@ from ..hlo.ir.open_module import OpenModule, SizeCheck
 from ..hlo.ir.size_numbers import holds
 from ..hlo.ir.sizes import substituted, variables
 from ..hlo.verifier import verify
+from ..rewrites.dimension_bounds import with_bounds
 from ..rewrites.substitute_sizes import with_some_sizes
-from .command import Unusable
+from .command import Dims, Unusable
 
 
 def sizes_of(opened: OpenModule) -> OpenSizes:
@@ -25,15 +26,22 @@ def sizes_of(opened: OpenModule) -> OpenSizes:
     return Specialization.of(opened, None, {}, "", {}).sizes
 
 
-def with_dims(opened: OpenModule, sizes: OpenSizes, dims: Mapping[str, int], file: Path) -> OpenModule:
-    """`opened` with the sizes that --dim gives.
+def said(dims: Dims) -> dict[str, str]:
+    """What --dim says, by name."""
+    return {name: str(number) for name, number in dims.numbers.items()} | {
+        name: f"{low}..{high}" for name, (low, high) in dims.bounds.items()
+    }
+
+
+def with_dims(opened: OpenModule, sizes: OpenSizes, dims: Dims, file: Path) -> OpenModule:
+    """`opened` with the sizes that --dim gives, and the bounds.
 
     Parameters
     ----------
     opened : OpenModule
     sizes : OpenSizes
         Its `sizes_of`.
-    dims : mapping of str to int
+    dims : Dims
     file : pathlib.Path
         For messages.
 
@@ -44,21 +52,25 @@ def with_dims(opened: OpenModule, sizes: OpenSizes, dims: Mapping[str, int], fil
     SignatureError
         If the module is none for such sizes.
     """
-    if not dims:
+    check_names(sizes.names, said(dims), file)
+    bounded, _ = with_bounds(opened, dims.bounds)
+    assert bounded is not None
+    opened, numbers = bounded, dims.numbers
+    if not numbers:
         return opened
-    check_dims(sizes, dims, file)
-    said = ", ".join(f"{name} = {number}" for name, number in dims.items())
+    check_dims(sizes, numbers, file)
+    given = ", ".join(f"{name} = {number}" for name, number in numbers.items())
     try:
-        known = with_some_sizes(opened, dims)
+        known = with_some_sizes(opened, numbers)
         verify(known.module)
     except ZeroDivisionError as error:
         raise SignatureError(str(error)) from error
     except HloVerificationError as error:
-        raise SignatureError(f"with {said} the program contradicts itself: {error}") from error
+        raise SignatureError(f"with {given} the program contradicts itself: {error}") from error
     # two unknown sizes may settle a check of which --dim gives one: a product of 0
     for asked, check in zip(opened.checks, known.checks):
         if not _names(check) and not holds(check, {}):
-            raise SignatureError(f"the program needs {asked}, which does not hold with {said}")
+            raise SignatureError(f"the program needs {asked}, which does not hold with {given}")
     return replace(known, checks=tuple(check for check in known.checks if _names(check)))
 
 
@@ -71,7 +83,7 @@ def check_dims(sizes: OpenSizes, dims: Mapping[str, int], file: Path) -> None:
     replace(sizes, steps=tuple(step for step in sizes.steps if step.name in dims), checks=checks).of_numbers(dims)
 
 
-def check_names(names: Collection[str], dims: Mapping[str, int], file: Path) -> None:
+def check_names(names: Collection[str], dims: Mapping[str, object], file: Path) -> None:
     """Whether all names that --dim gives are among `names`; Unusable if not."""
     for name, number in dims.items():
         if not names:

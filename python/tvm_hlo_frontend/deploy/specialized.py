@@ -16,6 +16,7 @@ from ..backends.signature import Signature
 from ..convert.rules import ConvertFunction
 from ..errors import HloParseError, SignatureError
 from ..hlo.ir.open_module import OpenModule
+from ..rewrites.dimension_bounds import with_bounds
 from .donation import Donated
 from .executable import Executable
 from .open_sizes import OpenSizes, check_of, open_sizes
@@ -196,6 +197,7 @@ def specialize(
     freeze_params: bool | None = None,
     custom_converters: Mapping[str, ConvertFunction] | None = None,
     rng_seed: int | None = None,
+    dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
     source: str = "",
     notes: Sequence[str] = (),
 ) -> SpecializedExecutable:
@@ -208,7 +210,7 @@ def specialize(
         As for `build`.
     limit : int
         How many variants are kept.
-    dialect, input_names, parameter_values, freeze_params, custom_converters, rng_seed, source, notes
+    dialect, input_names, parameter_values, freeze_params, custom_converters, rng_seed, dimension_bounds, source, notes
         As for `from_hlo`. Sizes that the shapes of `parameter_values` tell are known from then on.
 
     Returns
@@ -228,7 +230,9 @@ def specialize(
         "rng_seed": rng_seed,
         "notes": notes,
     }
-    program = Specialization.of(open_module, input_names, parameter_values or {}, source, options)
+    bounded, _ = with_bounds(open_module, dimension_bounds or {})
+    assert bounded is not None
+    program = Specialization.of(bounded, input_names, parameter_values or {}, source, options)
     make = functools.partial(program.build, target=target)
     return SpecializedExecutable(program.signature, program.sizes, make, limit, target)
 

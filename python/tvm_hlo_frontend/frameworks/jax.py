@@ -35,6 +35,7 @@ def from_jax(
     freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
     specialize: bool = False,
+    dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
     **kwargs: Any,
 ) -> Any:
     """Convert a JAX function or export to a TVM module.
@@ -65,6 +66,8 @@ def from_jax(
     specialize : bool
         Give an executable that is built for each shape it is called with: for unknown dimensions that one build cannot
         leave open.
+    dimension_bounds : mapping of str to (int, int), optional
+        Least and greatest number of unknown sizes, as for `from_hlo`.
 
     Returns
     -------
@@ -105,6 +108,7 @@ def from_jax(
         freeze_params=freeze_params,
         custom_converters=custom_converters,
         specialize=specialize,
+        dimension_bounds=dimension_bounds,
     )
 
 

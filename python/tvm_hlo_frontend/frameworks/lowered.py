@@ -50,6 +50,7 @@ def convert_lowered(
     custom_converters: Mapping[str, Any] | None = None,
     rng_seed: int | None = None,
     specialize: bool = False,
+    dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
 ) -> Any:
     """`from_hlo` of a LoweredModule; parameters, result and errors as there.
 
@@ -62,6 +63,7 @@ def convert_lowered(
         "freeze_params": freeze_params,
         "custom_converters": custom_converters,
         "rng_seed": rng_seed,
+        "dimension_bounds": dimension_bounds,
         "source": lowered.source,
         "notes": lowered.notes,
     }

@@ -22,6 +22,7 @@ def from_pytorch(
     freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
     specialize: bool = False,
+    dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
 ) -> Any:
     """Convert a PyTorch module (inference mode) to a TVM module.
 
@@ -43,6 +44,8 @@ def from_pytorch(
     specialize : bool
         Give an executable that is built for each shape it is called with: for unknown dimensions that one build cannot
         leave open.
+    dimension_bounds : mapping of str to (int, int), optional
+        Least and greatest number of unknown sizes, as for `from_hlo`.
 
     Returns
     -------
@@ -76,6 +79,7 @@ def from_pytorch(
         freeze_params=freeze_params,
         custom_converters=custom_converters,
         specialize=specialize,
+        dimension_bounds=dimension_bounds,
     )
 
 

@@ -31,6 +31,7 @@ def from_stablehlo(
     freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
     specialize: bool = False,
+    dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
 ) -> Any:
     """Convert a StableHLO module to a TVM module.
 
@@ -47,6 +48,8 @@ def from_stablehlo(
     specialize : bool
         Give an executable that is built for each shape it is called with: for unknown dimensions that one build cannot
         leave open.
+    dimension_bounds : mapping of str to (int, int), optional
+        Least and greatest number of unknown sizes, as for `from_hlo`.
 
     Returns
     -------
@@ -79,6 +82,7 @@ def from_stablehlo(
         freeze_params=freeze_params,
         custom_converters=custom_converters,
         specialize=specialize,
+        dimension_bounds=dimension_bounds,
     )
 
 

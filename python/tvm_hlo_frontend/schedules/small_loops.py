@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tvm
@@ -34,24 +35,37 @@ def small_loops_run_serially() -> Any:
     return run
 
 
-def instructions(statement: Any) -> int:
-    """Machine instructions that a statement takes, roughly: its stores' operations times the loops around them."""
+def known_extent(extent: Any) -> int:
+    """An extent as a number: a guess where it is known only at run time."""
+    return int(extent.value) if isinstance(extent, tir.IntImm) else UNKNOWN_EXTENT
+
+
+def instructions(statement: Any, extent_of: Callable[[Any], Any] = known_extent) -> Any:
+    """Machine instructions that a statement takes, roughly: its stores' operations times the loops around them.
+
+    ``extent_of(extent)`` may give expressions; then this is one where it has to be.
+    """
+
+    def of(part: Any) -> Any:
+        return instructions(part, extent_of)
+
     if isinstance(statement, tir.For):
-        extent = statement.extent.value if isinstance(statement.extent, tir.IntImm) else UNKNOWN_EXTENT
+        extent = extent_of(statement.extent)
         if statement.kind == tir.ForKind.VECTORIZED:
             extent = -(-extent // LANES)
-        return extent * instructions(statement.body)
+        return extent * of(statement.body)
     if isinstance(statement, tir.SeqStmt):
-        return sum(instructions(part) for part in statement.seq)
+        return sum(map(of, statement.seq))
     if isinstance(statement, tir.IfThenElse):
-        return max(instructions(case) for case in (statement.then_case, statement.else_case) if case is not None)
+        cases = [of(case) for case in (statement.then_case, statement.else_case) if case is not None]
+        return max(cases) if all(isinstance(case, int) for case in cases) else sum(cases)
     if isinstance(statement, tir.While):
-        return UNKNOWN_EXTENT * instructions(statement.body)
+        return UNKNOWN_EXTENT * of(statement.body)
     if isinstance(statement, (tir.BufferStore, tir.Evaluate)):
         return operations(statement.value)
     if hasattr(statement, "block"):  # of a function that is not lowered yet
-        return instructions(statement.block.body)
-    return instructions(statement.body) if hasattr(statement, "body") else 1
+        return of(statement.block.body)
+    return of(statement.body) if hasattr(statement, "body") else 1
 
 
 def operations(expression: Any) -> int:

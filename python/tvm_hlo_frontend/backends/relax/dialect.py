@@ -52,7 +52,8 @@ class RelaxDialect(BaseDialect):
         self._taken: dict[Any, Any] = {}
 
     # leaves
-    def pass_sizes(self, names: Sequence[str]) -> None:
+    def pass_sizes(self, names: Sequence[str], highest: Mapping[str, int]) -> None:
+        self._size_variables.highest = highest
         variables = [self._size_variables.unknown(name) for name in names]
         self._passed = [relax.Var("sizes", relax.ShapeType(variables))] if names else []
 
@@ -70,6 +71,18 @@ class RelaxDialect(BaseDialect):
         return relax.op.builtin.alloc_tensor(relax.ShapeExpr(shape.sizes), TVM_DTYPES[shape.element_type], 0)
 
     # movement
+    def reshape(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
+        kept = [size for size in x.dimensions if size != 1]
+        if x.shape.is_static or kept != [size for size in dimensions if size != 1]:
+            return super().reshape(x, dimensions)
+        # TVM fuses these without the divisions by unknown sizes that a reshape is to it
+        ones = [axis for axis, size in enumerate(x.dimensions) if size == 1]
+        squeezed = self._tensor(relax.op.squeeze(x.expr, ones), x.element_type, kept) if ones else x
+        ones = [axis for axis, size in enumerate(dimensions) if size == 1]
+        if not ones:
+            return squeezed
+        return self._tensor(relax.op.expand_dims(squeezed.expr, ones), x.element_type, dimensions)
+
     def _reshape(self, expr: Any, dimensions: Sequence[Dimension]) -> Any:
         return relax.op.reshape(expr, self._sizes(dimensions))
 

@@ -15,6 +15,9 @@ from ..values import Body, Tensor
 from .in_place import KEEPS
 from .sizes import SizeVariables
 
+# attribute of functions by which TVM plans memory
+UPPER_BOUNDS = "tir_var_upper_bound"
+
 
 class Scope:
     """Bindings of one straight-line piece of a function, in the order in which they were made."""
@@ -91,19 +94,22 @@ class RelaxFunctions:
 
     def closed(self, parameters: list[Any], body: Any, result_type: Any) -> Any:
         """A function that begins by computing those sizes that its parameters do not have."""
-        function = relax.Function(parameters, body, result_type)
+        function = self._planned(parameters, body, result_type)
         free = [variable for variable in relax.analysis.free_symbolic_vars(function) if self._sizes.computes(variable)]
         if not free:
             return function
         scope = Scope(self._builder)
-        # by way of a tensor: TVM puts what it knows of a variable in its place
+        # by way of a function: TVM puts what it knows of a variable in its place
         values = relax.ShapeExpr([self._sizes.value(variable) for variable in free])
-        tensor = relax.TensorType([len(free)], "int64")
-        values = scope.emit(relax.call_pure_packed("relax.run.shape_to_tensor", values, ty_args=tensor))
         kind = relax.ShapeType(ndim=len(free))
-        values = scope.emit(relax.call_pure_packed("vm.builtin.tensor_to_shape", values, ty_args=kind))
+        values = scope.emit(relax.call_pure_packed("vm.builtin.copy", values, ty_args=kind))
         scope.known_as(values, relax.ShapeType(free))
-        return relax.Function(parameters, scope.close(body), result_type)
+        return self._planned(parameters, scope.close(body), result_type)
+
+    def _planned(self, parameters: list[Any], body: Any, result_type: Any) -> Any:
+        """A function whose memory TVM plans for the greatest sizes there may be."""
+        function, highest = relax.Function(parameters, body, result_type), self._sizes.upper_bounds()
+        return function.with_attr(UPPER_BOUNDS, highest) if highest else function
 
     def function(self, name: str, shapes: Sequence[Shape], body: Body) -> TensorStep:
         """A function of tensors that returns a tuple, as what calls it."""

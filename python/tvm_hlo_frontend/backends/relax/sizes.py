@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from tvm import tirx
+import tvm
+from tvm import sym, tirx
 
 from ...hlo.ir.shape import Symbol
 from ...hlo.ir.size_text import Arithmetic, evaluated
+
+# what TVM's analysis has for integers about which it knows nothing, and nearly that
+UNBOUNDED = 1 << 62
 
 
 class SizeVariables:
@@ -21,6 +26,8 @@ class SizeVariables:
         self._unknown: dict[str, Any] = {}
         self._computed: dict[str, Any] = {}
         self._values: dict[Any, Any] = {}
+        # of unknown sizes, where they are known
+        self.highest: Mapping[str, int] = {}
         self._arithmetic = Arithmetic(
             name=self.unknown,
             number=lambda number: tirx.IntImm("int64", number),
@@ -58,6 +65,21 @@ class SizeVariables:
     def computes(self, variable: Any) -> bool:
         """Whether a variable is that of a computed size."""
         return variable in self._values
+
+    def upper_bounds(self) -> dict[str, int]:
+        """The greatest number by name of a variable, as far as that follows from `highest`."""
+        if not self.highest:
+            return {}
+        analyzer = sym.Analyzer()
+        for name, variable in self._unknown.items():
+            if name in self.highest:
+                analyzer.bind(variable, tvm.ir.Range(0, self.highest[name] + 1))
+        found = dict(self.highest)
+        for variable, value in self._values.items():
+            most = analyzer.const_int_bound(value).max_value
+            if most < UNBOUNDED:
+                found[variable.name] = most
+        return found
 
     def value(self, variable: Any) -> Any:
         """The expression of a computed size, by its variable."""

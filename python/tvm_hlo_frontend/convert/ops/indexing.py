@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...analysis.constant_values import constant_value
 from ...backends.values import Tensor, Value
 from ...errors import StaticSizeError
 from ...hlo.ir.attributes import ConstantAttributes, GatherAttributes, ScatterAttributes, WindowAttributes
@@ -22,13 +23,17 @@ table = ConverterTable()
 
 @table.converter("gather", how="kernel")
 def convert_gather(ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, indices: Tensor) -> Tensor:
-    """gather: starts clamped so that every slice fits (rules 54 to 58)."""
+    """gather: starts clamped so that every slice fits (rules 54 to 58); a constant vector is a plain slice."""
     numbers = instruction.attributes_as(GatherAttributes)
     if not all(isinstance(numbers.slice_sizes[axis], int) for axis in numbers.collapsed_slice_dims):
         raise StaticSizeError(f"slices of {list(numbers.slice_sizes)} collapse")
     if 0 in operand.dimensions or 0 in numbers.slice_sizes:
         # slices without elements that collapse: there is nothing to read
         return _filled(ctx, ctx.scalar(0, operand.element_type), instruction.shape)
+    start = _constant_start(numbers, operand, constant_value(instruction.operands[1]))
+    part = None if start is None else _slice_at(ctx, operand, numbers.slice_sizes, start)
+    if part is not None:
+        return ctx.dialect.reshape(part, instruction.shape.dimensions)
     depth = len(numbers.start_index_map)
     batch_dims = [axis for axis in range(indices.rank) if axis != numbers.index_vector_dim]
     vectors = _index_vectors(ctx, indices, numbers.index_vector_dim)
@@ -49,6 +54,14 @@ def convert_gather(ctx: ConversionContext, instruction: HloInstruction, operand:
     )
     inputs = [operand, vectors] if depth else [operand]
     return ctx.dialect.kernel(spec, inputs, [instruction.shape])[0]
+
+
+def _constant_start(numbers: GatherAttributes, operand: Tensor, indices: np.ndarray | None) -> list[int] | None:
+    """Where the only slice of a gather begins; None if there are several, or it is known at run time only."""
+    if indices is None or indices.size != len(numbers.start_index_map) or numbers.operand_batching_dims:
+        return None
+    places = dict(zip(numbers.start_index_map, indices.reshape(-1)))
+    return [int(places.get(axis, 0)) for axis in range(operand.rank)]
 
 
 def _taken_axis(numbers: GatherAttributes, operand: Tensor, rank: int, batch_rank: int) -> int | None:
@@ -91,12 +104,22 @@ def convert_dynamic_slice(
     if sizes == operand.dimensions:
         return operand
     known = _constant_starts(instruction.operands[1:])
-    rooms = [_room(extent, size) for extent, size in zip(operand.dimensions, sizes)]
-    if known is not None and None not in rooms:
-        begin = [min(max(0, start), room) for start, room in zip(known, rooms) if room is not None]
-        limits: list[Any] = [start + size for start, size in zip(begin, sizes)]  # type: ignore[operator]
-        return ctx.dialect.slice(operand, begin, limits, [1] * len(sizes))
+    part = None if known is None else _slice_at(ctx, operand, sizes, known)
+    if part is not None:
+        return part
     return ctx.dialect.kernel(KernelSpec("dynamic_slice"), [operand, *starts], [instruction.shape])[0]
+
+
+def _slice_at(
+    ctx: ConversionContext, operand: Tensor, sizes: Sequence[Dimension], starts: Sequence[int]
+) -> Tensor | None:
+    """A slice of these sizes from `starts`, which are moved so that it fits; None if that is done at run time only."""
+    rooms = [_room(extent, size) for extent, size in zip(operand.dimensions, sizes)]
+    if None in rooms:
+        return None
+    begin = [min(max(0, start), room) for start, room in zip(starts, rooms) if room is not None]
+    limits: list[Any] = [start + size for start, size in zip(begin, sizes)]  # type: ignore[operator]
+    return ctx.dialect.slice(operand, begin, limits, [1] * len(sizes))
 
 
 def _room(extent: Dimension, size: Dimension) -> int | None:

@@ -187,7 +187,9 @@ def test_bytecode_is_read_too(layer, tmp_path):
 # ---- --dim
 
 
-@pytest.mark.parametrize("text", ["x_0", "x_0=", "=3", "x_0=two", "x_0=2.5", "x_0=1,y_0=2", "x_0=" + "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["x_0", "x_0=", "=3", "x_0=two", "x_0=2.5", "x_0=1,y_0=2", "x_0=1..", "x_0=1..2..3", "x_0=" + "9" * 5000]
+)
 @pytest.mark.parametrize("command", ["inspect", "run"])
 def test_a_dim_that_cannot_be_read_is_one_sentence(command, text, cut):
     assert "is not NAME=N" in error(command, cut, "--dim", text)
@@ -306,6 +308,24 @@ def test_one_build_serves_all_sizes(made, cut, tmp_path):
     inputs = save(tmp_path / "in.npz", x=X, y=np.zeros(4, "float32"))
     assert "--dim y_0=5 does not fit" in error("run", path, "--inputs", inputs, "--dim", "y_0=5")
     assert "converted already" in error("build", path, "-o", tmp_path / "again.so", "--dim", "y_0=5")
+
+
+@relax_only("Relax leaves sizes open")
+@pytest.mark.parametrize("made", ["convert", "build"])
+def test_one_build_is_held_to_bounds(made, cut, tmp_path):
+    path = tmp_path / {"convert": "converted", "build": "model.so"}[made]
+    invoke(made, cut, "-o", path, "--dim", "x_0=3", "--dim", "y_0=1..4")
+    assert run(path, tmp_path, x=X, y=np.zeros(4, "float32"))[1].shape == (4,)
+    assert "needs y_0 <= 4" in error("run", path, "--random", 0, "--dim", "y_0=5")
+    assert "cannot bound its sizes" in error("run", path, "--random", 0, "--dim", "y_0=1..2")
+
+
+def test_bounds_are_among_the_checks(cut):
+    assert {"y_0 >= 1", "y_0 <= 4"} <= {each["check"] for each in inspected(cut, "--dim", "y_0=1..4")["checks"]}
+    assert "give --dim x_0=N" in error("compare", cut, "--dim", "y_0=1..4", "--random", 0)
+    assert "gives y_0 twice" in error("inspect", cut, "--dim", "y_0=1..4", "--dim", "y_0=2")
+    assert "the bounds of y_0 are 4 and 1" in error("inspect", cut, "--dim", "y_0=4..1")
+    assert "the unknown sizes of" in error("inspect", cut, "--dim", "z=1..4")
 
 
 @relax_only("Relax leaves sizes open")

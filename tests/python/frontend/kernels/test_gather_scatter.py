@@ -11,9 +11,11 @@ from tools.support.compare import check, compare, run_tvm
 from tests.support import reference_indexing as reference
 from tests.support.emitted import calls_of, source_for
 from tests.support.indexing_modules import Bundle, binary, body, second, values
+from tvm_hlo_frontend import from_hlo
 from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.errors import UnsupportedHloError
 from tvm_hlo_frontend.hlo.ir.attributes import GatherAttributes, ScatterAttributes
+from tvm_hlo_frontend.hlo.ir.shape import element_type_of
 
 INDEX_DTYPES = (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64)
 EXTREMES = {dtype: [np.iinfo(dtype).min, np.iinfo(dtype).max, 0, 3, 100] for dtype in INDEX_DTYPES}
@@ -96,6 +98,30 @@ def test_gather(rule):
     bundle = gathers(GATHERS[rule])
     got = check(bundle.module(), bundle.arguments)
     compare(got, gathered(bundle))
+
+
+# (operand shape, the only vector of indices, dimension numbers)
+VECTORS = [
+    ((7, 5), np.array([-3], np.int32), GatherAttributes((0,), (0,), (0,), 0, (1, 5))),
+    ((7, 5), np.array([9], np.int8), GatherAttributes((0, 1), (), (1,), 0, (7, 2))),
+    ((7, 5), np.array([[2, 4]], np.int32), GatherAttributes((1, 2), (), (1, 0), 1, (3, 2))),
+    ((7, 5), np.array(3, np.uint8), GatherAttributes((0,), (0,), (0,), 0, (1, 5))),
+    ((4, 5, 6), np.array([[[2**63 - 1]], [[0]]], np.int64), GatherAttributes((0, 3), (1,), (2, 1), 0, (4, 1, 2))),
+    ((4, 5), np.zeros((1, 0), np.int32), GatherAttributes((1, 2), (), (), 1, (2, 3))),
+]
+
+
+def test_rule_54_a_constant_vector_is_a_plain_slice():
+    bundle, given = Bundle(), Bundle()
+    for number, (shape, indices, numbers) in enumerate(VECTORS):
+        operand = values(shape, np.float32, number)
+        constant = bundle.builder.constant(indices, element_type_of(indices.dtype))
+        bundle.add("gather", [operand, constant], numbers)
+        given.add("gather", [operand, indices], numbers)
+    got = check(bundle.module(), bundle.arguments)
+    compare(got, run_tvm(given.module(), given.arguments))
+    mod, _ = mod_and_params(from_hlo(bundle.module()))
+    assert not any("gather" in name for name in calls_of(mod))
 
 
 def test_rule_57_slices_without_elements_that_collapse():

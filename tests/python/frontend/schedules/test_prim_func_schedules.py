@@ -129,6 +129,21 @@ def test_only_large_loops_are_parallel(size, expected):
     assert "T.vectorized" in text
 
 
+@pytest.mark.parametrize("rows", [0, 1, 3, 5000])
+def test_sizes_say_whether_threads_are_worth_it(rows):
+    x = te.placeholder((tir.Var("n", "int64"), 64), "float32", name="x")
+    spec = KernelSpec("reduce", {"kind": "sum", "dimensions": [1]})
+    (total,) = definition(spec).compute(spec, [element_wise(x, lambda v: v * v)], [((x.shape[0],), "float32")])
+    result = te.compute(x.shape, lambda i, j: x[i, j] - total[i], name="result")
+    function = schedule_prim_func(te.create_prim_func([x, result]), TARGET)
+    text = function.script()
+    assert text.count("T.parallel(") == text.count("    else:") > 0
+    array = numbers((rows, 64), "float32")
+    out = tvm.runtime.tensor(np.zeros_like(array))
+    compiled(function)(tvm.runtime.tensor(array), out)
+    np.testing.assert_allclose(out.numpy(), array - (array * array).sum(1, keepdims=True), rtol=1e-5, atol=1e-4)
+
+
 def test_prime_length_is_parallel_too():
     shape = (1_000_003,)
     x = te.placeholder(shape, "float32", name="x")
