@@ -17,6 +17,8 @@ from ...tensor_ir.compat import free_variables, tir
 from .. import small_loops
 from ..small_loops import MIN_PARALLEL_INSTRUCTIONS
 
+# statements of loops that are there twice; more of them would take long to compile
+MAX_STORES = 64
 # of loops within a parallel one whose extent is no size of an operand
 INNER_EXTENT = 64
 
@@ -70,6 +72,8 @@ class _Serial:
     def _depends(self, loop: Any) -> bool:
         """Whether sizes tell if a loop is worth the threads; of buffers with computed sizes TVM makes no copies."""
         if small_loops.instructions(loop) < MIN_PARALLEL_INSTRUCTIONS or isinstance(self._count(loop), int):
+            return False
+        if _stores(loop) > MAX_STORES:
             return False
         return all(isinstance(size, (tir.Var, tir.IntImm)) for buffer in _shared(loop) for size in buffer.shape)
 
@@ -163,6 +167,18 @@ def _allocated(statement: Any) -> list[Any]:
     if isinstance(statement, tir.SeqStmt):
         return [each for part in statement.seq for each in _allocated(part)]
     return _allocated(statement.body) if isinstance(statement, (tir.For, tir.While)) else []
+
+
+def _stores(statement: Any) -> int:
+    """How many statements store something."""
+    if isinstance(statement, tir.SeqStmt):
+        return sum(map(_stores, statement.seq))
+    if isinstance(statement, tir.IfThenElse):
+        cases = [case for case in (statement.then_case, statement.else_case) if case is not None]
+        return sum(map(_stores, cases))
+    if isinstance(statement, s_tir.SBlockRealize):
+        return _stores(statement.block.body)
+    return _stores(statement.body) if hasattr(statement, "body") else int(isinstance(statement, tir.BufferStore))
 
 
 def _holds(buffers: Sequence[Any], buffer: Any) -> bool:
