@@ -195,6 +195,41 @@ def lstm() -> Instance:
     return torch_instance(Last(), ("batch", 12, 32), normal)
 
 
+def detector() -> Instance:
+    """Boxes of the best ten positions of an image, of a small fully convolutional detector."""
+    import torch
+
+    nn = torch.nn
+
+    class Detector(nn.Module):
+        """Every position of the last feature map says a class and a box around it."""
+
+        stride, classes, kept = 16, 4, 10
+
+        def __init__(self) -> None:
+            super().__init__()
+            layers: list[Any] = []
+            for before, after in ((3, 16), (16, 32), (32, 64), (64, 64)):
+                layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.BatchNorm2d(after), nn.SiLU()]
+            self.features = nn.Sequential(*layers)
+            self.scores = nn.Conv2d(64, self.classes, 3, padding=1)
+            self.sides = nn.Conv2d(64, 4, 3, padding=1)
+
+        def forward(self, images: Any) -> Any:
+            x = self.features(images)
+            rows, columns = torch.meshgrid(torch.arange(x.shape[2]), torch.arange(x.shape[3]), indexing="ij")
+            centres = torch.stack([columns, rows], -1).reshape(1, -1, 2) * self.stride + self.stride // 2
+            best = self.scores(x).flatten(2).sigmoid().amax(1)
+            sides = self.sides(x).flatten(2).transpose(1, 2).exp() * self.stride
+            boxes = torch.cat([centres - sides[..., :2], centres + sides[..., 2:]], -1)
+            found, places = best.topk(self.kept, 1)
+            chosen = boxes.gather(1, places[..., None].expand(-1, -1, 4))
+            return torch.cat([chosen / self.stride, found[..., None]], -1)
+
+    torch.manual_seed(SEED)
+    return torch_instance(Detector(), ("batch", 3, "height", "width"), normal)
+
+
 def resnet18(*sizes: int | str) -> Instance:
     import torch
 
@@ -228,7 +263,7 @@ def keras_cnn() -> Instance:
     )
 
     def convert(sizes: Sizes | None, specialize: bool) -> Any:
-        return from_tensorflow(model, shape=[(sizes or {}).get("batch", "batch"), 32, 32, 3], specialize=specialize)
+        return from_tensorflow(model, shape=[((sizes or {}).get("batch", "batch"), 32, 32, 3)], specialize=specialize)
 
     return Instance(convert, lambda sizes: [normal((sizes["batch"], 32, 32, 3))], lambda x: [np.asarray(model(x))])
 
@@ -236,6 +271,7 @@ def keras_cnn() -> Instance:
 MODELS = (
     OpenModel("ResNet-18", "torchvision", lambda: resnet18(64, 64), BATCHES),
     OpenModel("ResNet-18, any image", "torchvision", lambda: resnet18("height", "width"), IMAGES),
+    OpenModel("detector, any image", "torch", detector, IMAGES),
     OpenModel("ViT, 2 layers", "transformers", vit, BATCHES),
     OpenModel("BERT, 2 layers", "transformers", bert, TOKENS),
     OpenModel("GPT-2, 2 layers", "transformers", gpt2, TOKENS),
