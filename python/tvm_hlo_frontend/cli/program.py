@@ -154,7 +154,7 @@ class Runnable:
 def load_runnable(file: Path, options: Mapping[str, Any], dims: Dims = NO_DIMS) -> Runnable:
     """What runs FILE: the build of a module, with unknown sizes one for the sizes of the call."""
     from ..deploy.executable import build, mod_and_params
-    from ..deploy.open_sizes import check_of, open_sizes
+    from ..deploy.open_sizes import sizes_of_signature
     from ..deploy.specialized import specialize
     from ..frontend import from_hlo
     from .output import quiet_tvm
@@ -163,9 +163,7 @@ def load_runnable(file: Path, options: Mapping[str, Any], dims: Dims = NO_DIMS) 
     quiet_tvm()
     if is_compiled(file):
         executable = load_executable(file, options)
-        signature = executable.signature
-        checks = [check_of(row) for row in signature.checks]
-        sizes = open_sizes(executable.inputs, dict(signature.values), checks, signature.sizes)
+        sizes = sizes_of_signature(executable.signature)
         if dims.bounds:
             raise Unusable(f"{file} is compiled already, and --dim cannot bound its sizes: give --dim where it is made")
         check_dims(sizes, dims.numbers, file)

@@ -24,7 +24,7 @@ from ..errors import SignatureError
 from ..hlo.ir.shape import BY_NAME
 from ..hlo.ir.storage import from_storage, to_storage
 from .donation import Donated, given_away
-from .open_sizes import OpenSizes, check_of, open_sizes
+from .open_sizes import OpenSizes, sizes_of_signature
 from .targets import cpu_target
 
 # TVM's passes recurse on the depth of the graph; a chain of 20,000 operators needs about 400 MB
@@ -76,8 +76,7 @@ class Executable:
         texts = any(isinstance(size, str) for parameter in self.inputs for size in parameter.dimensions)
         if not texts and not signature.values:
             return None
-        checks = [check_of(row) for row in signature.checks]
-        return open_sizes(self.inputs, dict(signature.values), checks, signature.sizes)
+        return sizes_of_signature(signature)
 
     def __call__(self, *arrays: Any, donate: Donated = ()) -> Any:
         """Run once.

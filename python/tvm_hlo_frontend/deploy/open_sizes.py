@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..analysis.told_sizes import Step, told_sizes
-from ..backends.signature import Parameter
+from ..backends.signature import Parameter, Signature
 from ..errors import SignatureError
 from ..hlo.ir.open_module import SizeCheck
 from ..hlo.ir.shape import BY_NAME, Dimension
@@ -193,6 +193,12 @@ def open_sizes(
     if missing:
         raise SignatureError(f"no dimension and no value of an input tells the unknown size {missing[0]}")
     return OpenSizes(tuple(inputs), dimensions, steps, tuple(checks), dict(values))
+
+
+def sizes_of_signature(signature: Signature) -> OpenSizes:
+    """How the unknown sizes of a module follow from its inputs; errors as for `open_sizes`."""
+    inputs = [parameter for parameter in signature.parameters if not parameter.bound]
+    return open_sizes(inputs, dict(signature.values), [check_of(row) for row in signature.checks], signature.sizes)
 
 
 def size_of_text(text: int | str) -> Dimension:
