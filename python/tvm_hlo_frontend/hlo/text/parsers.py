@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...errors import HloParseError, UnknownDimensionsError
 from ..proto.newer_xla import mlir_hint, older_artifact, older_text, text_hint
+from .older_stablehlo import with_lists
 from .unknown_dimensions import unknown_dimensions
 
 _ELIDED_CONSTANT = re.compile(r"constant\(\{\s*\.\.\.\s*\}\)")
@@ -127,6 +128,9 @@ def hlo_from_mlir(data: bytes, refine: bool = False) -> bytes:
         integers = _without_quantized_types(data) if data.startswith(b"ML\xefR") else b""
         if integers:
             return hlo_from_mlir(integers, refine)
+        newer = with_lists(data, str(error))
+        if newer is not None:
+            return hlo_from_mlir(newer, refine)
         hint = mlir_hint(data, str(error))
         unknown = unknown_dimensions(data, str(error), "; from_stablehlo leaves them open")
         if unknown is not None:
@@ -148,6 +152,9 @@ def open_hlo_from_mlir(data: bytes) -> bytes:
     try:
         return _run(_DYNAMIC.read_text(), [xla], older_artifact(data), "the MLIR module")
     except HloParseError as error:
+        newer = with_lists(data, str(error))
+        if newer is not None:
+            return open_hlo_from_mlir(newer)
         hint = mlir_hint(data, str(error))
         unknown = unknown_dimensions(data, str(error))
         if unknown is not None:
