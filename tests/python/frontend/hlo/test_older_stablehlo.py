@@ -36,8 +36,8 @@ module @old {
   func.func public @main(%x: tensor<4x3xf32>) -> tensor<2x3xf32> {
     %0 = stablehlo.constant dense<[[1], [3]]> : tensor<2x1xi64>
     %1 = "stablehlo.gather"(%x, %0) {dimension_numbers = #stablehlo.gather<offset_dims = [1],
-      collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>, slice_sizes = dense<[1, 3]> : tensor<2xi64>}
-      : (tensor<4x3xf32>, tensor<2x1xi64>) -> tensor<2x3xf32>
+      collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>,
+      slice_sizes = dense<[1, 3]> : tensor<2xi64>} : (tensor<4x3xf32>, tensor<2x1xi64>) -> tensor<2x3xf32>
     return %1 : tensor<2x3xf32>
   }
 }
