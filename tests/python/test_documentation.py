@@ -27,7 +27,7 @@ PAGES = {  # number of programs
     "docs/howto/deploy.md": 2,
     "docs/howto/threads.md": 1,
     "docs/howto/donation.md": 1,
-    "docs/howto/dynamic_shapes.md": 5,
+    "docs/howto/dynamic_shapes.md": 6,
     "docs/howto/stablehlo.md": 2,
     "docs/howto/tensorflow.md": 3,
     "docs/howto/pytorch.md": 1,

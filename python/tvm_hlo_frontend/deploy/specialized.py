@@ -17,6 +17,7 @@ from ..convert.rules import ConvertFunction
 from ..errors import HloParseError, SignatureError
 from ..hlo.ir.open_module import OpenModule
 from ..rewrites.dimension_bounds import with_bounds
+from .buckets import Buckets, buckets_of
 from .donation import Donated
 from .executable import Executable
 from .open_sizes import OpenSizes, check_of, open_sizes
@@ -70,6 +71,7 @@ class SpecializedExecutable:
         make: Callable[[Mapping[str, int]], Executable],
         limit: int,
         target: Any = None,
+        buckets: Buckets | None = None,
     ) -> None:
         if limit < 1:
             raise ValueError(f"limit must be at least 1, not {limit}")
@@ -80,6 +82,7 @@ class SpecializedExecutable:
         self._open_sizes = open_sizes
         self._make = make
         self._target = target
+        self._buckets = buckets
         self._variants: Variants[tuple[int, ...], Variant] = Variants(limit)
         self._known: dict[tuple[Any, ...], tuple[int, ...]] = {}
         self._valued = tuple(open_sizes.values.values())
@@ -97,7 +100,7 @@ class SpecializedExecutable:
         *arrays : array_like
             One per entry of `inputs`.
         donate : int, str or sequence of them
-            As for `Executable`.
+            As for `Executable`; of arrays that are padded nothing is overwritten.
 
         Returns
         -------
@@ -118,6 +121,12 @@ class SpecializedExecutable:
             if len(self._known) >= MAX_CALLS:
                 self._known.clear()
             self._known[call] = sizes
+        if self._buckets is not None:
+            numbers = dict(zip(self.sizes, sizes))
+            padded = self._buckets.of(numbers)
+            if padded != numbers:
+                variant = self._variant(tuple(padded.values()))
+                return self._buckets.cut(variant.executable(*self._buckets.padded(given, padded)), numbers)
         return self._variant(sizes).executable(*given, donate=donate)
 
     def prepare(self, *sizes: Mapping[str, int]) -> None:
@@ -138,7 +147,8 @@ class SpecializedExecutable:
         if len(sizes) > self.limit:
             raise ValueError(f"{len(sizes)} variants are more than the limit of {self.limit}")
         for numbers in [self._open_sizes.of_numbers(each) for each in sizes]:
-            self._variant(tuple(numbers.values()))
+            wanted = numbers if self._buckets is None else self._buckets.of(numbers)
+            self._variant(tuple(wanted.values()))
 
     def save(self, folder: str | Path) -> None:
         """Write the variants that there are as libraries, for `load_specialized`.
@@ -165,6 +175,7 @@ class SpecializedExecutable:
             "signature": asdict(self.signature),
             "values": dict(self._open_sizes.values),
             "sizes": list(self.sizes),
+            "buckets": {} if self._buckets is None else dict(self._buckets.sizes),
             "variants": [
                 {"library": file, "sizes": dict(variant.sizes), "seconds": variant.seconds}
                 for file, variant in zip(files, variants)
@@ -198,6 +209,7 @@ def specialize(
     custom_converters: Mapping[str, ConvertFunction] | None = None,
     rng_seed: int | None = None,
     dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
+    buckets: Mapping[str, Sequence[int]] | None = None,
     source: str = "",
     notes: Sequence[str] = (),
 ) -> SpecializedExecutable:
@@ -212,6 +224,9 @@ def specialize(
         How many variants are kept.
     dialect, input_names, parameter_values, freeze_params, custom_converters, rng_seed, dimension_bounds, source, notes
         As for `from_hlo`. Sizes that the shapes of `parameter_values` tell are known from then on.
+    buckets : mapping of str to sequence of int, optional
+        Numbers to which unknown sizes are padded, in ascending order: there are variants for those alone, and for sizes
+        beyond the last one. Only of sizes to which padding is proved to make no difference, such as of a batch.
 
     Returns
     -------
@@ -220,7 +235,8 @@ def specialize(
     Raises
     ------
     SignatureError
-        If nothing tells one of the unknown sizes, or names or values do not fit the parameters.
+        If nothing tells one of the unknown sizes, names or values do not fit the parameters, or padding to `buckets`
+        may change results.
     """
     target = cpu_target() if target is None else target
     options = {
@@ -234,7 +250,8 @@ def specialize(
     assert bounded is not None
     program = Specialization.of(bounded, input_names, parameter_values or {}, source, options)
     make = functools.partial(program.build, target=target)
-    return SpecializedExecutable(program.signature, program.sizes, make, limit, target)
+    chosen = buckets_of(buckets, program.signature, program.sizes, program.open_module) if buckets else None
+    return SpecializedExecutable(program.signature, program.sizes, make, limit, target, chosen)
 
 
 def load_specialized(folder: str | Path) -> SpecializedExecutable:
@@ -257,10 +274,11 @@ def load_specialized(folder: str | Path) -> SpecializedExecutable:
         inputs = tuple(parameter for parameter in signature.parameters if not parameter.bound)
         sizes = open_sizes(inputs, about["values"], checks, about["sizes"])
         entries = [(folder / each["library"], each["sizes"], each["seconds"]) for each in about["variants"]]
+        buckets = buckets_of(about.get("buckets", {}), signature, sizes, None) if about.get("buckets") else None
         known = [{name: int(numbers[name]) for name in sizes.names} for _, numbers, _ in entries]
     except (OSError, ValueError, KeyError, TypeError, SignatureError) as error:
         raise HloParseError(f"{folder} holds no specialized executable that can be read: {error!r}") from error
-    run = SpecializedExecutable(signature, sizes, _refusing(known), max(1, len(entries)))
+    run = SpecializedExecutable(signature, sizes, _refusing(known), max(1, len(entries)), buckets=buckets)
     for (path, _, seconds), numbers in zip(entries, known):
         run._take(Variant(numbers, load_library(path), seconds))
     return run

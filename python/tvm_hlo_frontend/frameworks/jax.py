@@ -36,6 +36,7 @@ def from_jax(
     custom_converters: Mapping[str, Any] | None = None,
     specialize: bool = False,
     dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
+    buckets: Mapping[str, Sequence[int]] | None = None,
     **kwargs: Any,
 ) -> Any:
     """Convert a JAX function or export to a TVM module.
@@ -68,6 +69,8 @@ def from_jax(
         leave open.
     dimension_bounds : mapping of str to (int, int), optional
         Least and greatest number of unknown sizes, as for `from_hlo`.
+    buckets : mapping of str to sequence of int, optional
+        With `specialize`, numbers to which unknown sizes are padded, as for `deploy.specialized.specialize`.
 
     Returns
     -------
@@ -109,6 +112,7 @@ def from_jax(
         custom_converters=custom_converters,
         specialize=specialize,
         dimension_bounds=dimension_bounds,
+        buckets=buckets,
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ..errors import SignatureError
 from ..hlo.ir.names import Names
 from ..hlo.ir.open_module import OpenModule
 
@@ -51,6 +52,7 @@ def convert_lowered(
     rng_seed: int | None = None,
     specialize: bool = False,
     dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
+    buckets: Mapping[str, Sequence[int]] | None = None,
 ) -> Any:
     """`from_hlo` of a LoweredModule; parameters, result and errors as there.
 
@@ -71,7 +73,9 @@ def convert_lowered(
     if specialize:
         from ..deploy.specialized import specialize as specialized
 
-        return specialized(open_of(lowered.hlo), **options)
+        return specialized(open_of(lowered.hlo), buckets=buckets, **options)
+    if buckets:
+        raise SignatureError("buckets are of builds for sizes: give specialize=True")
     from ..frontend import from_hlo
 
     return from_hlo(lowered.hlo, **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import LoweringError, SignatureError
@@ -23,6 +23,7 @@ def from_pytorch(
     custom_converters: Mapping[str, Any] | None = None,
     specialize: bool = False,
     dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
+    buckets: Mapping[str, Sequence[int]] | None = None,
 ) -> Any:
     """Convert a PyTorch module (inference mode) to a TVM module.
 
@@ -46,6 +47,8 @@ def from_pytorch(
         leave open.
     dimension_bounds : mapping of str to (int, int), optional
         Least and greatest number of unknown sizes, as for `from_hlo`.
+    buckets : mapping of str to sequence of int, optional
+        With `specialize`, numbers to which unknown sizes are padded, as for `deploy.specialized.specialize`.
 
     Returns
     -------
@@ -80,6 +83,7 @@ def from_pytorch(
         custom_converters=custom_converters,
         specialize=specialize,
         dimension_bounds=dimension_bounds,
+        buckets=buckets,
     )
 
 

@@ -32,6 +32,7 @@ def from_stablehlo(
     custom_converters: Mapping[str, Any] | None = None,
     specialize: bool = False,
     dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
+    buckets: Mapping[str, Sequence[int]] | None = None,
 ) -> Any:
     """Convert a StableHLO module to a TVM module.
 
@@ -50,6 +51,8 @@ def from_stablehlo(
         leave open.
     dimension_bounds : mapping of str to (int, int), optional
         Least and greatest number of unknown sizes, as for `from_hlo`.
+    buckets : mapping of str to sequence of int, optional
+        With `specialize`, numbers to which unknown sizes are padded, as for `deploy.specialized.specialize`.
 
     Returns
     -------
@@ -83,6 +86,7 @@ def from_stablehlo(
         custom_converters=custom_converters,
         specialize=specialize,
         dimension_bounds=dimension_bounds,
+        buckets=buckets,
     )
 
 
