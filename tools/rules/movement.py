@@ -71,9 +71,9 @@ RULES = (
             ("test_dynamic_slices.py::test_rule_40_starts_are_clamped[extreme]",),
         ),
         Break(
-            "convert_dynamic_slice",
-            "begin = [min(max(0, start), room) for start, room in zip(known, rooms) if room is not None]",
-            "begin = [min(start % size, room) for size, start, room in zip(operand.shape.sizes, known, rooms)]",
+            "_slice_at",
+            "begin = [min(max(0, start), room) for start, room in zip(starts, rooms) if room is not None]",
+            "begin = [min(start % size, room) for size, start, room in zip(operand.shape.sizes, starts, rooms)]",
             ("test_dynamic_slices.py::test_rule_40_constant_starts_are_a_plain_slice",),
         ),
     )),

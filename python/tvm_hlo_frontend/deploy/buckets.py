@@ -49,13 +49,13 @@ class Buckets:
         }
         return padded if all(holds(check, padded) for check in self.checks) else dict(numbers)
 
-    def padded(self, arrays: Sequence[np.ndarray], numbers: Mapping[str, int]) -> list[np.ndarray]:
+    def filled_up(self, arrays: Sequence[np.ndarray], numbers: Mapping[str, int]) -> list[np.ndarray]:
         """Arrays with zeros behind them, up to these sizes."""
-        return [_padded(array, _shape(each, numbers)) for array, each in zip(arrays, self.inputs)]
+        return [_filled_up(array, _shape(each, numbers)) for array, each in zip(arrays, self.inputs)]
 
-    def cut(self, results: Any, numbers: Mapping[str, int]) -> Any:
+    def without_padding(self, results: Any, numbers: Mapping[str, int]) -> Any:
         """Results without what padding has added to them."""
-        return _cut(results, self.results, numbers)
+        return _without_padding(results, self.results, numbers)
 
 
 def buckets_of(
@@ -118,7 +118,7 @@ def _shape(dimensions: Sequence[Dimension], numbers: Mapping[str, int]) -> tuple
     return tuple(number_of(size, numbers) for size in dimensions)
 
 
-def _padded(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _filled_up(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if array.shape == shape:
         return array
     made = np.zeros(shape, array.dtype)
@@ -126,9 +126,9 @@ def _padded(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return made
 
 
-def _cut(results: Any, dimensions: Any, numbers: Mapping[str, int]) -> Any:
+def _without_padding(results: Any, dimensions: Any, numbers: Mapping[str, int]) -> Any:
     if isinstance(dimensions, list):
-        return tuple(_cut(*pair, numbers) for pair in zip(results, dimensions))
+        return tuple(_without_padding(*pair, numbers) for pair in zip(results, dimensions))
     shape = _shape(dimensions, numbers)
     # of its own, so that what padding has added is not kept alive
     return results if results.shape == shape else results[tuple(map(slice, shape))].copy()

@@ -126,7 +126,9 @@ class SpecializedExecutable:
             padded = self._buckets.of(numbers)
             if padded != numbers:
                 variant = self._variant(tuple(padded.values()))
-                return self._buckets.cut(variant.executable(*self._buckets.padded(given, padded)), numbers)
+                return self._buckets.without_padding(
+                    variant.executable(*self._buckets.filled_up(given, padded)), numbers
+                )
         return self._variant(sizes).executable(*given, donate=donate)
 
     def prepare(self, *sizes: Mapping[str, int]) -> None:
