@@ -102,8 +102,11 @@ def from_hlo(
     >>> mod, params = from_hlo(jax.jit(f, keep_unused=True).lower(x).compiler_ir("hlo"))
     >>> lib = relay.build(mod, target="llvm", params=params)
     """
-    opened, highest = with_bounds(proto if isinstance(proto, OpenModule) else None, dimension_bounds or {})
+    opened = proto if isinstance(proto, OpenModule) else None
     module = read(proto) if opened is None else opened.module
+    bounds = dimension_bounds or {}
+    bounded = with_bounds(opened or OpenModule(module), bounds)
+    opened = opened and bounded
     try:
         verify(module)
     except HloVerificationError as error:
@@ -119,7 +122,7 @@ def from_hlo(
     module = settle_known_dimensions(module, capabilities)
     sizes = NO_UNKNOWN_SIZES if opened is None else unknown_sizes_of(opened, unknown_sizes(OpenModule(module)))
     if language.leaves_sizes_open:
-        language.pass_sizes(sizes.passed, highest)
+        language.pass_sizes(sizes.passed, {name: int(high) for name, (_, high) in bounds.items()})
         ctx.refusals += dynamic_instructions(module, any_opcode=True, told=sizes.told)
     else:
         ctx.refusals += [*dynamic_instructions(module), *([] if opened is None else sizes_by_value(opened))]

@@ -62,7 +62,7 @@ def main() -> int:
             outcomes.append(outcome)
             if outcome.status != PASS:
                 print(f"{outcome.status}: {outcome.name}: {outcome.message}", flush=True)
-    if installed_dialect() == "relax" and not ways and options.only is None:
+    if installed_dialect() == "relax" and not ways and options.only is None and options.count == COUNT:
         FACTS.write_text(json.dumps(by_opcode(outcomes), indent=1) + "\n")
     comparable = sum(counts.values()) - sum(counts[status] for status in NO_REFERENCE)
     print(f"{counts[PASS]} of {comparable} pass: {', '.join(f'{counts[s]} {s}' for s in STATUSES if counts[s])}")

@@ -24,7 +24,9 @@ from ..hlo.ir.attributes import (
     SortAttributes,
     WindowAttributes,
 )
+from ..hlo.ir.builder import callees_of, live_instructions
 from ..hlo.ir.module import HloInstruction, HloModule
+from ..hlo.ir.ordering import dependency_order
 from ..hlo.ir.shape import Dimension
 from ..hlo.ir.sizes import Size, product_of, variable, variables
 from ..hlo.opcodes import ELEMENTWISE, MOVES_VALUES
@@ -58,25 +60,13 @@ def reason_against_padding(module: HloModule, size: str) -> tuple[HloInstruction
     size : str
         Name of an unknown size.
     """
-    live = _live(module)
-    for instruction in module.instructions:
-        if instruction not in live:
-            continue
-        reason = _reason(instruction, size)
-        if reason is not None:
-            return instruction, reason
+    for computation in dependency_order([module.entry], callees_of):
+        # sizes that shapes alone were computed from may be left over
+        for instruction in live_instructions(computation.instructions, computation.root):
+            reason = _reason(instruction, size)
+            if reason is not None:
+                return instruction, reason
     return None
-
-
-def _live(module: HloModule) -> set[HloInstruction]:
-    """What results are computed from; sizes that shapes alone were computed from may be left over."""
-    pending, found = [module.entry.root], set[HloInstruction]()
-    while pending:
-        instruction = pending.pop()
-        if instruction not in found:
-            found.add(instruction)
-            pending += [*instruction.operands, *(each.root for each in instruction.called_computations)]
-    return found
 
 
 def _reason(instruction: HloInstruction, size: str) -> str | None:

@@ -53,9 +53,7 @@ def with_dims(opened: OpenModule, sizes: OpenSizes, dims: Dims, file: Path) -> O
         If the module is none for such sizes.
     """
     check_names(sizes.names, said(dims), file)
-    bounded, _ = with_bounds(opened, dims.bounds)
-    assert bounded is not None
-    opened, numbers = bounded, dims.numbers
+    opened, numbers = with_bounds(opened, dims.bounds), dims.numbers
     if not numbers:
         return opened
     check_dims(sizes, numbers, file)

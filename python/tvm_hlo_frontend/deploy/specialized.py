@@ -84,7 +84,8 @@ class SpecializedExecutable:
         self._target = target
         self._buckets = buckets
         self._variants: Variants[tuple[int, ...], Variant] = Variants(limit)
-        self._known: dict[tuple[Any, ...], tuple[int, ...]] = {}
+        # by shapes of a call its sizes, and those of the variant that it takes
+        self._known: dict[tuple[Any, ...], tuple[tuple[int, ...], tuple[int, ...]]] = {}
         self._valued = tuple(open_sizes.values.values())
 
     @property
@@ -115,21 +116,19 @@ class SpecializedExecutable:
         call: tuple[Any, ...] = tuple([(array.shape, array.dtype) for array in given])
         if self._valued:
             call += tuple(given[position].tobytes() for position in self._valued if position < len(given))
-        sizes = self._known.get(call)
-        if sizes is None:
-            sizes = tuple(self._open_sizes.of_call(given).values())
+        known = self._known.get(call)
+        if known is None:
+            numbers = self._open_sizes.of_call(given)
+            known = tuple(numbers.values()), self._wanted(numbers)
             if len(self._known) >= MAX_CALLS:
                 self._known.clear()
-            self._known[call] = sizes
-        if self._buckets is not None:
-            numbers = dict(zip(self.sizes, sizes))
-            padded = self._buckets.of(numbers)
-            if padded != numbers:
-                variant = self._variant(tuple(padded.values()))
-                return self._buckets.without_padding(
-                    variant.executable(*self._buckets.filled_up(given, padded)), numbers
-                )
-        return self._variant(sizes).executable(*given, donate=donate)
+            self._known[call] = known
+        sizes, wanted = known
+        executable = self._variant(wanted).executable
+        if self._buckets is None or wanted == sizes:
+            return executable(*given, donate=donate)
+        results = executable(*self._buckets.filled_up(given, dict(zip(self.sizes, wanted))))
+        return self._buckets.without_padding(results, dict(zip(self.sizes, sizes)))
 
     def prepare(self, *sizes: Mapping[str, int]) -> None:
         """Compile variants ahead of the calls that need them.
@@ -149,8 +148,7 @@ class SpecializedExecutable:
         if len(sizes) > self.limit:
             raise ValueError(f"{len(sizes)} variants are more than the limit of {self.limit}")
         for numbers in [self._open_sizes.of_numbers(each) for each in sizes]:
-            wanted = numbers if self._buckets is None else self._buckets.of(numbers)
-            self._variant(tuple(wanted.values()))
+            self._variant(self._wanted(numbers))
 
     def save(self, folder: str | Path) -> None:
         """Write the variants that there are as libraries, for `load_specialized`.
@@ -185,6 +183,10 @@ class SpecializedExecutable:
             "versions": versions(),
         }
         (folder / INDEX).write_text(json.dumps(about, indent=1) + "\n")
+
+    def _wanted(self, numbers: Mapping[str, int]) -> tuple[int, ...]:
+        """Sizes of the variant for these sizes."""
+        return tuple((numbers if self._buckets is None else self._buckets.of(numbers)).values())
 
     def _variant(self, sizes: tuple[int, ...]) -> Variant:
         return self._variants.found(sizes) or self._variants.found_or_made(sizes, lambda: self._made(sizes))
@@ -248,8 +250,7 @@ def specialize(
         "rng_seed": rng_seed,
         "notes": notes,
     }
-    bounded, _ = with_bounds(open_module, dimension_bounds or {})
-    assert bounded is not None
+    bounded = with_bounds(open_module, dimension_bounds or {})
     program = Specialization.of(bounded, input_names, parameter_values or {}, source, options)
     make = functools.partial(program.build, target=target)
     chosen = buckets_of(buckets, program.signature, program.sizes, program.open_module) if buckets else None

@@ -43,6 +43,12 @@ def lanes_of(dtype: str) -> int:
     return max(4, VECTOR_BITS // max(32, np.dtype(dtype).itemsize * 8))
 
 
+def channel_lanes(outputs: int, dtype: str) -> int:
+    """Elements of a vector of output channels that divides those of a group; 0 if there are too few."""
+    lanes = lanes_of(dtype)
+    return next((n for n in (lanes, lanes // 2, lanes // 4) if n >= MIN_LANES and outputs % n == 0), 0)
+
+
 def choose_tiles(m: int, n: int, dtype: str) -> Tiles:
     """Register tile for an m x n result: sixteen vector sums where the sizes allow it."""
     lanes = lanes_of(dtype)

@@ -15,13 +15,12 @@ from .substitute_sizes import unknown_sizes
 ORIGIN = "dimension_bounds"
 
 
-def with_bounds(opened: OpenModule | None, bounds: Mapping[str, Any]) -> tuple[OpenModule | None, dict[str, int]]:
-    """An open module whose sizes are checked against bounds too, and the greatest number by size.
+def with_bounds(opened: OpenModule, bounds: Mapping[str, Any]) -> OpenModule:
+    """An open module whose sizes are checked against bounds too.
 
     Parameters
     ----------
-    opened : OpenModule or None
-        None if all sizes are numbers.
+    opened : OpenModule
     bounds : mapping of str to (int, int)
         Least and greatest number of an unknown size, by its name.
 
@@ -30,19 +29,18 @@ def with_bounds(opened: OpenModule | None, bounds: Mapping[str, Any]) -> tuple[O
     SignatureError
         If no size has one of the names, or a pair is none of numbers in order.
     """
-    pairs = {name: _pair(name, pair) for name, pair in bounds.items()}
-    names = [] if opened is None else unknown_sizes(opened)
-    strangers = [name for name in pairs if name not in names]
+    if not bounds:
+        return opened
+    names = unknown_sizes(opened)
+    strangers = [name for name in bounds if name not in names]
     if strangers:
         there = f"its unknown sizes are {', '.join(names)}" if names else "it has no unknown sizes"
         raise SignatureError(f"dimension_bounds name {', '.join(strangers)}, which the module does not have: {there}")
     checks = []
-    for name, (low, high) in pairs.items():
-        size = variable(name)
+    for name, pair in bounds.items():
+        size, (low, high) = variable(name), _pair(name, pair)
         checks += [SizeCheck(size, ">=", low, ORIGIN), SizeCheck(size, "<=", high, ORIGIN)]
-    if opened is not None:
-        opened = replace(opened, checks=tuple(dict.fromkeys((*opened.checks, *checks))))
-    return opened, {name: high for name, (_, high) in pairs.items()}
+    return replace(opened, checks=tuple(dict.fromkeys((*opened.checks, *checks))))
 
 
 def _pair(name: str, pair: Any) -> tuple[int, int]:

@@ -48,7 +48,7 @@ class RelaxDialect(BaseDialect):
         super().__init__(self._functions)
         self._kernels = KernelFunctions(self._builder)
         self._passed: list[Any] = []
-        # by parameter with computed dimensions the variable that main takes
+        # by parameter the variable that main takes: another one where dimensions are computed
         self._taken: dict[Any, Any] = {}
 
     # leaves

@@ -17,7 +17,6 @@ from .sums import convert_sum
 
 # positions of a tile by its vectors; what is left over is taken in halves
 POSITIONS = {4: 7, 2: 8, 1: 8}
-MIN_LANES = 4
 # pieces of an image, for the threads
 PIECES = 8
 
@@ -77,8 +76,7 @@ def channel_tile(outputs: Any, accumulator: str) -> tuple[int, int]:
     """Lanes and vectors of a tile that divides the output channels of a group; no lanes if there are too few."""
     if not isinstance(outputs, int):
         return 0, 0
-    most = plans.lanes_of(accumulator)
-    lanes = next((n for n in (most, most // 2, most // 4) if n >= MIN_LANES and outputs % n == 0), 0)
+    lanes = plans.channel_lanes(outputs, accumulator)
     return lanes, next((vectors for vectors in POSITIONS if lanes and outputs % (vectors * lanes) == 0), 0)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,6 @@ from .reduction import start_sums, vectorize_result
 
 # vector sums that are kept in registers, of 32
 MAX_SUMS = 28
-MIN_LANES = 4
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def channel_tile(padded: Block, total: Block) -> ChannelTile | None:
     spatial = total.extents[2 : len(padded.extents)]
     if not outputs or not spatial:
         return None
-    lanes = next((count for count in _halves(plans.lanes_of(str(total.buffer.dtype))) if outputs % count == 0), 0)
+    lanes = plans.channel_lanes(outputs, str(total.buffer.dtype))
     if not lanes:
         return None
     height, width = (spatial[-2] if len(spatial) > 1 else 1), spatial[-1]
@@ -75,10 +73,6 @@ def channel_tile(padded: Block, total: Block) -> ChannelTile | None:
 def _sums_per_load(tile: ChannelTile) -> float:
     positions = tile.rows * tile.columns
     return tile.vectors * positions / (tile.vectors + positions)
-
-
-def _halves(lanes: int) -> Sequence[int]:
-    return [count for count in (lanes, lanes // 2, lanes // 4) if count >= MIN_LANES]
 
 
 def outputs_of_group(padded: Block, total: Block) -> int | None:
