@@ -73,8 +73,9 @@ def from_hlo(
         Seed for the stateful opcodes rng and rng-get-and-update-state, which are refused without one. Every call of
         the compiled module draws the same numbers; they have XLA's distribution, not its values.
     dimension_bounds : mapping of str to (int, int), optional
-        Least and greatest number of unknown sizes, by name. Calls are held to them, and memory is planned for the
-        greatest ones.
+        Least and greatest number of unknown sizes, by name. Calls are held to them. Memory of arrays whose dimensions
+        are such sizes themselves is planned for the greatest ones; of computed sizes (``2*batch``) it is as large as a
+        call needs.
     source : str
         Name of the framework the module came from, for the signature.
     notes : sequence of str

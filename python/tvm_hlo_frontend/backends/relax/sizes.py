@@ -77,11 +77,8 @@ class SizeVariables:
         found = dict(self.highest)
         for variable, value in self._values.items():
             most = analyzer.const_int_bound(value).max_value
-            # TVM knows them by their names alone, and an unknown size may have the same
             if most < UNBOUNDED:
-                found[variable.name] = max(most, found.get(variable.name, 0))
-            else:
-                found.pop(variable.name, None)
+                found[variable.name] = most
         return found
 
     def value(self, variable: Any) -> Any:
