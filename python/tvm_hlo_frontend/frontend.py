@@ -29,6 +29,7 @@ from .hlo.ir.storage import to_storage
 from .hlo.proto.reader import read
 from .hlo.verifier import verify
 from .rewrites import Capabilities, decompose, normalize, settle_known_dimensions
+from .rewrites.bounded.carry import Carried, carry_sizes
 from .rewrites.dimension_bounds import with_bounds
 from .rewrites.substitute_sizes import unknown_sizes
 
@@ -121,6 +122,10 @@ def from_hlo(
     capabilities = Capabilities.of(language, rng_seed, custom_call_targets(converters), replaced)
     ctx = ConversionContext(language, converters, convert_computation, freeze, capabilities.computes)
     module = settle_known_dimensions(module, capabilities)
+    carried = carry_sizes(module)
+    ctx.refusals += carried.refusals
+    raise_refusals(ctx)
+    module = carried.module
     sizes = NO_UNKNOWN_SIZES if opened is None else unknown_sizes_of(opened, unknown_sizes(OpenModule(module)))
     if language.leaves_sizes_open:
         language.pass_sizes(sizes.passed, {name: int(high) for name, (_, high) in bounds.items()})
@@ -138,7 +143,7 @@ def from_hlo(
     arguments = entry_arguments(ctx, declared, module.entry, names, values)
     result = ctx.convert_computation(module.entry, arguments)
     raise_refusals(ctx)
-    return finish(ctx, module, declared.root.shape, result, source, notes, sizes, names)
+    return finish(ctx, module, carried, result, source, notes, sizes, names)
 
 
 def entry_arguments(
@@ -205,25 +210,27 @@ def check_value(parameter: HloInstruction, value: np.ndarray) -> np.ndarray:
 def finish(
     ctx: ConversionContext,
     module: HloModule,
-    root: Shape,
+    carried: Carried,
     result: Value,
     source: str,
     notes: Sequence[str] = (),
     sizes: UnknownSizes = NO_UNKNOWN_SIZES,
     names: Sequence[str] = (),
 ) -> Any:
-    """Build main, its signature and the report; `root` is HLO's own shape of the result, `names` those of the
+    """Build main, its signature and the report; `carried` has HLO's own shape of the result, `names` are those of the
     parameters."""
     variables = {**ctx.inputs, **ctx.param_tensors}
     if ctx.dialect.weights_come_last:
         variables = dict(sorted(variables.items(), key=lambda item: item[0] in ctx.params))
     parameters = [signature_parameter(ctx, variable, tensor) for variable, tensor in variables.items()]
     values = value_positions({size: names[number] for size, number in sizes.values.items()}, parameters)
-    signature = Signature(
-        tuple(parameters), result_tree(root), source, ctx.aliases, printable_checks(sizes.checks), values, sizes.passed
-    )
+    root, cuts = carried.result, carried.cuts
+    checks = printable_checks(sizes.checks)
+    signature = Signature(tuple(parameters), result_tree(root), source, ctx.aliases, checks, values, sizes.passed, cuts)
     attributes = {"hlo.signature": signature.to_json(), "hlo.report": report_text(ctx, module, notes)}
-    mod = ctx.dialect.main(list(variables.values()), flatten(result), flat=not root.is_tuple, attributes=attributes)
+    mod = ctx.dialect.main(
+        list(variables.values()), flatten(result), flat=not (root.is_tuple or cuts), attributes=attributes
+    )
     return ctx.dialect.finished(mod, ctx.params)
 
 

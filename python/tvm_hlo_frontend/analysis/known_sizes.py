@@ -47,6 +47,8 @@ def known_shape(
     called : sequence of HloComputation
         What became of the computations that it calls.
     """
+    if not all(computation.root.shape.is_static for computation in called):
+        return None
     found = _followed(instruction, operands, called)
     return found if found is not None and found.is_static and _fits(found, instruction.shape) else None
 

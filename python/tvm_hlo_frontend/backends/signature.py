@@ -66,6 +66,10 @@ class Signature:
         Unknown sizes that an input's value tells, with its position among the inputs.
     sizes : tuple of str
         Unknown sizes that are no dimension of an input. Main has a parameter of its own for them, its first, a shape.
+    cuts : tuple of (int, int, int)
+        Results with dimensions of which the call tells the size (``"<=8"`` in `result`). What main returns is as long
+        as the bound: number of the array among the results, the dimension, and number of the result that is the size.
+        These scalars are behind all arrays of `result`.
     """
 
     parameters: tuple[Parameter, ...]
@@ -75,6 +79,7 @@ class Signature:
     checks: tuple[tuple[int | str, str, int | str, str], ...] = ()
     values: tuple[tuple[str, int], ...] = ()
     sizes: tuple[str, ...] = ()
+    cuts: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def variables(self) -> dict[str, str]:
@@ -96,7 +101,8 @@ class Signature:
         checks = tuple(tuple(check) for check in data.get("checks", ()))
         values = tuple((name, position) for name, position in data.get("values", ()))
         sizes = tuple(data.get("sizes", ()))
-        return Signature(parameters, data["result"], data["source"], aliases, checks, values, sizes)
+        cuts = tuple((array, dimension, size) for array, dimension, size in data.get("cuts", ()))
+        return Signature(parameters, data["result"], data["source"], aliases, checks, values, sizes, cuts)
 
 
 def result_tree(shape: Shape) -> Any:

@@ -7,7 +7,7 @@ import functools
 import os
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -114,7 +114,7 @@ class Executable:
             checked = given_away(self.inputs, self.in_place, arrays, checked, donate)
         passed = tuple(numbers[name] for name in self.signature.sizes)
         results = self.run_flat([passed, *checked] if passed else checked)
-        return structured(self.signature.result, results)
+        return structured(self.signature.result, within_sizes(self.signature.cuts, results))
 
     def export_library(self, path: str | Path) -> None:
         """Write a shared library that TVM's runtime loads without this package or any framework.
@@ -219,6 +219,15 @@ def check_arguments(inputs: tuple[Parameter, ...], arrays: tuple[Any, ...]) -> l
 def fits(shape: tuple[int, ...], dimensions: tuple[int | str, ...]) -> bool:
     """Whether a shape has these dimensions; those that are text may have any size."""
     return len(shape) == len(dimensions) and all(isinstance(b, str) or a == b for a, b in zip(shape, dimensions))
+
+
+def within_sizes(cuts: Sequence[tuple[int, int, int]], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Arrays without what lies behind the sizes that a call has told; the sizes stay."""
+    within = list(arrays)
+    for array, dimension, size in cuts:
+        whole = (slice(None),) * dimension
+        within[array] = np.ascontiguousarray(within[array][(*whole, slice(int(arrays[size])))])
+    return within
 
 
 def structured(tree: Any, arrays: list[np.ndarray]) -> Any:

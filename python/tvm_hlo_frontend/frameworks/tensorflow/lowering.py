@@ -23,8 +23,8 @@ def lower_program(program: Program) -> LoweredModule:
     Raises
     ------
     LoweringError
-        If XLA cannot compile the program, makes shapes that are known only at run time, or results of other shapes
-        than TensorFlow says.
+        If XLA cannot compile the program, or makes results of other shapes than TensorFlow says; or if something cannot
+        be computed beside sizes that are known only at run time.
     SignatureError
         If a dimension of an input is open.
     """
@@ -99,7 +99,7 @@ def _check_shapes(hlo: bytes, settled: Any, program: Program) -> None:
     if len(results) < len(outputs):
         raise LoweringError(f"XLA made {len(results)} results of {len(outputs)} outputs")
     for tensor, shape in zip(outputs, results):
-        if not tensor.shape.is_compatible_with(shape.dimensions):
+        if not tensor.shape.is_compatible_with([size if isinstance(size, int) else None for size in shape.dimensions]):
             raise LoweringError(f"XLA made {shape} of the output {tensor.name}, which has the shape {tensor.shape}")
 
 

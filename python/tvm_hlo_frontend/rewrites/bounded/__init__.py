@@ -1,0 +1,1 @@
+"""Bounded dimensions (``<=N``): arrays up to the bound, and the sizes beside them."""

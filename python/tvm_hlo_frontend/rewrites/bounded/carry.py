@@ -1,0 +1,228 @@
+"""Bounded dimensions (``<=N``) as XLA's DynamicPadder has them: arrays are as large as their bounds, and the sizes are
+scalars that are computed beside them (rule 90).
+
+Inside the module an array of bounded dimensions is a tuple of the padded array and its sizes, so tuples, loops and
+branches carry them as they are. The sizes of results become results of their own, and `Carried.cuts` says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ...analysis.known_sizes import at_bounds
+from ...errors import Refusal, UnsupportedInstruction
+from ...hlo.ir.attributes import CustomCallAttributes, TupleIndexAttributes
+from ...hlo.ir.builder import RewriteBuilder, transform
+from ...hlo.ir.module import Alias, HloComputation, HloInstruction, HloModule
+from ...hlo.ir.shape import Shape, Symbol
+from ...hlo.opcodes import ELEMENTWISE, MOVES_VALUES
+from ..emit import Emitter
+from . import contraction, indexing, movement, reshaping
+from .padded import SIZE, Case, Padded, Rule, carried_shape, open_axes, packed, unpacked
+
+RULES: Mapping[str, Rule] = {
+    **dict.fromkeys(ELEMENTWISE, movement.elementwise),
+    **contraction.RULES,
+    **indexing.RULES,
+    **movement.RULES,
+    **reshaping.RULES,
+}
+PARAMETER = "parameters of bounded dimensions are not supported: give it a static shape"
+NO_RULE = "no rule says what it does with sizes that are known only at run time"
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A module of static shapes, and what became of its bounded dimensions.
+
+    Attributes
+    ----------
+    module : HloModule
+        Its result is a tuple of the result as it was and of sizes, if there are `cuts`.
+    result : Shape
+        Of the result as it was.
+    cuts : tuple of (int, int, int)
+        Results that are longer than what was asked for: number of the array among the arrays of the result, its
+        dimension, and number of the scalar that is its size.
+    refusals : tuple of Refusal
+        Instructions that cannot be said in this way; with them the module means nothing.
+    """
+
+    module: HloModule
+    result: Shape
+    cuts: tuple[tuple[int, int, int], ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+
+def has_bounded_dimensions(module: HloModule) -> bool:
+    """Whether all sizes of `module` are numbers or bounded, and some are the latter."""
+    sizes = [
+        size
+        for instruction in module.instructions
+        for array in instruction.shape.arrays()
+        for size in array.dimensions
+        if not isinstance(size, int)
+    ]
+    return bool(sizes) and all(isinstance(size, Symbol) and size.bound is not None for size in sizes)
+
+
+def carry_sizes(module: HloModule) -> Carried:
+    """`module` with static shapes, and its sizes as scalars; as it is if it has other unknown sizes, or none."""
+    if not has_bounded_dimensions(module):
+        return Carried(module, module.entry.root.shape)
+    return _Pass(module).run()
+
+
+class _Pass:
+    """One traversal; collects what it cannot say."""
+
+    def __init__(self, module: HloModule) -> None:
+        self.old = module
+        self.holders = {each: computation for computation in module.computations for each in computation.instructions}
+        self.wanted = _wanted_roots(module)
+        self.refusals: list[Refusal] = []
+        self.cuts: tuple[tuple[int, int, int], ...] = ()
+
+    def run(self) -> Carried:
+        made = transform(self.old, self._replacement)
+        aliases = tuple(map(self._moved, self._kept_aliases())) if self.cuts else made.aliases
+        return Carried(replace(made, aliases=aliases), self.old.entry.root.shape, self.cuts, tuple(self.refusals))
+
+    def _kept_aliases(self) -> list[Alias]:
+        """Those of results that are not cut: others have no memory of their own."""
+        paths = self.old.entry.root.shape.paths()
+        cut = {paths[leaf] for leaf, _, _ in self.cuts}
+        return [alias for alias in self.old.aliases if alias.result not in cut]
+
+    @staticmethod
+    def _moved(alias: Alias) -> Alias:
+        """The result as it was is the first element of the new one."""
+        return replace(alias, result=(0, *alias.result))
+
+    def _replacement(
+        self, builder: RewriteBuilder, old: HloInstruction, operands: tuple[HloInstruction, ...]
+    ) -> HloInstruction | None:
+        emit = Emitter(builder, old.metadata)
+        try:
+            value = self._value(builder, emit, old, operands)
+            if old in self.wanted:
+                value = _as_declared(emit, value, old.shape, self.wanted[old])
+        except UnsupportedInstruction as refusal:
+            self._refuse(old, str(refusal))
+            value = _placeholder(emit, self.wanted.get(old, old.shape))
+        if old is self.old.entry.root and not old.shape.is_static:
+            value, self.cuts = _with_sizes(emit, value, old.shape)
+        return value
+
+    def _value(
+        self, builder: RewriteBuilder, emit: Emitter, old: HloInstruction, operands: tuple[HloInstruction, ...]
+    ) -> HloInstruction:
+        called = tuple(map(builder.rewritten, old.called_computations))
+        if isinstance(old.attributes, TupleIndexAttributes):
+            return emit.element(operands[0], old.attributes.index)
+        if old.opcode in MOVES_VALUES:
+            return self._structure(emit, old, operands, called)
+        shapes = [old.shape, *(operand.shape for operand in old.operands)]
+        if all(shape.is_static for shape in shapes):
+            return builder.copy(old, operands, called)
+        rule = _rule_of(old)
+        if rule is None or any(operand.shape.is_tuple for operand in old.operands):
+            raise UnsupportedInstruction(NO_RULE)
+        given = tuple(unpacked(emit, new, each.shape) for new, each in zip(operands, old.operands))
+        made = rule(Case(emit, old, given, called))
+        if isinstance(made, Padded):
+            return packed(emit, made, old.shape)
+        return emit.tuple([packed(emit, part, shape) for part, shape in zip(made, old.shape.tuple_shapes)])
+
+    def _structure(
+        self,
+        emit: Emitter,
+        old: HloInstruction,
+        operands: tuple[HloInstruction, ...],
+        called: tuple[HloComputation, ...],
+    ) -> HloInstruction:
+        """What carries values as they are."""
+        if old.opcode == "parameter" and self.holders[old] is self.old.entry and not old.shape.is_static:
+            raise UnsupportedInstruction(PARAMETER)
+        declared = [operand.shape for operand in old.operands]
+        bodies = [body.parameters[0].shape for body in old.called_computations]
+        if old.opcode == "while":
+            declared = bodies[:1]
+        elif old.opcode == "conditional":
+            declared[1:] = bodies
+        given = [
+            _as_declared(emit, new, each.shape, shape) for new, each, shape in zip(operands, old.operands, declared)
+        ]
+        if old.opcode == "tuple":
+            return emit.tuple(given)
+        shape = carried_shape(old.shape)
+        return emit.builder.add(old.opcode, given, shape, old.attributes, called, name=old.name, metadata=old.metadata)
+
+    def _refuse(self, old: HloInstruction, reason: str) -> None:
+        opcode = old.opcode
+        if isinstance(old.attributes, CustomCallAttributes):
+            opcode = f"custom-call({old.attributes.target})"
+        self.refusals.append(Refusal(old.name, opcode, self.holders[old].name, reason, str(old.metadata)))
+
+
+def _wanted_roots(module: HloModule) -> dict[HloInstruction, Shape]:
+    """Shapes that the caller says roots of bodies and branches have: some of their sizes may be numbers."""
+    wanted = {}
+    for instruction in module.instructions:
+        bodies = {"while": instruction.called_computations[:1], "conditional": instruction.called_computations}
+        for body in bodies.get(instruction.opcode, ()):
+            wanted[body.root] = instruction.shape
+    return wanted
+
+
+def _rule_of(instruction: HloInstruction) -> Rule | None:
+    if isinstance(instruction.attributes, CustomCallAttributes):
+        return movement.CUSTOM_CALLS.get(instruction.attributes.target)
+    return RULES.get(instruction.opcode)
+
+
+def _as_declared(emit: Emitter, value: HloInstruction, have: Shape, want: Shape) -> HloInstruction:
+    """A value with sizes for all dimensions that have one in `want`; bounds stand for those that are numbers."""
+    if carried_shape(have).same_type(carried_shape(want)):
+        return value
+    if have.is_tuple:
+        parts = enumerate(zip(have.tuple_shapes, want.tuple_shapes))
+        return emit.tuple([_as_declared(emit, emit.element(value, place), *pair) for place, pair in parts])
+    padded = unpacked(emit, value, have)
+    bounds = {axis: emit.full(padded.bounds[axis], SIZE) for axis in open_axes(want)}
+    return packed(emit, Padded(padded.value, {**bounds, **padded.sizes}), want)
+
+
+def _with_sizes(
+    emit: Emitter, value: HloInstruction, shape: Shape
+) -> tuple[HloInstruction, tuple[tuple[int, int, int], ...]]:
+    """A tuple of a result of `shape` at its bounds and its sizes, each once; and the cuts."""
+    count, sizes, cuts = len(shape.arrays()), [], []
+    numbers = iter(range(count))
+
+    def plain(value: HloInstruction, shape: Shape) -> HloInstruction:
+        if shape.is_tuple:
+            parts = enumerate(shape.tuple_shapes)
+            return emit.tuple([plain(emit.element(value, place), part) for place, part in parts])
+        if not shape.is_array:
+            return value
+        leaf, padded = next(numbers), unpacked(emit, value, shape)
+        for axis, size in padded.sizes.items():
+            if size not in sizes:
+                sizes.append(size)
+            cuts.append((leaf, axis, count + sizes.index(size)))
+        return padded.value
+
+    return emit.tuple([plain(value, shape), *sizes]), tuple(cuts)
+
+
+def _placeholder(emit: Emitter, shape: Shape) -> HloInstruction:
+    """Stands for what was refused, so that the traversal can go on and find the rest."""
+    if shape.is_tuple:
+        return emit.tuple([_placeholder(emit, part) for part in shape.tuple_shapes])
+    if not shape.is_array:
+        return emit("after-all", shape=shape)
+    static = at_bounds(shape)
+    sizes = {axis: emit.full(static.sizes[axis], SIZE) for axis in open_axes(shape)}
+    return packed(emit, Padded(emit.full(0, static), sizes), shape)
