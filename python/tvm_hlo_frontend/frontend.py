@@ -28,8 +28,8 @@ from .hlo.ir.shape import Shape
 from .hlo.ir.storage import to_storage
 from .hlo.proto.reader import read
 from .hlo.verifier import verify
-from .rewrites import Capabilities, decompose, normalize, settle_known_dimensions
-from .rewrites.bounded.carry import Carried, carry_sizes
+from .rewrites import Capabilities, decompose, normalize
+from .rewrites.bounded.carry import Carried, carry_sizes, size_name
 from .rewrites.dimension_bounds import with_bounds
 from .rewrites.substitute_sizes import unknown_sizes
 
@@ -121,8 +121,7 @@ def from_hlo(
     replaced = frozenset(custom_converters or ())
     capabilities = Capabilities.of(language, rng_seed, custom_call_targets(converters), replaced)
     ctx = ConversionContext(language, converters, convert_computation, freeze, capabilities.computes)
-    module = settle_known_dimensions(module, capabilities)
-    carried = carry_sizes(module)
+    carried = carry_sizes(module, capabilities)
     ctx.refusals += carried.refusals
     raise_refusals(ctx)
     module = carried.module
@@ -137,6 +136,9 @@ def from_hlo(
     ctx.refusals += missing_converters(ctx.converters, module)
     declared = module.entry  # element types that TVM lacks are still there
     module = normalize(module, capabilities)
+    if input_names is not None:
+        pairs = [(input_names[number], axis) for number, axis in carried.added if number < len(input_names)]
+        input_names = [*input_names, *(size_name(*pair) for pair in pairs)]
     names = parameter_names(module.entry.parameters, input_names)
     values = parameter_values or {}
     ctx.aliases, ctx.in_place = alias_numbers(module, values), updates_in_place(module, values)

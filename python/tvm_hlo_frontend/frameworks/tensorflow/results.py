@@ -20,8 +20,8 @@ def assigned_parameters(hlo: bytes, own: int) -> list[int]:
 
 
 def settled_shapes(hlo: bytes) -> Any:
-    """`hlo` itself if all its shapes are static, else an HloModule with the shapes that follow from known sizes; those
-    of others are bounded (``tf.where``, ``tf.boolean_mask``, ``tf.unique`` and what is made of them).
+    """`hlo` itself if all its shapes are static, else an HloModule: of static shapes, or where results are of a size
+    that is known only at run time (``tf.where``, ``tf.boolean_mask``, ``tf.unique``) as it was.
 
     Raises
     ------
@@ -29,20 +29,19 @@ def settled_shapes(hlo: bytes) -> Any:
         If some of it cannot be computed beside sizes that are known only at run time; names the TensorFlow operations.
     """
     from ...hlo.proto.reader import module_from_proto, parse_module_proto
-    from ...rewrites import Capabilities, settle_known_dimensions
+    from ...rewrites import Capabilities
     from ...rewrites.bounded.carry import carry_sizes
 
     proto = parse_module_proto(hlo)
     if not any(_is_dynamic(each.shape) for computation in proto.computations for each in computation.instructions):
         return hlo
-    module = settle_known_dimensions(module_from_proto(proto), Capabilities(frozenset()))
-    refusals = carry_sizes(module).refusals
+    module = module_from_proto(proto)
+    carried = carry_sizes(module, Capabilities(frozenset()))
+    refusals, flat = carried.refusals, carried.flat
     if not refusals:
-        return module
-    places = {
-        each.name: (computation, each) for computation in module.computations for each in computation.instructions
-    }
-    lines = [_described(_origin(module, *places[refusal.instruction]), refusal) for refusal in refusals[:MAX_LINES]]
+        return module if carried.cuts else carried.module
+    holders = {each.name: (holder, each) for holder in flat.computations for each in holder.instructions}
+    lines = [_described(_origin(flat, *holders[refusal.instruction]), refusal) for refusal in refusals[:MAX_LINES]]
     lines += [f"  and {len(refusals) - MAX_LINES} more"] if len(refusals) > MAX_LINES else []
     raise LoweringError(
         "the number of elements of some arrays is known only at run time, and these operations cannot be computed "

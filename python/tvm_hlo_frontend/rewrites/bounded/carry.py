@@ -17,8 +17,12 @@ from ...hlo.ir.builder import RewriteBuilder, transform
 from ...hlo.ir.module import Alias, HloComputation, HloInstruction, HloModule
 from ...hlo.ir.shape import Shape, Symbol
 from ...hlo.opcodes import ELEMENTWISE, MOVES_VALUES
+from ..capabilities import Capabilities
 from ..emit import Emitter
+from ..inline_calls import called_body, inline_calls
+from ..known_dimensions import settle_known_dimensions
 from . import contraction, indexing, movement, reshaping
+from .numbers import held
 from .padded import SIZE, Case, Padded, Rule, carried_shape, open_axes, packed, unpacked
 
 RULES: Mapping[str, Rule] = {
@@ -28,7 +32,7 @@ RULES: Mapping[str, Rule] = {
     **movement.RULES,
     **reshaping.RULES,
 }
-PARAMETER = "parameters of bounded dimensions are not supported: give it a static shape"
+PARAMETER = "a tuple with arrays of bounded dimensions cannot be a parameter: pass the arrays themselves"
 NO_RULE = "no rule says what it does with sizes that are known only at run time"
 
 
@@ -45,13 +49,19 @@ class Carried:
     cuts : tuple of (int, int, int)
         Results that are longer than what was asked for: number of the array among the arrays of the result, its
         dimension, and number of the scalar that is its size.
+    added : tuple of (int, int)
+        Parameters behind those that there were: sizes, as (number of a parameter, its dimension).
+    flat : HloModule
+        The module as it was, with calls in place.
     refusals : tuple of Refusal
-        Instructions that cannot be said in this way; with them the module means nothing.
+        Instructions of `flat` that cannot be said in this way; with them the module means nothing.
     """
 
     module: HloModule
     result: Shape
+    flat: HloModule
     cuts: tuple[tuple[int, int, int], ...] = ()
+    added: tuple[tuple[int, int], ...] = ()
     refusals: tuple[Refusal, ...] = ()
 
 
@@ -67,10 +77,14 @@ def has_bounded_dimensions(module: HloModule) -> bool:
     return bool(sizes) and all(isinstance(size, Symbol) and size.bound is not None for size in sizes)
 
 
-def carry_sizes(module: HloModule) -> Carried:
-    """`module` with static shapes, and its sizes as scalars; as it is if it has other unknown sizes, or none."""
-    if not has_bounded_dimensions(module):
-        return Carried(module, module.entry.root.shape)
+def carry_sizes(module: HloModule, capabilities: Capabilities) -> Carried:
+    """`module` with static shapes: those that follow from known sizes, or where others are bounded, the bounds, and the
+    sizes as scalars. What is not bounded stays."""
+    settled = settle_known_dimensions(module, capabilities)
+    if not has_bounded_dimensions(settled):
+        return Carried(settled, settled.entry.root.shape, settled)
+    while any(called_body(instruction) is not None for instruction in module.instructions):
+        module = inline_calls(module, capabilities)
     return _Pass(module).run()
 
 
@@ -81,16 +95,24 @@ class _Pass:
         self.old = module
         self.holders = {each: computation for computation in module.computations for each in computation.instructions}
         self.wanted = _wanted_roots(module)
+        self.parameters = module.entry.parameters
+        self.added = tuple(
+            (number, axis)
+            for number, parameter in enumerate(self.parameters)
+            if parameter.shape.is_array
+            for axis in open_axes(parameter.shape)
+        )
         self.refusals: list[Refusal] = []
         self.cuts: tuple[tuple[int, int, int], ...] = ()
 
     def run(self) -> Carried:
         made = transform(self.old, self._replacement)
         aliases = tuple(map(self._moved, self._kept_aliases())) if self.cuts else made.aliases
-        return Carried(replace(made, aliases=aliases), self.old.entry.root.shape, self.cuts, tuple(self.refusals))
+        made = replace(made, aliases=aliases)
+        return Carried(made, self.old.entry.root.shape, self.old, self.cuts, self.added, tuple(self.refusals))
 
     def _kept_aliases(self) -> list[Alias]:
-        """Those of results that are not cut: others have no memory of their own."""
+        """Those of results that are not cut: others are copies."""
         paths = self.old.entry.root.shape.paths()
         cut = {paths[leaf] for leaf, _, _ in self.cuts}
         return [alias for alias in self.old.aliases if alias.result not in cut]
@@ -121,6 +143,8 @@ class _Pass:
         called = tuple(map(builder.rewritten, old.called_computations))
         if isinstance(old.attributes, TupleIndexAttributes):
             return emit.element(operands[0], old.attributes.index)
+        if old in self.parameters and not old.shape.is_static:
+            return self._entry_parameter(emit, old)
         if old.opcode in MOVES_VALUES:
             return self._structure(emit, old, operands, called)
         shapes = [old.shape, *(operand.shape for operand in old.operands)]
@@ -135,6 +159,19 @@ class _Pass:
             return packed(emit, made, old.shape)
         return emit.tuple([packed(emit, part, shape) for part, shape in zip(made, old.shape.tuple_shapes)])
 
+    def _entry_parameter(self, emit: Emitter, old: HloInstruction) -> HloInstruction:
+        """A parameter at its bounds, and one for each size."""
+        if old.shape.is_tuple:
+            raise UnsupportedInstruction(PARAMETER)
+        shape, own = at_bounds(old.shape), self.parameters.index(old)
+        value = emit.builder.add("parameter", (), shape, old.attributes, name=old.name, metadata=old.metadata)
+        sizes = {}
+        for place, (number, axis) in enumerate(self.added, len(self.parameters)):
+            if number == own:
+                size = emit.builder.parameter(place, SIZE, size_name(old.name, axis))
+                sizes[axis] = held(emit, size, shape.sizes[axis])
+        return packed(emit, Padded(value, sizes), old.shape)
+
     def _structure(
         self,
         emit: Emitter,
@@ -143,8 +180,6 @@ class _Pass:
         called: tuple[HloComputation, ...],
     ) -> HloInstruction:
         """What carries values as they are."""
-        if old.opcode == "parameter" and self.holders[old] is self.old.entry and not old.shape.is_static:
-            raise UnsupportedInstruction(PARAMETER)
         declared = [operand.shape for operand in old.operands]
         bodies = [body.parameters[0].shape for body in old.called_computations]
         if old.opcode == "while":
@@ -166,6 +201,11 @@ class _Pass:
         self.refusals.append(Refusal(old.name, opcode, self.holders[old].name, reason, str(old.metadata)))
 
 
+def size_name(parameter: str, axis: int) -> str:
+    """Name of the parameter that is the size of a dimension of another one."""
+    return f"{parameter}_size_{axis}"
+
+
 def _wanted_roots(module: HloModule) -> dict[HloInstruction, Shape]:
     """Shapes that the caller says roots of bodies and branches have: some of their sizes may be numbers."""
     wanted = {}
@@ -183,7 +223,7 @@ def _rule_of(instruction: HloInstruction) -> Rule | None:
 
 
 def _as_declared(emit: Emitter, value: HloInstruction, have: Shape, want: Shape) -> HloInstruction:
-    """A value with sizes for all dimensions that have one in `want`; bounds stand for those that are numbers."""
+    """A value with sizes for all dimensions that have one in `want`; those that are numbers stand for themselves."""
     if carried_shape(have).same_type(carried_shape(want)):
         return value
     if have.is_tuple:

@@ -34,8 +34,11 @@ def _set_size(case: Case) -> Padded:
     """The operand, with the size beside it."""
     (axis,), (operand, size) = case.old.attributes_as(DimensionsAttributes).dimensions, case.operands
     sizes = {other: of_other for other, of_other in operand.sizes.items() if other != axis}
-    if known_integer(size.value) != operand.bounds[axis] or axis in open_axes(case.old.shape):
-        sizes[axis] = held(case.emit, size.value, operand.bounds[axis])
+    known, bound = known_integer(size.value), operand.bounds[axis]
+    if known is not None and not 0 <= known <= bound:
+        raise UnsupportedInstruction(f"the size {known} is not from 0 to the bound {bound}")
+    if known != bound or axis in open_axes(case.old.shape):
+        sizes[axis] = held(case.emit, size.value, bound)
     return Padded(operand.value, sizes)
 
 

@@ -246,7 +246,7 @@ def test_rule_90_a_size_below_the_bound_is_the_size():
 
 
 def test_rule_90_a_size_above_the_bound_is_refused():
-    with pytest.raises(UnsupportedHloError, match="known only at run time"):
+    with pytest.raises(UnsupportedHloError, match="the size 5 is not from 0 to the bound 4"):
         results_of(resized(5), X)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.support.tensorflow_graphs import assert_close, run_tvm
-from tvm_hlo_frontend import UnsupportedHloError, from_tensorflow
+from tvm_hlo_frontend import UnsupportedHloError, build, from_tensorflow
+from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.errors import LoweringError
 from tvm_hlo_frontend.frameworks.tensorflow import lower_tensorflow
 
@@ -139,7 +140,8 @@ def lookup(x):
 
 
 def unknown_size(x):
-    return tf.boolean_mask(x, x > 0)  # line of boolean_mask
+    kept = tf.boolean_mask(x, x > 0)[None, :, None]
+    return tf.nn.conv1d(kept, tf.ones([2, 1, 1]), 1, "SAME")  # line of conv1d
 
 
 def noise(x):
@@ -166,7 +168,7 @@ def line_of(text):
     ("function", "error", "node", "place"),
     [
         (lookup, LoweringError, "AsString (AsString)", "as_string"),
-        (unknown_size, LoweringError, "boolean_mask/Where (Where): use tf.where", "boolean_mask"),
+        (unknown_size, LoweringError, "conv1d (Conv2D): custom-call(DynamicConvolutionForward)", "conv1d"),
         (shaped_by_values, LoweringError, "Reshape", "reshape"),
         (noise, UnsupportedHloError, "random_normal/RandomStandardNormal", "normal"),
     ],
@@ -178,12 +180,13 @@ def test_refusals_name_the_node_and_the_line_of_python(function, error, node, pl
     assert "site-packages" not in str(caught.value) and "dynamic_builder" not in str(caught.value)
 
 
-def test_branches_of_different_shapes_are_refused_by_their_node():
+def test_branches_of_different_shapes():
     def function(x, flag):
         return tf.cond(flag, lambda: x, lambda: x[:3], name="choice")
 
-    with pytest.raises(LoweringError, match=r"choice \(StatelessIf\): use branches of equal shapes.*\(from "):
-        from_tensorflow(function, ROW_SPEC, tf.TensorSpec((), tf.bool))
+    run = build(*mod_and_params(from_tensorflow(function, ROW_SPEC, tf.TensorSpec((), tf.bool))))
+    np.testing.assert_array_equal(run(ROWS, True), ROWS)
+    np.testing.assert_array_equal(run(ROWS, False), ROWS[:3])
 
 
 def test_errors_while_tracing_are_the_package_s_own():

@@ -78,27 +78,6 @@ def test_dtypes_without_kernel_are_named():
         lower_tensorflow(tf.function(lambda x: tf.linalg.inv(x, name="inverse")), tf.TensorSpec((3, 3), tf.complex64))
 
 
-@pytest.mark.parametrize(
-    ("function", "message"),
-    [
-        (lambda x: tf.where(x > 0), r"Where \(Where\): use tf.where\(condition, a, b\)"),
-        (lambda x: tf.boolean_mask(x, x > 0), r"Where \(Where\): use tf.where\(condition, a, b\)"),
-        (lambda x: tf.unique(tf.reshape(x, [-1]))[0], r"Unique \(Unique\): use tf.sort"),
-        (
-            lambda x: tf.image.non_max_suppression(tf.concat([x[:, :2], x[:, 1:]], 1), x[:, 0], 2),
-            r"NonMaxSuppressionV3\): use tf.image.non_max_suppression_padded",
-        ),
-        (
-            lambda x: tf.dynamic_partition(x, tf.cast(x[:, 0] > 0, tf.int32), 2)[1],
-            r"DynamicPartition \(DynamicPartition\): use tf.where",
-        ),
-    ],
-)
-def test_results_of_unknown_size_are_named(function, message):
-    with pytest.raises(LoweringError, match=message):
-        lower_tensorflow(tf.function(function), SPEC)
-
-
 def test_sizes_from_values_are_explained():
     with pytest.raises(LoweringError, match=r"compile-time constant(.|\n)*make it a Python number") as caught:
         lower_tensorflow(tf.function(lambda x, n: tf.reshape(x, [n, -1])), SPEC, tf.TensorSpec((), tf.int32))
