@@ -27,9 +27,9 @@ PAGES = {  # number of programs
     "docs/howto/deploy.md": 2,
     "docs/howto/threads.md": 1,
     "docs/howto/donation.md": 1,
-    "docs/howto/dynamic_shapes.md": 6,
+    "docs/howto/dynamic_shapes.md": 7,
     "docs/howto/stablehlo.md": 2,
-    "docs/howto/tensorflow.md": 3,
+    "docs/howto/tensorflow.md": 4,
     "docs/howto/pytorch.md": 1,
 }
 # of other pages than these Relay's pair of module and parameters is what from_… return

@@ -114,12 +114,39 @@ RULES = (
             "_cut",
             "    if size is None or not 0 <= size <= limits[dimension]:\n        return None",
             "    if size is None or size > limits[dimension]:\n        return operand",
-            (
-                "test_refusals.py::test_rule_90_a_bounded_dimension_is_refused_by_name",
-                "test_structure.py::test_rule_90_a_size_above_the_bound_is_refused",
-            ),
+            ("test_bounded_movement.py::test_rule_90_only_elements_before_the_sizes_count[elementwise]",),
         ),
-    ), refused=True),
+        Break(
+            "numbers.held",
+            '    return emit("minimum", emit("maximum", size, 0), bound)',
+            "    return size",
+            ("test_carry.py::test_rule_90_sizes_out_of_bounds_are_held[-3-0]",),
+        ),
+        Break(
+            "numbers.merged",
+            '    return emit.select(emit.compare("EQ", less, 1), more, less)',
+            "    return less",
+            ("test_bounded_movement.py::test_rule_90_only_elements_before_the_sizes_count[smaller]",),
+        ),
+        Break(
+            "reshaping._stays",
+            "    if set(given) <= set(group.before[:1]) and set(made) <= set(group.after[:1]):",
+            "    if given or made:",
+            ("test_bounded_reshaping.py::test_rule_90_elements_before_the_sizes_stay_in_order[columns]",),
+        ),
+        Break(
+            "contraction._dot",
+            "        right = masked(emit, right, {b: size}, zero_of(emit, right))",
+            "        right = masked(emit, right, {}, zero_of(emit, right))",
+            ("test_bounded_contraction.py::test_rule_90_what_is_behind_the_sizes_counts_for_nothing[contracted_with_static]",),
+        ),
+        Break(
+            "_behind_others",
+            'before = emit("and", emit("not", first), second)',
+            'before = emit("and", first, emit("not", second))',
+            ("test_bounded_contraction.py::test_rule_90_what_is_behind_the_sizes_counts_for_nothing[sort]",),
+        ),
+    )),
     Rule(91, "new opcodes: mulhi is the high word; erf is exact; scan, ragged-dot and scaled-dot", (
         Break(
             "multiply_high",

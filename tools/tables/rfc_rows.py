@@ -120,7 +120,7 @@ ROWS: tuple[Row, ...] = (
         "No",
         "dynamic padder",
         "set-dimension-size",
-        "test_refusals.py::test_rule_90_a_bounded_dimension_is_refused_by_name",
+        "test_bounded_movement.py::test_rule_90_only_elements_before_the_sizes_count",
     ),
     *rows("GetTupleElement", "Yes", "TupleGetItem", "get-tuple-element", TUPLES),
     *rows("Infeed", "No", "not inference", "infeed", REFUSED),

@@ -12,7 +12,7 @@ from ..lowered import LoweredModule, parameter_shapes, result_shapes, unique_ide
 from .control_flow import compilable
 from .places import places_of, with_places
 from .program import Program
-from .results import assigned_parameters, settled_shapes
+from .results import assigned_parameters, refuse_sizes
 from .specs import refuse_open
 from .unsupported import explain, refuse_growing_arrays
 
@@ -32,8 +32,8 @@ def lower_program(program: Program) -> LoweredModule:
     captured = program.captured
     refuse_growing_arrays(program.function)
     hlo = with_places(compile_program(program), places_of(program.function))
-    settled = settled_shapes(hlo)
-    _check_shapes(hlo, settled, program)
+    refuse_sizes(hlo)
+    _check_shapes(hlo, program)
     names = _variable_names(program.function) | dict(program.variable_names)
     first = len(program.specs)
     wanted = [*program.input_names]
@@ -42,7 +42,7 @@ def lower_program(program: Program) -> LoweredModule:
     identifiers = unique_identifiers(wanted)
     structure = program.function.structured_outputs
     notes = result_notes(hlo, program, identifiers)
-    return LoweredModule(settled, identifiers, {**program.weights, **values}, "tensorflow", structure, notes)
+    return LoweredModule(hlo, identifiers, {**program.weights, **values}, "tensorflow", structure, notes)
 
 
 def compile_program(program: Program) -> bytes:
@@ -83,7 +83,7 @@ def result_notes(hlo: bytes, program: Program, identifiers: Sequence[str]) -> tu
     return tuple(own + new)
 
 
-def _check_shapes(hlo: bytes, settled: Any, program: Program) -> None:
+def _check_shapes(hlo: bytes, program: Program) -> None:
     """LoweringError unless the HLO has the parameters and results that TensorFlow says."""
     import tensorflow as tf
 
@@ -95,7 +95,7 @@ def _check_shapes(hlo: bytes, settled: Any, program: Program) -> None:
             "variables cannot be converted"
         )
     outputs = [tensor for tensor in program.function.outputs if tensor.dtype != tf.resource]
-    results = result_shapes(settled)
+    results = result_shapes(hlo)
     if len(results) < len(outputs):
         raise LoweringError(f"XLA made {len(results)} results of {len(outputs)} outputs")
     for tensor, shape in zip(outputs, results):

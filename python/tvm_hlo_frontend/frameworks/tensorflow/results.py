@@ -19,27 +19,20 @@ def assigned_parameters(hlo: bytes, own: int) -> list[int]:
     return [by_result[result] for result in sorted(by_result) if result >= own]
 
 
-def settled_shapes(hlo: bytes) -> Any:
-    """`hlo` itself if all its shapes are static, else an HloModule: of static shapes, or where results are of a size
-    that is known only at run time (``tf.where``, ``tf.boolean_mask``, ``tf.unique``) as it was.
-
-    Raises
-    ------
-    LoweringError
-        If some of it cannot be computed beside sizes that are known only at run time; names the TensorFlow operations.
-    """
+def refuse_sizes(hlo: bytes) -> None:
+    """LoweringError if something cannot be computed beside sizes that are known only at run time, as those of
+    ``tf.where``, ``tf.boolean_mask`` and ``tf.unique`` are; names the TensorFlow operations."""
     from ...hlo.proto.reader import module_from_proto, parse_module_proto
     from ...rewrites import Capabilities
     from ...rewrites.bounded.carry import carry_sizes
 
     proto = parse_module_proto(hlo)
     if not any(_is_dynamic(each.shape) for computation in proto.computations for each in computation.instructions):
-        return hlo
-    module = module_from_proto(proto)
-    carried = carry_sizes(module, Capabilities(frozenset()))
+        return
+    carried = carry_sizes(module_from_proto(proto), Capabilities(frozenset()))
     refusals, flat = carried.refusals, carried.flat
     if not refusals:
-        return module if carried.cuts else carried.module
+        return
     holders = {each.name: (holder, each) for holder in flat.computations for each in holder.instructions}
     lines = [_described(_origin(flat, *holders[refusal.instruction]), refusal) for refusal in refusals[:MAX_LINES]]
     lines += [f"  and {len(refusals) - MAX_LINES} more"] if len(refusals) > MAX_LINES else []

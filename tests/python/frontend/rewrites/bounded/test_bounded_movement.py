@@ -24,6 +24,7 @@ CASES = [
         "smaller",
         "xt = f32[3,<=6] transpose(x), dimensions={1,0} ROOT r = f32[3,<=6] add(xt, w)",
         lambda x, w, v: x.T + w if 1 in (len(x), w.shape[1]) else x.T[:, : w.shape[1]] + w[:, : len(x)],
+        [(4, 2), (1, 5), (5, 1), (0, 1), (6, 6)],
     ),
     BoundedCase(
         "broadcast",
