@@ -31,6 +31,7 @@ PAGES = {  # number of programs
     "docs/howto/stablehlo.md": 2,
     "docs/howto/tensorflow.md": 4,
     "docs/howto/pytorch.md": 1,
+    "docs/howto/hybrid.md": 1,
 }
 # of other pages than these Relay's pair of module and parameters is what from_… return
 OF_BOTH = (
@@ -39,9 +40,14 @@ OF_BOTH = (
     "docs/howto/threads.md",
     "docs/howto/donation.md",
     "docs/howto/dynamic_shapes.md",
+    "docs/howto/hybrid.md",
 )
 OF_RELAX = "docs/howto/relax.md"
-NEEDS = {"docs/howto/tensorflow.md": "tensorflow", "docs/howto/pytorch.md": "torchax"}
+NEEDS = {
+    "docs/howto/tensorflow.md": "tensorflow",
+    "docs/howto/hybrid.md": "tensorflow",
+    "docs/howto/pytorch.md": "torchax",
+}
 
 
 def programs(page: str) -> list[str]:

@@ -11,9 +11,10 @@ from .convert import convert
 from .graph import graph
 from .inspect import inspect
 from .ops import ops
+from .partition import partition
 from .run import run
 
-COMMANDS = (inspect, ops, graph, convert, build, run, compare, bench)
+COMMANDS = (inspect, ops, graph, convert, build, run, compare, bench, partition)
 
 
 class _InOrder(click.Group):

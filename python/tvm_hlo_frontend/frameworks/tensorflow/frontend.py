@@ -86,7 +86,7 @@ def from_tensorflow(
     >>> run = from_tensorflow(model, shape=[("batch", 224, 224, 3)], specialize=True)
     >>> mod, params = from_tensorflow("frozen.pb", shape={"image": (1, 224, 224, 3)}, outputs=["logits"])
     """
-    make = _program(program, input_specs, shape, outputs, signature)
+    make = program_maker(program, input_specs, shape, outputs, signature)
     options: dict[str, Any] = {
         "dialect": dialect,
         "freeze_params": freeze_params,
@@ -166,7 +166,7 @@ def lower_tensorflow(
     signature: str | None = None,
 ) -> LoweredModule:
     """HLO of a TensorFlow program; needs no TVM. Parameters and errors as for `from_tensorflow`."""
-    return without_weights(_program(program, input_specs, shape, outputs, signature), lower_program)
+    return without_weights(program_maker(program, input_specs, shape, outputs, signature), lower_program)
 
 
 def lower_concrete_function(
@@ -176,7 +176,7 @@ def lower_concrete_function(
     return lower_program(concrete_program(concrete_function, input_specs, shape))
 
 
-def _program(
+def program_maker(
     program: Any, input_specs: Sequence[Any], shape: Any, outputs: Sequence[str] | None, signature: str | None
 ) -> Callable[[bool], Program]:
     """What makes the program of anything that `from_tensorflow` takes; constants are weights where its argument says so

@@ -78,12 +78,12 @@ def unsupported_nodes(function: Any) -> list[tuple[FoundNode, str]]:
             continue
         if op not in known:
             found.append((each, advice(op)))
-        elif not any(_admits(kernel, each.node) for kernel in known[op]):
+        elif not any(admits(kernel, each.node) for kernel in known[op]):
             found.append((each, f"XLA has no kernel for {_types(each.node)}; cast its inputs to float32 or int32"))
     return found
 
 
-def _admits(kernel: dict[str, frozenset[int]], node: Any) -> bool:
+def admits(kernel: dict[str, frozenset[int]], node: Any) -> bool:
     """Whether a kernel's constraints admit the types of a node; what the node leaves out has its default."""
     for name, allowed in kernel.items():
         value = node.attr.get(name)

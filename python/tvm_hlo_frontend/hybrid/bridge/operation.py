@@ -1,5 +1,5 @@
-"""The TensorFlow operation `TvmCluster`, which runs a library that Relax exported: compiled once per machine, loaded once
-per process."""
+"""The TensorFlow operation `TvmCluster`, which runs libraries that Relax exported: compiled once on a machine, loaded
+once in a process."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from ...errors import HloFrontendError
 
 SOURCE = Path(__file__).with_name("tvm_cluster.cc")
+INCLUDED = (Path(__file__).with_name("tvm_runtime.h"),)
 COMPILERS = ("g++", "c++", "clang++")
 # in the order in which they need each other; the last ones only where a TVM has them
 RUNTIME = (("tvm_ffi", "lib/libtvm_ffi.so"), ("tvm", "lib/libtvm_runtime.so"))
@@ -115,12 +116,13 @@ def compiled_operation() -> Path:
     import tensorflow as tf
 
     flags = [
-        *("-O2", "-fPIC", "-shared", "-Wl,--no-undefined", f"-I{_package_file('tvm_ffi', 'include')}"),
+        *("-O2", "-w", "-fPIC", "-shared", "-Wl,--no-undefined", f"-I{_package_file('tvm_ffi', 'include')}"),
         *tf.sysconfig.get_compile_flags(),
     ]
     links = tf.sysconfig.get_link_flags()
     versions = [tf.__version__, *(importlib.metadata.version(name) for name in ("apache-tvm", "apache-tvm-ffi"))]
-    key = hashlib.sha256(b"\0".join([SOURCE.read_bytes(), *(text.encode() for text in (*versions, *flags, *links))]))
+    texts = [file.read_text() for file in (SOURCE, *INCLUDED)]
+    key = hashlib.sha256("\0".join((*texts, *versions, *flags, *links)).encode())
     path = cache_directory() / f"tvm_cluster-{key.hexdigest()[:16]}.so"
     if not path.exists():
         _compile(path, flags, links)
@@ -182,9 +184,11 @@ def _loaded() -> Any:
 
 def _no_gradient(operation: Any, *gradients: Any) -> NoReturn:
     """What TensorFlow calls for the gradient of a cluster."""
+    label = operation.get_attr("label")
+    name = label.decode() if isinstance(label, bytes) else label
     raise LookupError(
-        f"{operation.name} is a TvmCluster, which was compiled for inference and has no gradient; take the gradient of "
-        "the function that it was made from"
+        f"a TvmCluster{' ' + name if name else ''} was compiled for inference and has no gradient; take that of the "
+        "function which it was made from"
     )
 
 

@@ -1,0 +1,266 @@
+"""Which parts of a TensorFlow program TVM computes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import LoweringError, UnsupportedHloError
+from ..frameworks.tensorflow.frontend import program_maker
+from ..frameworks.tensorflow.graph_def import cut_function
+from ..frameworks.tensorflow.lowering import lower_program
+from ..frameworks.tensorflow.program import Program
+from .clusters import convex_clusters
+from .eligible import CONSTANT, EDGE, Eligibility, estimated_flops
+from .plan import Cluster, Plan, Stay
+from .source import Source, source_of
+
+MIN_CLUSTER_SIZE = 4
+_OPENING, _CLOSING = frozenset({"Switch", "Enter"}), frozenset({"Merge", "Exit"})
+UNNEEDED = "nothing needs it"
+IN_VERSION_1 = "it is in a branch or loop of version 1"
+
+
+@dataclass(frozen=True)
+class Division:
+    """A plan, and the graph that it is about."""
+
+    source: Source
+    plan: Plan
+
+
+def partition(
+    program: Any,
+    *input_specs: Any,
+    shape: Any = None,
+    signature: str | None = None,
+    outputs: Sequence[str] | None = None,
+    freeze: bool = False,
+    min_cluster_size: int = MIN_CLUSTER_SIZE,
+    min_flops: int = 0,
+) -> Plan:
+    """Divide a TensorFlow program: clusters of nodes that TVM can compute, and the rest, which stays in TensorFlow.
+
+    Nodes of a cluster have an XLA kernel for their types, static shapes, no state and no effect, and their HLO has been
+    made. No path leads out of a cluster and back into it.
+
+    Parameters
+    ----------
+    program, *input_specs, shape, signature, outputs
+        As for `from_tensorflow`.
+    freeze : bool
+        Whether variables are constants of the clusters, as they are now; else clusters take them as inputs.
+    min_cluster_size : int
+        Number of nodes below which a cluster is not worth a call.
+    min_flops : int
+        The same of estimated floating point operations.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    SignatureError, LoweringError
+        If the program cannot be traced, or an input has an open dimension.
+    """
+    made = program_maker(program, input_specs, shape, outputs, signature)(False)
+    return divided(source_of(made, freeze=freeze), min_cluster_size, min_flops).plan
+
+
+def divided(
+    source: Source,
+    min_cluster_size: int = MIN_CLUSTER_SIZE,
+    min_flops: int = 0,
+    given_up: Mapping[str, str] | None = None,
+) -> Division:
+    """`partition` of a program that is a graph already; `given_up` are nodes that stay, with the reason."""
+    reasons = obstacles(source) | dict(given_up or {})
+    notes: list[str] = []
+    while True:
+        clusters = _clusters(source, reasons, min_cluster_size, min_flops)
+        lowered: list[Cluster] = []
+        for cluster in clusters:
+            try:
+                lowered.append(replace(cluster, lowered=lower_cluster(source, cluster)))
+            except LoweringError as error:
+                blamed = _blamed(cluster, str(error))
+                reasons.update(dict.fromkeys(blamed, f"XLA cannot compile it: {_first_line(error)}"))
+                notes.append(f"{cluster.name}: {', '.join(blamed[:4])} given up: {_first_line(error)}")
+                break
+        else:
+            return Division(source, Plan(tuple(lowered), _stays(source, reasons, lowered), tuple(notes)))
+
+
+def without(division: Division, cluster: Cluster, reason: str) -> Division:
+    """The same with the nodes of a cluster in TensorFlow."""
+    graph, plan = division.source.graph, division.plan
+    operations = map(graph.get_operation_by_name, cluster.nodes)
+    stays = [Stay(each.name, each.type, reason, estimated_flops(graph, each)) for each in operations]
+    left = tuple(each for each in plan.clusters if each is not cluster)
+    notes = (*plan.notes, f"{cluster.name} stays in TensorFlow: {reason}")
+    return replace(division, plan=Plan(left, (*plan.stays, *stays), notes))
+
+
+def obstacles(source: Source) -> dict[str, str]:
+    """Nodes that stay, and why."""
+    eligibility = Eligibility(source.graph)
+    reasons = {}
+    needed = _needed(source)
+    for operation in source.graph.get_operations():
+        reason = eligibility.obstacle(operation) if operation.name in needed else UNNEEDED
+        if reason is not None:
+            reasons[operation.name] = reason
+    for name in _in_version_1(source.graph):
+        reasons.setdefault(name, IN_VERSION_1)
+    return reasons
+
+
+def _needed(source: Source) -> set[str]:
+    """Nodes that outputs and effects need."""
+    graph = source.graph
+    waiting = [graph.get_tensor_by_name(name).op for name in source.outputs]
+    waiting += [graph.get_operation_by_name(name) for name in source.effects]
+    found: set[str] = set()
+    while waiting:
+        operation = waiting.pop()
+        if operation.name not in found:
+            found.add(operation.name)
+            waiting += [tensor.op for tensor in operation.inputs] + list(operation.control_inputs)
+    return found
+
+
+def _in_version_1(graph: Any) -> set[str]:
+    """Nodes between those that open and close branches and loops of version 1."""
+    found: set[str] = set()
+    waiting = [operation for operation in graph.get_operations() if operation.type in _OPENING]
+    while waiting:
+        operation = waiting.pop()
+        for tensor in operation.outputs:
+            for consumer in tensor.consumers():
+                if consumer.type not in _CLOSING and consumer.name not in found:
+                    found.add(consumer.name)
+                    waiting.append(consumer)
+    return found
+
+
+def ordered(graph: Any) -> list[Any]:
+    """Operations, each behind those that it depends on; what goes round in loops of version 1 does not count."""
+    operations, done, result = graph.get_operations(), set(), []
+    waiting = list(reversed(operations))
+    on_the_way: set[str] = set()
+    while waiting:
+        operation = waiting[-1]
+        before = [each for each in _before(operation) if each.name not in done and each.name not in on_the_way]
+        if operation.name in done or not before:
+            waiting.pop()
+            on_the_way.discard(operation.name)
+            if operation.name not in done:
+                done.add(operation.name)
+                result.append(operation)
+            continue
+        on_the_way.add(operation.name)
+        waiting += before
+    return result
+
+
+def _before(operation: Any) -> list[Any]:
+    """Operations that one depends on."""
+    return (
+        [] if operation.type == "NextIteration" else [t.op for t in operation.inputs] + list(operation.control_inputs)
+    )
+
+
+def _clusters(source: Source, reasons: dict[str, str], min_cluster_size: int, min_flops: int) -> list[Cluster]:
+    """Convex clusters of nodes without a reason to stay; those that are too small get one."""
+    graph = source.graph
+    operations = [each for each in ordered(graph) if reasons.get(each.name) not in (CONSTANT, UNNEEDED)]
+    number = {operation.name: place for place, operation in enumerate(operations)}
+    edges = [
+        {number[each.name] for each in _before(operation) if number.get(each.name, place) < place}
+        for place, operation in enumerate(operations)
+    ]
+    may = [operation.name not in reasons for operation in operations]
+    found: list[Cluster] = []
+    for members in convex_clusters(edges, may):
+        names = tuple(operations[member].name for member in members)
+        flops = sum(estimated_flops(graph, operations[member]) for member in members)
+        if len(names) < min_cluster_size or flops < min_flops:
+            reason = f"its cluster would have {len(names)} nodes and {flops} floating point operations"
+            reasons.update(dict.fromkeys(names, reason))
+            continue
+        inputs, outputs = _boundary(source, names, reasons)
+        if outputs:
+            found.append(Cluster(f"cluster_{len(found)}", names, inputs, outputs, flops))
+    return found
+
+
+def _boundary(source: Source, names: Sequence[str], reasons: dict[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tensors that a cluster takes from outside, and those of it that are taken; constants are its own."""
+    inside, wanted = set(names), set(source.outputs)
+    inputs: dict[str, None] = {}
+    outputs = []
+    for name in names:
+        operation = source.graph.get_operation_by_name(name)
+        for tensor in operation.inputs:
+            if tensor.op.name not in inside and reasons.get(tensor.op.name) != CONSTANT:
+                inputs[tensor.name] = None
+        for tensor in operation.outputs:
+            if tensor.name in wanted or any(each.name not in inside for each in tensor.consumers()):
+                outputs.append(tensor.name)
+    return tuple(inputs), tuple(outputs)
+
+
+def lower_cluster(source: Source, cluster: Cluster) -> Any:
+    """HLO of a cluster; LoweringError if XLA cannot compile it."""
+    import tensorflow as tf
+
+    tensor = source.graph.get_tensor_by_name
+    part = tf.compat.v1.GraphDef(library=source.definition.library, versions=source.definition.versions)
+    kept = {*cluster.nodes, *constants_of(source, cluster)}
+    for node in source.definition.node:
+        if node.name in kept:
+            copy = part.node.add()
+            copy.CopyFrom(node)
+            copy.input[:] = [name for name in node.input if not name.startswith("^") or name[1:] in cluster.nodes]
+    feeds, fetches = [tensor(name) for name in cluster.inputs], [tensor(name) for name in cluster.outputs]
+    specs = tuple(tf.TensorSpec(each.shape, each.dtype) for each in feeds)
+    return lower_program(Program(cut_function(part, feeds, fetches), cluster.inputs, specs, cluster.outputs))
+
+
+def constants_of(source: Source, cluster: Cluster) -> list[str]:
+    """Constants that nodes of a cluster take."""
+    found: dict[str, None] = {}
+    for name in cluster.nodes:
+        for tensor in source.graph.get_operation_by_name(name).inputs:
+            if tensor.op.type == "Const" and tensor.name not in cluster.inputs:
+                found[tensor.op.name] = None
+    return list(found)
+
+
+def _blamed(cluster: Cluster, message: str) -> list[str]:
+    """Nodes of a cluster that a message names; all of them if it names none."""
+    words = set(re.findall(r"[A-Za-z0-9_.\\/>-]+", message))
+    return [name for name in cluster.nodes if name in words] or list(cluster.nodes)
+
+
+def refused_nodes(cluster: Cluster, error: UnsupportedHloError) -> list[str]:
+    """Nodes whose instructions were refused."""
+    sources = {refusal.source.split(" ")[0] for refusal in error.refusals}
+    return [name for name in cluster.nodes if name in sources]
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def _stays(source: Source, reasons: dict[str, str], clusters: Sequence[Cluster]) -> tuple[Stay, ...]:
+    inside = {name for cluster in clusters for name in cluster.nodes}
+    return tuple(
+        Stay(each.name, each.type, reasons.get(each.name, ""), estimated_flops(source.graph, each))
+        for each in source.graph.get_operations()
+        if each.name not in inside and reasons.get(each.name) not in (CONSTANT, EDGE, UNNEEDED)
+    )

@@ -1,0 +1,68 @@
+"""Plans: what TVM computes, what stays and why."""
+
+import pytest
+
+from tests.support.hybrid_graphs import GRAPHS, ROWS, TEXTS, lookup, network, strings
+from tvm_hlo_frontend.errors import SignatureError
+from tvm_hlo_frontend.hybrid import partition
+
+tf = pytest.importorskip("tensorflow")
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=str)
+def test_what_xla_does_not_take_stays_and_nearly_all_else_goes(graph):
+    plan = partition(tf.function(graph.function), *graph.specs)
+    assert {stay.op for stay in plan.stays} >= set(graph.stays)
+    assert plan.share >= 0.8
+    inside = {name for cluster in plan.clusters for name in cluster.nodes}
+    assert not inside & {stay.name for stay in plan.stays}
+    assert all(stay.reason for stay in plan.stays)
+
+
+def test_a_plan_prints_as_a_table():
+    plan = partition(tf.function(strings), TEXTS, ROWS)
+    (cluster,) = plan.clusters
+    assert cluster.inputs[0] == "x:0" and len(cluster.outputs) == 1
+    text = str(plan)
+    assert "cluster_0" in text and "stays: StringUpper (StringUpper): it handles a string" in text
+    assert "100.0 % of the operations in TVM" in text
+
+
+def test_small_clusters_stay():
+    whole = partition(network, ROWS)
+    assert [len(cluster.nodes) for cluster in whole.clusters] == [7]
+    none = partition(network, ROWS, min_cluster_size=8)
+    assert not none.clusters and none.share == 0.0
+    assert any("its cluster would have 7 nodes" in stay.reason for stay in none.stays)
+    assert not partition(network, ROWS, min_flops=10**9).clusters
+
+
+def test_variables_are_inputs_or_constants():
+    read = partition(tf.function(lookup), TEXTS).clusters[0]
+    frozen = partition(tf.function(lookup), TEXTS, freeze=True).clusters[0]
+    assert len(read.inputs) == 4 and len(frozen.inputs) == 1
+    assert not any("ReadVariableOp" in name for name in frozen.nodes)
+
+
+def test_nodes_that_nothing_needs_count_for_nothing():
+    def half(x):
+        tf.matmul(network(x), tf.ones([8, 64]))
+        return network(x)
+
+    plan = partition(half, ROWS)
+    assert plan.share == 1.0 and sum(len(cluster.nodes) for cluster in plan.clusters) == 7
+
+
+def test_what_xla_cannot_compile_is_given_up_by_node():
+    def sized(x):
+        count = tf.cast(tf.reduce_sum(tf.cast(x > 0, tf.int32)), tf.int32)
+        return tf.reduce_sum(tf.ensure_shape(tf.range(count)[:1], [1])), network(x)
+
+    plan = partition(tf.function(sized), ROWS)
+    assert [len(cluster.nodes) for cluster in plan.clusters][-1] >= 7
+    assert any(stay.op == "Range" for stay in plan.stays)
+
+
+def test_open_dimensions_are_refused():
+    with pytest.raises(SignatureError):
+        partition(tf.function(network), tf.TensorSpec([None, 16]))
