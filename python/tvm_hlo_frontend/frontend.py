@@ -138,7 +138,8 @@ def from_hlo(
     module = normalize(module, capabilities)
     if input_names is not None:
         pairs = [(input_names[number], axis) for number, axis in carried.added if number < len(input_names)]
-        input_names = [*input_names, *(size_name(*pair) for pair in pairs)]
+        taken = Names(input_names)
+        input_names = [*input_names, *(taken.take(size_name(*pair)) for pair in pairs)]
     names = parameter_names(module.entry.parameters, input_names)
     values = parameter_values or {}
     ctx.aliases, ctx.in_place = alias_numbers(module, values), updates_in_place(module, values)
@@ -227,8 +228,10 @@ def finish(
     parameters = [signature_parameter(ctx, variable, tensor) for variable, tensor in variables.items()]
     values = value_positions({size: names[number] for size, number in sizes.values.items()}, parameters)
     root, cuts = carried.result, carried.cuts
+    cut = {number for number, _, _ in cuts}
+    aliases = tuple((argument, number) for argument, number in ctx.aliases if number not in cut)
     checks = printable_checks(sizes.checks)
-    signature = Signature(tuple(parameters), result_tree(root), source, ctx.aliases, checks, values, sizes.passed, cuts)
+    signature = Signature(tuple(parameters), result_tree(root), source, aliases, checks, values, sizes.passed, cuts)
     attributes = {"hlo.signature": signature.to_json(), "hlo.report": report_text(ctx, module, notes)}
     mod = ctx.dialect.main(
         list(variables.values()), flatten(result), flat=not (root.is_tuple or cuts), attributes=attributes

@@ -3,6 +3,8 @@ x * x * … grows exponentially unless intermediate values are stored."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..hlo.ir.module import HloComputation, HloInstruction
 from ..hlo.opcodes import ELEMENTWISE
 from .fusible import is_fusible
@@ -30,6 +32,8 @@ BINDINGS = {
 # every result in half precision is rounded on its bits
 HALF_BINDINGS = 3
 NESTING_FACTOR = 4
+# how many operands, the first ones, are read at places that others tell
+INDEXED = {"dynamic-slice": 1, "dynamic-update-slice": 2, "gather": 1}
 MAX_NESTED_BINDINGS = 24
 
 
@@ -39,6 +43,9 @@ def fusion_boundaries(computation: HloComputation) -> set[HloInstruction]:
     nested: dict[HloInstruction, int] = {}
     boundaries: set[HloInstruction] = set()
     for instruction in computation.instructions:
+        for operand in _indexing_themselves(instruction, boundaries):
+            boundaries.add(operand)
+            size[operand], nested[operand] = 1, 0
         if not is_fusible(instruction):
             size[instruction], nested[instruction] = 1, 0
             continue
@@ -62,6 +69,28 @@ def fusion_boundaries(computation: HloComputation) -> set[HloInstruction]:
             inlined, nested[instruction] = 1, 0
         size[instruction] = inlined
     return boundaries
+
+
+def _indexing_themselves(instruction: HloInstruction, boundaries: set[HloInstruction]) -> list[HloInstruction]:
+    """Operands with something inlined that is inlined into the places where they are read as well: TVM 0.17 would
+    inline it into itself for ever."""
+    count = INDEXED.get(instruction.opcode, 0)
+    if not count:
+        return []
+    places = _inlined(instruction.operands[count:], boundaries)
+    return [each for each in instruction.operands[:count] if not places.isdisjoint(_inlined([each], boundaries))]
+
+
+def _inlined(instructions: Sequence[HloInstruction], boundaries: set[HloInstruction]) -> set[HloInstruction]:
+    """Fusible instructions that are computed where these are used."""
+    found: set[HloInstruction] = set()
+    waiting = list(instructions)
+    while waiting:
+        instruction = waiting.pop()
+        if instruction not in found and instruction not in boundaries and is_fusible(instruction):
+            found.add(instruction)
+            waiting += instruction.operands
+    return found
 
 
 def _reads(instruction: HloInstruction) -> int:

@@ -206,7 +206,7 @@ def build_for_both(
     Raises
     ------
     Unusable
-        If sizes are unknown.
+        If sizes are unknown, or those of parameters or results are told by data.
     """
     from ..analysis.weights import products_per_sum
     from ..deploy.executable import build, mod_and_params
@@ -219,6 +219,9 @@ def build_for_both(
     program = read_program(file, dims)
     if program.sizes is not None:
         raise Unusable(f"{file} has unknown sizes, and XLA needs numbers; give {wanted_dims(program.sizes.names)}")
+    entry = program.module.entry
+    if not all(each.shape.is_static for each in (entry.root, *entry.parameters)):
+        raise Unusable(f"{file} has arrays whose sizes data tell, which XLA's client neither takes nor gives back")
     module = program.module  # its opcodes and comparisons, and those of its proto, have the names that any XLA knows
     executable = build(*mod_and_params(from_hlo(module, **options)), target)
     flat = flat_parameters(module)

@@ -12,7 +12,8 @@ from ..hlo.ir.module import HloInstruction, HloModule
 from ..hlo.ir.open_module import OpenModule
 from ..hlo.opcodes import CUSTOM_CALL_PREFIX, OPCODES
 from ..kernels.dtypes import TVM_DTYPES
-from ..rewrites import Capabilities, decompose, settle_known_dimensions
+from ..rewrites import Capabilities, decompose
+from ..rewrites.bounded.carry import carry_sizes
 from ..rewrites.expansions.annotations import ANNOTATIONS
 from ..rewrites.linalg.custom_calls import PORTABLE_TARGETS, expands_target
 from ..rewrites.linalg.gpu import gpu_targets
@@ -133,8 +134,9 @@ def unsupported(
     """
     converters = with_custom(custom_converters)
     capabilities = Capabilities(frozenset(TVM_DTYPES), rng_seed, custom_call_targets(converters))
-    module = settle_known_dimensions(module, capabilities)
-    return dynamic_instructions(module) or missing_converters(converters, decompose(module, capabilities))
+    carried = carry_sizes(module, capabilities)
+    refusals = [*carried.refusals, *dynamic_instructions(carried.module)]
+    return refusals or missing_converters(converters, decompose(carried.module, capabilities))
 
 
 def unsupported_for_all_sizes(

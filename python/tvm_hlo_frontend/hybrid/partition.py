@@ -146,7 +146,7 @@ def _in_version_1(graph: Any) -> set[str]:
     return found
 
 
-def ordered(graph: Any) -> list[Any]:
+def in_dependency_order(graph: Any) -> list[Any]:
     """Operations, each behind those that it depends on; what goes round in loops of version 1 does not count."""
     operations, done, result = graph.get_operations(), set(), []
     waiting = list(reversed(operations))
@@ -176,7 +176,7 @@ def _before(operation: Any) -> list[Any]:
 def _clusters(source: Source, reasons: dict[str, str], min_cluster_size: int, min_flops: int) -> list[Cluster]:
     """Convex clusters of nodes without a reason to stay; those that are too small get one."""
     graph = source.graph
-    operations = [each for each in ordered(graph) if reasons.get(each.name) not in (CONSTANT, UNNEEDED)]
+    operations = [each for each in in_dependency_order(graph) if reasons.get(each.name) not in (CONSTANT, UNNEEDED)]
     number = {operation.name: place for place, operation in enumerate(operations)}
     edges = [
         {number[each.name] for each in _before(operation) if number.get(each.name, place) < place}

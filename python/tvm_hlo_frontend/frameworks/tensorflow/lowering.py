@@ -32,7 +32,7 @@ def lower_program(program: Program) -> LoweredModule:
     captured = program.captured
     refuse_growing_arrays(program.function)
     hlo = with_places(compile_program(program), places_of(program.function))
-    refuse_sizes(hlo)
+    refuse_sizes(hlo, program.function)
     _check_shapes(hlo, program)
     names = _variable_names(program.function) | dict(program.variable_names)
     first = len(program.specs)

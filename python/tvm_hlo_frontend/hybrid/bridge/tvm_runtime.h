@@ -269,7 +269,7 @@ struct Machine {
 class Library {
  public:
   static std::shared_ptr<Library> Open(const Tvm& tvm, const std::string& path) {
-    static auto* mutex = new std::mutex;  // never destroyed: kernels may be later than the statics of this library
+    static auto* mutex = new std::mutex;  // never destroyed: kernels may be later than the static objects of this library
     static auto* open = new std::map<std::pair<const Tvm*, std::string>, std::weak_ptr<Library>>;
     std::lock_guard<std::mutex> lock(*mutex);
     std::weak_ptr<Library>& known = (*open)[{&tvm, path}];

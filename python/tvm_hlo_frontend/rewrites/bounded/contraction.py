@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from ...analysis.reducers import identity_element, match_reducer
+from ...analysis.known_sizes import at_bounds
+from ...analysis.reducers import ARGUMENT_KINDS, identity_element, match_reducer
 from ...analysis.scalar_body import scalar_body
 from ...hlo.ir.attributes import (
     ConvolutionAttributes,
@@ -17,22 +18,58 @@ from ...hlo.ir.attributes import (
 from ...hlo.ir.builder import RewriteBuilder
 from ...hlo.ir.module import HloComputation, HloInstruction
 from ...hlo.ir.names import Names
-from ...hlo.ir.shape import array_shape
+from ...hlo.ir.shape import array_shape, tuple_shape
 from ..emit import Emitter
-from .numbers import merged, over, plus, times
+from .numbers import over, plus, same_number, times
 from .padded import Case, Padded, Rule, aligned, inside, masked, refuse, zero_of
 
+PRED = array_shape("pred")
 
-def _fills(case: Case, count: int) -> list[HloInstruction]:
-    """For each of the `count` arrays of a reduction a scalar that changes nothing: the reducer's identity where that
-    is known, else the initial value, of which HLO says the same."""
+
+def _identity(case: Case, count: int) -> list[HloInstruction] | None:
+    """For each of the `count` arrays of a reduction a scalar that changes nothing; None if none is known."""
     body = scalar_body(case.old.called_computations[0])
-    reducer = match_reducer(body) if body is not None and count == 1 else None
-    inits = [operand.value for operand in case.operands[count:]]
+    reducer = match_reducer(body) if body is not None else None
     if reducer is None:
-        return inits
+        return None
+    if reducer.kind in ARGUMENT_KINDS:  # they take the better one, and it does not matter how often the first one comes
+        return [operand.value for operand in case.operands[count:]]
     element_type = case.operands[0].value.shape.element_type
     return [case.builder.constant(identity_element(reducer.kind, element_type), element_type)]
+
+
+def _combined(
+    case: Case, values: Sequence[HloInstruction], short: Mapping[int, HloInstruction], count: int
+) -> HloInstruction:
+    """A reduce or reduce-window of `values`, of which only elements before the sizes in `short` count."""
+    emit, inits = case.emit, [operand.value for operand in case.operands[count:]]
+    fills = _identity(case, count) if short else []
+    if fills is not None:
+        return case.on([*(masked(emit, value, short, fill) for value, fill in zip(values, fills or values)), *inits])
+    # any other body is told of each element whether it counts
+    counts = emit.full(True, array_shape("pred", values[0].shape.dimensions))
+    for axis, size in short.items():
+        counts = emit("and", counts, inside(emit, counts.shape, axis, size))
+    shapes = [array.shape for array in (*values, counts)]
+    results = [at_bounds(shape) for shape in case.old.shape.arrays()]
+    whole = tuple_shape(*results, array_shape("pred", results[0].dimensions))
+    body, told = _if_it_counts(case.called[0], [shape.element_type for shape in shapes]), emit.full(True, PRED)
+    made = emit(
+        case.old.opcode, *values, counts, *inits, told, shape=whole, attributes=case.old.attributes, called=[body]
+    )
+    parts = [emit.element(made, place) for place in range(count)]
+    return emit.tuple(parts) if case.old.shape.is_tuple else parts[0]
+
+
+def _if_it_counts(body: HloComputation, element_types: Sequence[str]) -> HloComputation:
+    """`body` of some arrays, for one more of truth values: where that has false, the state stays."""
+    builder = RewriteBuilder(f"{body.name}_within_size", Names(), {})
+    emit, count = Emitter(builder), len(element_types)
+    given = [builder.parameter(each, array_shape(element_types[each % count])) for each in range(2 * count)]
+    state, flag = given[: count - 1], given[count - 1]
+    made = builder.inline(body, [*state, *given[count : 2 * count - 1]])
+    parts = [emit.element(made, each) for each in range(count - 1)] if made.shape.is_tuple else [made]
+    return builder.build(emit.tuple([*(emit.select(given[-1], new, old) for new, old in zip(parts, state)), flag]))
 
 
 def _results(case: Case, made: HloInstruction, sizes: Mapping[int, HloInstruction]) -> Padded | list[Padded]:
@@ -46,10 +83,8 @@ def _reduce(case: Case) -> Padded | list[Padded]:
     count = len(case.operands) // 2
     values, sizes = aligned(case.emit, case.operands[:count])
     gone = case.old.attributes_as(DimensionsAttributes).dimensions
-    reduced = {axis: size for axis, size in sizes.items() if axis in gone}
-    values = [masked(case.emit, value, reduced, fill) for value, fill in zip(values, _fills(case, count))]
     left = [axis for axis in range(values[0].shape.rank) if axis not in gone]
-    made = case.on([*values, *(operand.value for operand in case.operands[count:])])
+    made = _combined(case, values, {axis: size for axis, size in sizes.items() if axis in gone}, count)
     return _results(case, made, {left.index(axis): size for axis, size in sizes.items() if axis in left})
 
 
@@ -57,8 +92,7 @@ def _reduce_window(case: Case) -> Padded | list[Padded]:
     count = len(case.operands) // 2
     values, sizes = aligned(case.emit, case.operands[:count])
     window = case.old.attributes_as(WindowAttributes).window.dimensions
-    values = [masked(case.emit, value, sizes, fill) for value, fill in zip(values, _fills(case, count))]
-    made = case.on([*values, *(operand.value for operand in case.operands[count:])])
+    made = _combined(case, values, sizes, count)
     return _results(case, made, {axis: windows(case.emit, size, window[axis]) for axis, size in sizes.items()})
 
 
@@ -87,7 +121,7 @@ def _dot(case: Case) -> Padded:
     for place, (a, b) in enumerate(zip(numbers.lhs_batch, numbers.rhs_batch)):
         found = [size for size in (lhs.sizes.get(a), rhs.sizes.get(b)) if size]
         if found:
-            sizes[place] = found[0] if len(found) == 1 else merged(emit, *found)
+            sizes[place] = found[0] if same_number(found[0], found[-1]) else emit("minimum", *found)
     place = len(numbers.lhs_batch)
     for operand, gone in ((lhs, (*numbers.lhs_batch, *pairs)), (rhs, (*numbers.rhs_batch, *pairs.values()))):
         for axis in range(operand.value.shape.rank):

@@ -8,7 +8,7 @@ from ...hlo.ir.attributes import GatherAttributes, ScatterAttributes
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import array_shape
 from ..emit import Emitter
-from .numbers import plus
+from .numbers import plus, same_number
 from .padded import SIZE, Case, Padded, Rule, aligned, inside, refuse
 
 
@@ -20,15 +20,18 @@ def _gather(case: Case) -> Padded:
     sizes, most = {}, {}
     for axis, size in operand.sizes.items():
         if axis in numbers.operand_batching_dims:
-            continue  # the indices have it as well
+            twin = numbers.start_indices_batching_dims[numbers.operand_batching_dims.index(axis)]
+            if twin not in indices.sizes or not same_number(indices.sizes[twin], size):
+                raise refuse(f"gather from a batch (dimension {axis}) of another size than its indices")
+            continue
         if axis in left and numbers.slice_sizes[axis] == operand.bounds[axis] != 1:
             sizes[numbers.offset_dims[left.index(axis)]] = size
-        elif axis in numbers.start_index_map:
+        elif axis in numbers.start_index_map and numbers.slice_sizes[axis] == 1:
             most[numbers.start_index_map.index(axis)] = plus(emit, size, -numbers.slice_sizes[axis])
         else:
             raise refuse(f"gather along dimension {axis}")
     if numbers.index_vector_dim in indices.sizes:
-        raise refuse("gather with so many indices")
+        raise refuse("gather by vectors of indices of such a length")
     batch = [axis for axis in range(case.old.shape.rank) if axis not in numbers.offset_dims]
     of_index = [axis for axis in range(indices.value.shape.rank) if axis != numbers.index_vector_dim]
     sizes.update({place: indices.sizes[axis] for axis, place in zip(of_index, batch) if axis in indices.sizes})
@@ -62,6 +65,9 @@ def _scatter(case: Case) -> Padded | list[Padded]:
     values, sizes = aligned(emit, operands)
     news, given = aligned(emit, updates)
     _check_windows(case, numbers, sizes, given)
+    rank = indices.value.shape.rank
+    if numbers.index_vector_dim in indices.sizes or 0 in indices.bounds[numbers.index_vector_dim : rank]:
+        raise refuse("scatter by vectors of indices of such a length")
     batch = [axis for axis in range(news[0].shape.rank) if axis not in numbers.update_window_dims]
     of_index = [axis for axis in range(indices.value.shape.rank) if axis != numbers.index_vector_dim]
     short = {axis: given[place] for axis, place in zip(of_index, batch) if place in given}
@@ -80,7 +86,9 @@ def _check_windows(
     left = [axis for axis in range(len(operand)) if axis not in gone]
     for axis, place in zip(left, numbers.update_window_dims):
         whole = update[place] == operand[axis]
-        if (axis in sizes and not whole and update[place] != 1) or (place in given and not (whole and axis in sizes)):
+        if axis in sizes and not whole and update[place] != 1:
+            raise refuse(f"scatter of windows along dimension {axis}")
+        if place in given and not (whole and axis in sizes and same_number(given[place], sizes[axis])):
             raise refuse(f"scatter of windows along dimension {axis}")
 
 

@@ -130,10 +130,13 @@ def _starts(emit: Emitter, starts: Sequence[Padded], most: Mapping[int, HloInstr
 
 
 def _dynamic_slice(case: Case) -> Padded:
-    """Whole dimensions keep their sizes; of others only elements before the size are taken, where there are enough."""
+    """Whole dimensions keep their sizes; of others one element before the size is taken. TensorFlow's tf.roll takes as
+    many as the bound, of which some may lie behind the size."""
     emit, (operand, *starts) = case.emit, case.operands
     taken = case.old.attributes_as(DynamicSliceAttributes).sizes
     whole = {axis: axis for axis in operand.sizes if taken[axis] == operand.bounds[axis]}
+    if any(axis not in whole and taken[axis] > 1 for axis in operand.sizes):
+        raise refuse("dynamic-slice of several elements along such a dimension")
     most = {
         axis: emit("maximum", plus(emit, size, -taken[axis]), 0)
         for axis, size in operand.sizes.items()

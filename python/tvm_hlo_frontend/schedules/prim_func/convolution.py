@@ -164,6 +164,7 @@ def _schedule_rows(schedule: Any, total: Block, out: Block, target: Any) -> None
         schedule.reorder(n, o, *spatial, *reduced, *inner)
     task = schedule.fuse(n, o)
     schedule.parallel(task)
-    schedule.reverse_compute_at(out.handle, spatial[-1] if spatial else task)
+    # without a loop of its own its last one would be the task, around all sums
+    schedule.reverse_compute_at(out.handle, spatial[-1] if spatial else task, preserve_unit_loops=True)
     vectorize_result(schedule, out.handle, target)
     start_sums(schedule, total.handle, reduced[0])

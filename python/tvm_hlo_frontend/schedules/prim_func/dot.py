@@ -45,11 +45,11 @@ def _schedule_packed(schedule: Any, blocks: dict[str, Block], target: Any) -> No
     if plans.DOT_ROWS in blocks:
         schedule_loops(schedule, blocks[plans.DOT_ROWS], target)
     if pieces == 1:  # a panel is packed by the thread that uses it, for all rows
-        schedule.compute_at(panel, task)
+        schedule.compute_at(panel, task, preserve_unit_loops=True)
         vectorize_result(schedule, panel, target)
     else:
         schedule_loops(schedule, blocks[plans.DOT_PANEL], target)
-    schedule.reverse_compute_at(blocks[plans.DOT_OUT].handle, row_tile)
+    schedule.reverse_compute_at(blocks[plans.DOT_OUT].handle, row_tile, preserve_unit_loops=True)
     vectorize_result(schedule, blocks[plans.DOT_OUT].handle, target)
     start_sums(schedule, product, k)
 

@@ -41,7 +41,7 @@ def _schedule_rows(schedule: Any, blocks: list[Block], own: list[Block], target:
     for stage in reversed(stages[:-1]):
         schedule.compute_at(stage, row, preserve_unit_loops=True)
     for producer in producers:
-        schedule.compute_at(producer.handle, row)
+        schedule.compute_at(producer.handle, row, preserve_unit_loops=True)
         vectorize_result(schedule, producer.handle, target)
     for stage in stages:
         block = block_of(schedule, stage)

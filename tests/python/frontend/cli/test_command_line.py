@@ -475,6 +475,21 @@ def test_bench_of_wrong_results_fails(file, converters, monkeypatch):
     assert "results [0] differ" in text
 
 
+BOUNDED = """HloModule bounded
+ENTRY main { x = f32[6,3] parameter(0) n = s32[] parameter(1) s = f32[<=6,3] set-dimension-size(x, n), dimensions={0}
+  ROOT r = f32[<=6,3] negate(s) }"""
+
+
+def test_sizes_that_data_tell(tmp_path):
+    path = tmp_path / "bounded.hlo"
+    path.write_text(BOUNDED)
+    text = invoke("inspect", path).stdout
+    assert "f32[<=6,3]" in text and "every instruction has a converter" in text
+    assert "result" in invoke("run", path, "--random", 0).stdout
+    for command in ("compare", "bench"):
+        assert "sizes data tell" in invoke(command, path, code=2).stderr
+
+
 # ---- the page in the documentation
 
 SHOWN_EXACTLY = {"inspect", "ops", "graph", "convert", "build", "partition"}  # others print floats or times

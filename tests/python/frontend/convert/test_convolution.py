@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jaxlib import _hlo
 from tools.support.compare import check, compare, run_tvm
 from tvm import te
 
@@ -158,6 +159,17 @@ def test_rule_49_square_kernels_of_crossed_dimensions():
     window = [W(3, 1, 1, 1), W(3, 1, 1, 1)]
     made = collect(dict(labels=labels, features=3, outputs=4, sizes=(6, 6), window=window) for labels in crossed)
     check(made.module(), made.arguments, rtol=2e-5)
+
+
+@pytest.mark.parametrize(("batch", "outputs"), [(2, 2), (4, 1), (4, 3), (8, 2), (8, 3)])
+def test_rule_49_one_position_of_few_outputs(batch, outputs):
+    """Loops over one position must not vanish: what belongs to a position would be done once for all images."""
+    text = f"""HloModule one\nENTRY main {{ x = f32[{batch},2,3] parameter(0) k = f32[2,{outputs},3] parameter(1)
+      ROOT r = f32[{batch},{outputs},1] convolution(x, k), window={{size=3}}, dim_labels=bf0_io0->bf0 }}"""
+    generator = np.random.default_rng(0)
+    shapes = ((batch, 2, 3), (2, outputs, 3))
+    hlo = _hlo.hlo_module_from_text(text).as_serialized_hlo_module_proto()
+    check(hlo, [generator.normal(size=shape).astype("float32") for shape in shapes], rtol=1e-5)
 
 
 def test_half_precision():

@@ -7,6 +7,7 @@ import pytest
 
 from tvm_hlo_frontend import build, from_tensorflow
 from tvm_hlo_frontend.backends.select import mod_and_params
+from tvm_hlo_frontend.errors import LoweringError
 
 tf = pytest.importorskip("tensorflow")
 
@@ -99,3 +100,21 @@ def test_rule_90_results_have_tensorflow_s_sizes(what):
         for a, b in zip(got, want):
             assert a.dtype == b.dtype
             np.testing.assert_allclose(a, b, rtol=1e-5, err_msg=str(vector))
+
+
+REFUSED = {
+    "a mask of a mask": (lambda x: tf.boolean_mask(above(x), above(x) > 1), "Where"),
+    "its last element": (lambda x: above(x)[-1], "StridedSlice"),
+    "its last elements": (lambda x: above(x)[-2:], "StridedSlice"),
+    "diagonal": (lambda x: tf.linalg.diag(above(x)), "MatrixDiag"),
+    "roll": (lambda x: tf.roll(above(x), -1, 0), "Roll"),
+    "slice to the end": (lambda x: tf.slice(above(x), [tf.minimum(1, tf.size(above(x)))], [-1]), "Slice"),
+    "exclusive sums": (lambda x: tf.cumsum(above(x), exclusive=True), "Cumsum"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_rule_90_what_xla_computes_wrong_is_refused(what):
+    function, operation = REFUSED[what]
+    with pytest.raises(LoweringError, match=operation):
+        from_tensorflow(tf.function(function), tf.TensorSpec((8,), tf.float32))

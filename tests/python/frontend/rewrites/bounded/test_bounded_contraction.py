@@ -15,6 +15,13 @@ def windows(v, size, stride, low, high, combine, start):
     return np.array([combine(data[k * stride : k * stride + size]) for k in range(count)], f32)
 
 
+def horner(v):
+    result = f32(1)
+    for each in v:
+        result = 2 * result + each
+    return result
+
+
 def scattered(places, v):
     out = np.zeros(4, f32)
     for place, each in zip(places, v):
@@ -62,6 +69,26 @@ REDUCING = [
         SOME,
     ),
     BoundedCase(
+        "any_body",
+        "o = f32[] constant(1) a = f32[] reduce(v, o), dimensions={0}, to_apply=horner"
+        " b = f32[] reduce(v, o), dimensions={0}, to_apply=second"
+        " c = f32[<=5] reduce-window(v, o), window={size=2}, to_apply=horner"
+        " ROOT r = (f32[], f32[], f32[<=5]) tuple(a, b, c)",
+        lambda x, w, v: (
+            horner(v),
+            v[-1] if len(v) else f32(1),
+            np.array([horner(v[k : k + 2]) for k in range(len(v) - 1)], f32),
+        ),
+        bodies="horner { p = f32[] parameter(0) q = f32[] parameter(1) d = f32[] add(p, p) ROOT r = f32[] add(d, q) }",
+    ),
+    BoundedCase(
+        "two_sums",
+        "o = f32[] constant(1) ROOT r = (f32[], f32[]) reduce(v, v, zero, o), dimensions={0}, to_apply=sums",
+        lambda x, w, v: (v.sum(dtype=f32), f32(1 + v.sum())),
+        bodies="sums { p = f32[] parameter(0) q = f32[] parameter(1) s = f32[] parameter(2) t = f32[] parameter(3)"
+        " a = f32[] add(p, s) b = f32[] add(q, t) ROOT r = (f32[], f32[]) tuple(a, b) }",
+    ),
+    BoundedCase(
         "sliding",
         "ROOT r = f32[<=3] reduce-window(v, zero), window={size=2 stride=2}, to_apply=add",
         lambda x, w, v: windows(v, 2, 2, 0, 0, np.sum, 0),
@@ -103,6 +130,14 @@ PRODUCTS = [
         "ROOT r = f32[<=6] dot(x, x), lhs_batch_dims={0}, rhs_batch_dims={0}, lhs_contracting_dims={1},"
         " rhs_contracting_dims={1}",
         lambda x, w, v: (x * x).sum(1, dtype=f32),
+    ),
+    BoundedCase(
+        "batches_of_two_sizes",
+        "a = f32[<=6,1] slice(x), slice={[0:6], [0:1]} b = f32[<=6,1] reshape(v)"
+        " ROOT r = f32[<=6] dot(a, b), lhs_batch_dims={0}, rhs_batch_dims={0}, lhs_contracting_dims={1},"
+        " rhs_contracting_dims={1}",
+        lambda x, w, v: x[: len(v), 0] * v[: len(x)],
+        [(4, 2), (4, 1), (1, 4), (0, 3), (6, 6)],
     ),
     BoundedCase(
         "convolution",

@@ -122,6 +122,19 @@ def test_rule_90_a_parameter_has_its_sizes_beside_it():
     np.testing.assert_array_equal(got, 2 * x[:2, :3])
     with pytest.raises(tvm_hlo_frontend.SignatureError):
         tvm_hlo_frontend.from_hlo(text, input_names=["x"])
+    mod, params = mod_and_params(tvm_hlo_frontend.from_hlo(text, input_names=["x", "x_size_0"]))
+    assert len({each.name for each in signature_of(mod).parameters}) == 4
+
+
+def test_rule_90_a_result_that_is_cut_takes_no_argument_s_memory():
+    text = """HloModule m, input_output_alias={ {0}: (0, {}, may-alias) }
+ENTRY main { x = f32[6] parameter(0) n = s32[] parameter(1) o = f32[1] constant({7}) k = s32[] constant(0)
+  u = f32[6] dynamic-update-slice(x, o, k) e = f32[<=6] set-dimension-size(u, n), dimensions={0}
+  ROOT r = (f32[<=6], s32[]) tuple(e, n) }"""
+    mod, params = mod_and_params(tvm_hlo_frontend.from_hlo(text))
+    assert not signature_of(mod).aliases
+    got, _ = tvm_hlo_frontend.build(mod, params)(np.arange(6, dtype="float32"), np.int32(3))
+    assert got.tolist() == [7, 1, 2]
 
 
 REFUSED = {
@@ -133,6 +146,28 @@ REFUSED = {
         "d = f32[1,6,<=6] broadcast(v), dimensions={2} k = f32[2,6,1] broadcast(zero), dimensions={}"
         " ROOT r = f32[1,5,1] convolution(d, k), window={size=2}, dim_labels=b0f_0io->b0f",
         "only at run time",
+    ),
+    "several elements from anywhere": (
+        "ROOT r = f32[2] dynamic-slice(v, m), dynamic_slice_sizes={2}",
+        "dynamic-slice of several elements",
+    ),
+    "window of another size": (
+        "i = s32[1] constant({2}) c = f32[<=6] set-dimension-size(v_, m), dimensions={0} u = f32[1,<=6] reshape(c)"
+        " ROOT r = f32[3,<=6] scatter(w, i, u), update_window_dims={1}, inserted_window_dims={0},"
+        " scatter_dims_to_operand_dims={0}, index_vector_dim=1, to_apply=second",
+        "scatter of windows",
+    ),
+    "indices of no numbers": (
+        "z = f32[3] broadcast(zero), dimensions={} e = f32[<=6,0] slice(x), slice={[0:6], [0:0]}"
+        " i = s32[<=6,0] convert(e) ROOT r = f32[3] scatter(z, i, x), update_window_dims={1}, inserted_window_dims={},"
+        " scatter_dims_to_operand_dims={}, index_vector_dim=1, to_apply=add",
+        "scatter by vectors",
+    ),
+    "batch of another size": (
+        "i = s32[6,1] iota(), iota_dimension=0 ROOT r = f32[6] gather(x, i), offset_dims={}, collapsed_slice_dims={1},"
+        " start_index_map={1}, index_vector_dim=1, slice_sizes={1,1}, operand_batching_dims={0},"
+        " start_indices_batching_dims={0}",
+        "gather from a batch",
     ),
     "not clear": ("ROOT r = f32[<=2,<=3] reshape(v)", "is not clear"),
     "state": ("ROOT r = f32[<=6] while(v), condition=never, body=lost", "the module says 6"),
