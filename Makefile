@@ -18,7 +18,8 @@ NEWEST_PYTHON = $(firstword $(call python,3.13) $(call python,3.12))
 NO_NEWEST_PYTHON := the newest JAX needs Python 3.12 or 3.13, and no python3.13 or python3.12 runs here, on PATH or in pyenv
 
 .PHONY: help env env-relax env-newest newest-python demo test test-relay test-relax test-newest dist test-wheel pythons \
-	dialects-apart conformance backcompat stress loop-memory peer tensorflow-ops models open-models rules benchmarks tutorials docs \
+	dialects-apart conformance backcompat stress loop-memory peer tensorflow-ops models open-models rules benchmarks demo-hybrid \
+	tutorials docs \
 	lint typecheck format check tables clean
 
 help:  ## this list
@@ -140,6 +141,9 @@ benchmarks: $(VENV)/.installed $(RELAX_VENV)/.installed  ## latencies against XL
 	$(BIN)/python -m pip install --quiet -e '.[benchmarks]'
 	$(RELAX_VENV)/bin/python -m pip install --quiet -e '.[benchmarks]'
 	$(BIN)/python benchmarks/run.py
+
+demo-hybrid: $(RELAX_VENV)/.installed  ## TensorFlow programs divided between TVM and TensorFlow, with latencies
+	$(RELAX_VENV)/bin/python benchmarks/hybrid.py
 
 tutorials: $(VENV)/.installed  ## run the tutorials, write their notebooks
 	$(BIN)/python -m tools.tutorials
