@@ -76,6 +76,8 @@ def buckets_of(
     SignatureError
         If no size has such a name, numbers are not positive and ascending, or padding may change results.
     """
+    if signature.cuts:
+        raise SignatureError("buckets are for results whose sizes the arguments tell, not data")
     found = {name: _ascending(name, numbers) for name, numbers in buckets.items()}
     for name in found:
         if name not in sizes.names:

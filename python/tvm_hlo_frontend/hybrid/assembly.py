@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from ..deploy.executable import Executable
+from .bridge.interface import Bridge
 from .partition import Division
 from .plan import Cluster
 from .source import Source
-
-
-class Bridge(Protocol):
-    """What makes nodes that run clusters."""
-
-    note: str
-
-    def node(self, name: str, cluster: Cluster, executable: Executable, source: Source) -> Any:
-        """NodeDef that computes a cluster from its inputs, in their order."""
 
 
 def hybrid_definition(division: Division, executables: Mapping[str, Executable], bridge: Bridge) -> Any:
@@ -105,7 +97,7 @@ def _needed(definition: Any, roots: Sequence[str]) -> Any:
     return kept
 
 
-def assembled(division: Division, definition: Any) -> Any:
+def assembled(division: Division, definition: Any, bridge: Bridge) -> Any:
     """ConcreteFunction of flat tensors that runs a GraphDef of `hybrid_definition`."""
     import tensorflow as tf
 
@@ -121,4 +113,6 @@ def assembled(division: Division, definition: Any) -> Any:
         return tf.graph_util.import_graph_def(definition, input_map=feeds, return_elements=outputs, name="")
 
     specs = [tf.TensorSpec(spec.shape, spec.dtype) for spec in source.program.specs]
-    return tf.function(flat, autograph=False).get_concrete_function(*specs)
+    function = tf.function(flat, autograph=False).get_concrete_function(*specs)
+    function.graph.bridge_of_tvm = bridge  # functions that were traced with this one keep its graph
+    return function

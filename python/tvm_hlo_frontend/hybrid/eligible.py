@@ -9,10 +9,18 @@ from ..frameworks.tensorflow.unsupported import admits, kernels
 
 # what a cluster may begin and end with, but not hold
 _EDGES = frozenset({"Placeholder", "_Arg", "_Retval", "NoOp", "PlaceholderWithDefault"})
+# no arithmetic
+_MOVES = frozenset(
+    "BroadcastTo Cast ConcatV2 Const ExpandDims Fill Gather GatherNd GatherV2 Identity IdentityN MirrorPad NoOp Pack "
+    "Pad PadV2 Placeholder ReadVariableOp Reshape ReverseV2 Shape Size Slice Split SplitV Squeeze StridedSlice Tile "
+    "Transpose Unpack".split()
+)
 # of which TVM would have to carry more than numbers
 _NO_NUMBERS = frozenset({"string", "resource", "variant"})
 # XLA draws other numbers than TensorFlow's own kernels
 _DRAWS = ("StatelessRandom", "StatelessTruncated", "StatelessParameterized", "StatelessMultinomial", "StatelessShuffle")
+# of indices out of range and of NaN
+_OTHERWISE = frozenset({"InTopK", "InTopKV2"})
 EDGE = "it is an input or only orders others"
 CONSTANT = "it is a constant, copied into the clusters that use it"
 
@@ -37,7 +45,7 @@ class Eligibility:
         if node.op in _EDGES:
             return EDGE
         if node.op == "Const":
-            return CONSTANT
+            return "it is a constant that waits for others" if operation.control_inputs else CONSTANT
         for tensor in [*operation.inputs, *operation.outputs]:
             if tensor.dtype.base_dtype.name in _NO_NUMBERS:
                 return f"it handles a {tensor.dtype.base_dtype.name}"
@@ -58,6 +66,8 @@ class Eligibility:
             return "it is control flow of version 1"
         if node.op.startswith(_DRAWS):
             return "XLA draws other random numbers than TensorFlow"
+        if node.op in _OTHERWISE:
+            return "XLA computes something else than TensorFlow"
         definition = op_def_registry.get(node.op)
         callees = [name for name in called_functions(node) if name in self._library]
         if definition is not None and definition.is_stateful and not callees:
@@ -101,10 +111,3 @@ def estimated_flops(graph: Any, operation: Any) -> int:
         return 0
     counts = [tensor.shape.num_elements() or 0 for tensor in operation.outputs if tensor.dtype.is_floating]
     return sum(counts)
-
-
-_MOVES = frozenset(
-    "BroadcastTo Cast ConcatV2 Const ExpandDims Fill Gather GatherNd GatherV2 Identity IdentityN MirrorPad NoOp Pack "
-    "Pad PadV2 Placeholder ReadVariableOp Reshape ReverseV2 Shape Size Slice Split SplitV Squeeze StridedSlice Tile "
-    "Transpose Unpack".split()
-)

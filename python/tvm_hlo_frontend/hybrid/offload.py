@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..backends.select import mod_and_params
 from ..deploy.executable import Executable, build
-from ..errors import HloFrontendError, UnsupportedHloError
+from ..errors import HloFrontendError, SignatureError, UnsupportedHloError
 from ..frameworks.lowered import convert_lowered
 from ..frameworks.tensorflow.frontend import program_maker
-from .assembly import Bridge, assembled, hybrid_definition
-from .bridge import bridge_of
-from .partition import MIN_CLUSTER_SIZE, Division, divided, refused_nodes, without
+from ..frameworks.tensorflow.program import Program
+from .assembly import assembled, hybrid_definition
+from .bridge.choice import bridge_of
+from .bridge.interface import Bridge
+from .partition import MIN_CLUSTER_SIZE, Division, divided, refused_nodes
 from .plan import Plan
-from .python_bridge import PythonBridge
-from .source import source_of
+from .source import of_specs, source_of
 
 LIMIT = 8
 
@@ -34,14 +35,11 @@ class Variant:
         By the cluster's name.
     function : ConcreteFunction
         Of flat tensors.
-    bridge : Bridge
-        What its nodes run by; it must live as long as they do.
     """
 
     division: Division
     executables: dict[str, Executable]
     function: Any
-    bridge: Bridge
 
 
 class Offloaded:
@@ -52,7 +50,7 @@ class Offloaded:
 
     def __init__(self, make: Callable[[Sequence[Any]], Variant], first: Variant, limit: int) -> None:
         self._make, self._limit = make, limit
-        self._signature = first.division.source.program.function.structured_input_signature
+        self._program = first.division.source.program
         self._lock = threading.Lock()
         self._variants: OrderedDict[Any, Variant] = OrderedDict({_key(_specs(first)): first})
 
@@ -72,34 +70,27 @@ class Offloaded:
 
         Raises
         ------
-        SignatureError, LoweringError
-            If the program cannot be traced for the shapes of the arguments.
+        SignatureError
+            If the arguments are not those of the program.
+        LoweringError
+            If the program cannot be traced for their shapes.
         """
-        import tensorflow as tf
-
-        flat = self._flat(args, kwargs)
+        flat = flat_arguments(self._program, args, kwargs)
         variant = self._variant(flat)
-        results = variant.function(*flat)
-        return _packed(variant.division.source.structure, list(results), tf)
-
-    def _flat(self, args: Any, kwargs: Any) -> list[Any]:
-        """Tensors of a call, in the order of the flat inputs."""
-        import tensorflow as tf
-
-        specs = [each for each in tf.nest.flatten(self._signature, expand_composites=True) if _is_spec(each)]
-        given = [each for each in tf.nest.flatten((args, kwargs), expand_composites=True) if each is not None]
-        if len(specs) != len(given):
-            raise TypeError(f"the program takes {len(specs)} tensors, not {len(given)}")
-        return [tf.convert_to_tensor(value, spec.dtype) for value, spec in zip(given, specs)]
+        return _packed(variant.division.source.structure, variant.function(*flat))
 
     def _variant(self, flat: Sequence[Any]) -> Variant:
+        import tensorflow as tf
+
         key = _key(flat)
         with self._lock:
             found = self._variants.get(key)
             if found is not None:
                 self._variants.move_to_end(key)
                 return found
-            made = self._make(flat)
+            # the caller may be traced itself, and its graph is no place to read variables and compile in
+            with tf.init_scope():
+                made = tf.autograph.experimental.do_not_convert(self._make)(flat)
             self._variants[key] = made
             while len(self._variants) > self._limit:
                 self._variants.popitem(last=False)
@@ -149,11 +140,13 @@ def offload(
     UnsupportedHloError
         If `strict`, and a cluster has instructions that are not supported.
     """
+    if limit < 1:
+        raise SignatureError(f"limit={limit}: at least one variant must be kept")
     sizes = (min_cluster_size, min_flops)
 
     def variant(specs: Sequence[Any], shape: Any = None) -> Variant:
         made = program_maker(program, specs, shape, None, signature)(False)
-        division = divided(source_of(made, freeze=freeze), *sizes)
+        division = divided(source_of(of_specs(made, specs), freeze=freeze), *sizes)
         return _compiled(division, sizes, bridge_of(dialect, in_python), target, dialect, strict)
 
     def of_call(flat: Sequence[Any]) -> Variant:
@@ -168,26 +161,28 @@ def _compiled(
     division: Division, sizes: tuple[int, int], bridge: Bridge, target: Any, dialect: str | None, strict: bool
 ) -> Variant:
     """A division with executables; what cannot be compiled goes back to TensorFlow, unless `strict`."""
-    executables: dict[str, Executable] = {}
-    for cluster in division.plan.clusters:
-        try:
-            converted = convert_lowered(cluster.lowered, dialect=dialect)
-            executables[cluster.name] = build(*mod_and_params(converted), target)
-        except HloFrontendError as error:
-            if strict:
-                raise
-            given_up = refused_nodes(cluster, error) if isinstance(error, UnsupportedHloError) else []
-            reason = str(error).splitlines()[0]
-            if given_up:
-                again = divided(division.source, *sizes, dict.fromkeys(given_up, reason))
-                return _compiled(again, sizes, bridge, target, dialect, strict)
-            division = without(division, cluster, reason)
-    if any(executable.host_functions for executable in executables.values()):
-        bridge = PythonBridge("clusters call the host's LAPACK")
-    plan = replace(division.plan, notes=(*division.plan.notes, bridge.note))
-    division = replace(division, plan=plan)
-    function = assembled(division, hybrid_definition(division, executables, bridge))
-    return Variant(division, executables, function, bridge)
+    given_up: dict[str, str] = {}
+    while True:
+        executables: dict[str, Executable] = {}
+        refused: dict[str, str] = {}
+        for cluster in division.plan.clusters:
+            try:
+                converted = convert_lowered(cluster.lowered, dialect=dialect)
+                executables[cluster.name] = build(*mod_and_params(converted), target)
+            except HloFrontendError as error:
+                if strict:
+                    raise
+                nodes = refused_nodes(cluster, error) if isinstance(error, UnsupportedHloError) else []
+                refused |= dict.fromkeys(nodes or cluster.nodes, str(error).splitlines()[0])
+        if not refused:
+            break
+        given_up |= refused  # each round gives up some nodes, so this ends
+        notes = (*division.plan.notes, *(f"given up: {reason}" for reason in dict.fromkeys(refused.values())))
+        division = divided(division.source, *sizes, given_up)
+        division = replace(division, plan=replace(division.plan, notes=(*notes, *division.plan.notes)))
+    division = replace(division, plan=replace(division.plan, notes=(*division.plan.notes, bridge.note)))
+    definition = hybrid_definition(division, executables, bridge)
+    return Variant(division, executables, assembled(division, definition, bridge))
 
 
 def _specs(variant: Variant) -> Sequence[Any]:
@@ -195,17 +190,70 @@ def _specs(variant: Variant) -> Sequence[Any]:
 
 
 def _key(tensors: Sequence[Any]) -> Any:
+    if any(each.shape.rank is None for each in tensors):
+        raise SignatureError("the rank of an argument is not known")
     return tuple((each.dtype.name, tuple(each.shape)) for each in tensors)
 
 
-def _is_spec(value: Any) -> bool:
-    return hasattr(value, "dtype") and hasattr(value, "shape")
+def flat_arguments(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+    """Tensors of a call, in the order of the flat inputs of a program.
+
+    Raises
+    ------
+    SignatureError
+        If they are not its arguments, or differ from those that were no tensors when it was traced.
+    """
+    import tensorflow as tf
+
+    flat = []
+    for name, wanted, given in _arguments(program, args, kwargs):
+        try:
+            tf.nest.assert_same_structure(wanted, given, expand_composites=True)
+        except (TypeError, ValueError) as error:
+            raise SignatureError(f"argument {name} has another structure: {str(error).splitlines()[0]}") from error
+        specs, values = (tf.nest.flatten(each, expand_composites=True) for each in (wanted, given))
+        for spec, value in zip(specs, values):
+            if isinstance(spec, tf.TensorSpec):
+                flat.append(tf.convert_to_tensor(value, spec.dtype))
+            elif value is not spec and value != spec:
+                raise SignatureError(f"argument {name} was {spec!r} when the program was traced, not {value!r}")
+    return flat
 
 
-def _packed(structure: Any, flat: list[Any], tf: Any) -> Any:
+def _arguments(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Name, specs and value of each argument of a call."""
+    import tensorflow as tf
+
+    signature = program.function.structured_input_signature
+    kind = getattr(program.function, "function_type", None)
+    if signature is None or kind is None:  # of version 1: inputs by name or in their order
+        names, wanted = list(program.input_names), list(program.specs)
+    else:
+        positional, keywords = signature
+        names = [*list(kind.parameters)[: len(positional)], *sorted(keywords)]
+        wanted = [*positional, *(keywords[name] for name in sorted(keywords))]
+        if len(names) != len(wanted):
+            raise SignatureError("functions of any number of arguments cannot be called so; give them a signature")
+    given = dict(zip(names, args))
+    strange = [name for name in kwargs if name not in names or name in given]
+    if strange or len(args) > len(names):
+        raise SignatureError(
+            f"the program takes {', '.join(names) or 'no arguments'}; {strange or len(args)} is too much"
+        )
+    given.update(kwargs)
+    for name, specs in zip(names, wanted):
+        leaves = tf.nest.flatten(specs, expand_composites=True)
+        if name not in given and any(isinstance(leaf, tf.TensorSpec) for leaf in leaves):
+            raise SignatureError(f"the program's argument {name} is missing")
+        given.setdefault(name, specs)
+    return [(name, specs, given[name]) for name, specs in zip(names, wanted)]
+
+
+def _packed(structure: Any, flat: Sequence[Any]) -> Any:
     """Flat results as the program returns them; None where it returns None."""
-    leaves = tf.nest.flatten(structure, expand_composites=True)
-    if len(leaves) == len(flat):
-        return tf.nest.pack_sequence_as(structure, flat, expand_composites=True)
+    import tensorflow as tf
+
     rest = iter(flat)
-    return tf.nest.pack_sequence_as(structure, [None if leaf is None else next(rest) for leaf in leaves])
+    leaves = tf.nest.flatten(structure, expand_composites=True)
+    results = [None if leaf is None else next(rest) for leaf in leaves]
+    return tf.nest.pack_sequence_as(structure, results, expand_composites=True)

@@ -15,7 +15,7 @@ from ..frameworks.tensorflow.program import Program
 from .clusters import convex_clusters
 from .eligible import CONSTANT, EDGE, Eligibility, estimated_flops
 from .plan import Cluster, Plan, Stay
-from .source import Source, source_of
+from .source import Source, of_specs, source_of
 
 MIN_CLUSTER_SIZE = 4
 _OPENING, _CLOSING = frozenset({"Switch", "Enter"}), frozenset({"Merge", "Exit"})
@@ -67,7 +67,7 @@ def partition(
         If the program cannot be traced, or an input has an open dimension.
     """
     made = program_maker(program, input_specs, shape, outputs, signature)(False)
-    return divided(source_of(made, freeze=freeze), min_cluster_size, min_flops).plan
+    return divided(source_of(of_specs(made, input_specs), freeze=freeze), min_cluster_size, min_flops).plan
 
 
 def divided(
@@ -92,16 +92,6 @@ def divided(
                 break
         else:
             return Division(source, Plan(tuple(lowered), _stays(source, reasons, lowered), tuple(notes)))
-
-
-def without(division: Division, cluster: Cluster, reason: str) -> Division:
-    """The same with the nodes of a cluster in TensorFlow."""
-    graph, plan = division.source.graph, division.plan
-    operations = map(graph.get_operation_by_name, cluster.nodes)
-    stays = [Stay(each.name, each.type, reason, estimated_flops(graph, each)) for each in operations]
-    left = tuple(each for each in plan.clusters if each is not cluster)
-    notes = (*plan.notes, f"{cluster.name} stays in TensorFlow: {reason}")
-    return replace(division, plan=Plan(left, (*plan.stays, *stays), notes))
 
 
 def obstacles(source: Source) -> dict[str, str]:
@@ -184,6 +174,9 @@ def _clusters(source: Source, reasons: dict[str, str], min_cluster_size: int, mi
     ]
     may = [operation.name not in reasons for operation in operations]
     found: list[Cluster] = []
+    prefix = "cluster_"
+    while any(operation.name.startswith(prefix) for operation in graph.get_operations()):
+        prefix = f"tvm_{prefix}"
     for members in convex_clusters(edges, may):
         names = tuple(operations[member].name for member in members)
         flops = sum(estimated_flops(graph, operations[member]) for member in members)
@@ -193,7 +186,7 @@ def _clusters(source: Source, reasons: dict[str, str], min_cluster_size: int, mi
             continue
         inputs, outputs = _boundary(source, names, reasons)
         if outputs:
-            found.append(Cluster(f"cluster_{len(found)}", names, inputs, outputs, flops))
+            found.append(Cluster(f"{prefix}{len(found)}", names, inputs, outputs, flops))
     return found
 
 
@@ -242,8 +235,12 @@ def constants_of(source: Source, cluster: Cluster) -> list[str]:
 
 def _blamed(cluster: Cluster, message: str) -> list[str]:
     """Nodes of a cluster that a message names; all of them if it names none."""
-    words = set(re.findall(r"[A-Za-z0-9_.\\/>-]+", message))
-    return [name for name in cluster.nodes if name in words] or list(cluster.nodes)
+    name = r"[A-Za-z0-9_.\\/>-]+"
+    # XLA writes {{node NAME}} and `NAME`, this package NAME (Operation); other words may be names as well
+    told = re.findall(rf"node ({name})}}}}|`({name})`|({name}) \([A-Z]", message)
+    named, words = {each for row in told for each in row}, set(re.findall(name, message))
+    found = ([each for each in cluster.nodes if each in some] for some in (named, words))
+    return next(filter(None, found), list(cluster.nodes))
 
 
 def refused_nodes(cluster: Cluster, error: UnsupportedHloError) -> list[str]:

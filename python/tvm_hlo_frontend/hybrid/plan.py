@@ -64,7 +64,7 @@ class Plan:
         """Part of the estimated floating point operations that the clusters have."""
         inside = sum(cluster.flops for cluster in self.clusters)
         whole = inside + sum(stay.flops for stay in self.stays)
-        return inside / whole if whole else 1.0
+        return inside / whole if whole else float(bool(self.clusters))
 
     def __str__(self) -> str:
         lines = [f"{'cluster':12} {'nodes':>6} {'MFLOP':>10}  inputs -> outputs"]

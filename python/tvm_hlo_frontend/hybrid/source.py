@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import LoweringError
@@ -68,6 +68,11 @@ def source_of(program: Program, *, freeze: bool = False) -> Source:
     refuse_open(program.input_names, program.specs)
     function = program.function
     definition = normalized(_flat(function))
+    loops = [node.name for node in definition.node if node.op == "Enter"]
+    if loops:
+        raise LoweringError(
+            f"loops of version 1 ({', '.join(loops[:4])} …) cannot be divided; use tf.while_loop of TensorFlow 2"
+        )
     count = len(program.specs)
     placeholders = [tensor.op.name for tensor in function.inputs]
     captured = dict(zip(placeholders[count:], function.captured_inputs))
@@ -84,8 +89,35 @@ def source_of(program: Program, *, freeze: bool = False) -> Source:
         tuple(placeholders[:count]),
         captured,
         tuple(tensor.name for tensor in function.outputs),
-        tuple(each.name for each in function.graph.control_outputs if each.name in {n.name for n in definition.node}),
+        tuple(_effects(function, definition)),
     )
+
+
+def of_specs(program: Program, specs: Sequence[Any]) -> Program:
+    """A program for the shapes of `specs`, one per flat input, where it leaves dimensions open."""
+    import tensorflow as tf
+
+    flat = tf.nest.flatten(list(specs), expand_composites=True)
+    if len(flat) != len(program.specs) or not all(isinstance(each, tf.TensorSpec) for each in flat):
+        return program
+    pairs = list(zip(program.specs, flat))
+    fits = all(own.shape.is_compatible_with(given.shape) and own.dtype == given.dtype for own, given in pairs)
+    return replace(program, specs=tuple(given for _, given in pairs)) if fits else program
+
+
+def _effects(function: Any, definition: Any) -> list[str]:
+    """Nodes that must run although no output may need them; of calls that are in place now those with an effect."""
+    from tensorflow.python.framework import op_def_registry
+
+    there = {node.name for node in definition.node}
+    wanted = [each.name for each in function.graph.control_outputs]
+    gone = tuple(f"{name}/" for name in wanted if name not in there)
+    found = [name for name in wanted if name in there]
+    for node in definition.node:
+        known = op_def_registry.get(node.op)
+        if node.name.startswith(gone) and node.name not in found and (known is None or known.is_stateful):
+            found.append(node.name)
+    return found
 
 
 def _flat(function: Any) -> Any:
@@ -96,7 +128,7 @@ def _flat(function: Any) -> Any:
     definition = function.graph.as_graph_def()
     library = {each.signature.name for each in definition.library.function}
     called = {"PartitionedCall", "StatefulPartitionedCall", *library}
-    if any(node.op in called for node in definition.node):
+    if any(node.op in called for node in definition.node):  # TensorFlow has no public way to put calls in place
         definition = _run_inline_graph_optimization(function, False, True)
     # as_graph_def(add_shapes=True) changes the library too, and TensorFlow takes no second function of a name
     shapes = {each.name: [tensor.shape for tensor in each.outputs] for each in function.graph.get_operations()}

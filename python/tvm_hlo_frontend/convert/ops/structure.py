@@ -69,7 +69,7 @@ RUN_TIME_SIZE = "it makes a shape that is known only at run time; give the progr
 def convert_set_dimension_size(
     ctx: ConversionContext, instruction: HloInstruction, operand: Tensor, size: Tensor
 ) -> Tensor:
-    """set-dimension-size: the operand, and beside it the size, a scalar (rule 90)."""
+    """set-dimension-size: the operand where the size is the bound; other sizes are scalars beside it (rule 90)."""
     if not sets_full_size(instruction):
         ctx.refuse(RUN_TIME_SIZE)
     return operand

@@ -73,7 +73,7 @@ def from_tensorflow(
     ------
     LoweringError
         If XLA cannot compile the program; the message names all operations that it has no kernel for, with their
-        nodes. If results have shapes known only at run time, or a graph is not frozen.
+        nodes. If something cannot be computed beside sizes known only at run time, or a graph is not frozen.
     SignatureError
         If specs, shapes or names do not fit, or leave a shape open.
     UnsupportedHloError

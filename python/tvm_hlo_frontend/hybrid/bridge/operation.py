@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -24,6 +23,8 @@ COMPILERS = ("g++", "c++", "clang++")
 # in the order in which they need each other; the last ones only where a TVM has them
 RUNTIME = (("tvm_ffi", "lib/libtvm_ffi.so"), ("tvm", "lib/libtvm_runtime.so"))
 OPTIONAL_RUNTIME = (("tvm", "lib/libtvm_runtime_extra.so"),)
+
+CACHE = "$TVM_HLO_FRONTEND_CACHE or ~/.cache/tvm_hlo_frontend"
 
 _loading = threading.Lock()
 
@@ -120,12 +121,16 @@ def compiled_operation() -> Path:
         *tf.sysconfig.get_compile_flags(),
     ]
     links = tf.sysconfig.get_link_flags()
-    versions = [tf.__version__, *(importlib.metadata.version(name) for name in ("apache-tvm", "apache-tvm-ffi"))]
+    libraries = [Path(path).stat() for path in tvm_libraries()]
+    versions = [tf.__version__, *(f"{each.st_size} {each.st_mtime_ns}" for each in libraries)]
     texts = [file.read_text() for file in (SOURCE, *INCLUDED)]
     key = hashlib.sha256("\0".join((*texts, *versions, *flags, *links)).encode())
-    path = cache_directory() / f"tvm_cluster-{key.hexdigest()[:16]}.so"
-    if not path.exists():
-        _compile(path, flags, links)
+    try:
+        path = cache_directory() / f"tvm_cluster-{key.hexdigest()[:16]}.so"
+        if not path.exists():
+            _compile(path, flags, links)
+    except (OSError, RuntimeError) as error:  # no folder can be made there, or there is no home
+        raise OperationError(f"the operation cannot be kept in {CACHE}: {error}") from error
     return path
 
 

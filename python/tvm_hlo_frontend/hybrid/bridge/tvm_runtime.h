@@ -272,6 +272,7 @@ class Library {
     static auto* mutex = new std::mutex;  // never destroyed: kernels may be later than the static objects of this library
     static auto* open = new std::map<std::pair<const Tvm*, std::string>, std::weak_ptr<Library>>;
     std::lock_guard<std::mutex> lock(*mutex);
+    for (auto each = open->begin(); each != open->end();) each = each->second.expired() ? open->erase(each) : std::next(each);
     std::weak_ptr<Library>& known = (*open)[{&tvm, path}];
     std::shared_ptr<Library> library = known.lock();
     if (library == nullptr) known = library = std::make_shared<Library>(tvm, path);

@@ -83,6 +83,7 @@ def carry_sizes(module: HloModule, capabilities: Capabilities) -> Carried:
     settled = settle_known_dimensions(module, capabilities)
     if not has_bounded_dimensions(settled):
         return Carried(settled, settled.entry.root.shape, settled)
+    # not of what is settled: an array that is shorter than its bound stands next to others that are as long
     while any(called_body(instruction) is not None for instruction in module.instructions):
         module = inline_calls(module, capabilities)
     return _Pass(module).run()

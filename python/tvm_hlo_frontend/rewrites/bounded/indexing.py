@@ -65,8 +65,7 @@ def _scatter(case: Case) -> Padded | list[Padded]:
     values, sizes = aligned(emit, operands)
     news, given = aligned(emit, updates)
     _check_windows(case, numbers, sizes, given)
-    rank = indices.value.shape.rank
-    if numbers.index_vector_dim in indices.sizes or 0 in indices.bounds[numbers.index_vector_dim : rank]:
+    if numbers.index_vector_dim in indices.sizes or 0 in indices.bounds[numbers.index_vector_dim :][:1]:
         raise refuse("scatter by vectors of indices of such a length")
     batch = [axis for axis in range(news[0].shape.rank) if axis not in numbers.update_window_dims]
     of_index = [axis for axis in range(indices.value.shape.rank) if axis != numbers.index_vector_dim]

@@ -14,7 +14,7 @@ from .numbers import divided_up, held, plus, times
 from .padded import SIZE, Case, Padded, Rule, aligned, dynamic_slice, inside, kept, masked, open_axes, refuse, update
 
 PERHAPS_BEHIND = (
-    "dimension {axis} has a size known only at run time, at most {bound}, and elements from {start} on may lie behind "
+    "dimension {axis} has a size known only at run time, at most {bound}, and elements up to {last} may lie behind "
     "it; take them by an index that is computed from the size (in TensorFlow tf.gather, with tf.shape(x) for the end)"
 )
 
@@ -60,8 +60,10 @@ def _slice(case: Case) -> Padded:
     for axis, size in operand.sizes.items():
         start, limit, stride = attributes.starts[axis], attributes.limits[axis], attributes.strides[axis]
         if axis not in open_axes(case.old.shape):
-            if start:
-                raise UnsupportedInstruction(PERHAPS_BEHIND.format(axis=axis, start=start, bound=operand.bounds[axis]))
+            if start or limit > 1:
+                raise UnsupportedInstruction(
+                    PERHAPS_BEHIND.format(axis=axis, last=limit - 1, bound=operand.bounds[axis])
+                )
             continue
         if (start, limit, stride) != (0, operand.bounds[axis], 1):
             end = size if limit == operand.bounds[axis] else emit("minimum", size, limit)

@@ -1,5 +1,6 @@
 """Programs whose clusters TVM runs give TensorFlow's results."""
 
+import gc
 import importlib
 import shutil
 import threading
@@ -7,10 +8,21 @@ import threading
 import numpy as np
 import pytest
 
-from tests.support.hybrid_graphs import COUNTER, GRAPHS, LOGGED, ROWS, TEXTS, WEIGHTS, arguments, assert_same, network
+from tests.support.hybrid_graphs import (
+    COUNTER,
+    GRAPHS,
+    LOGGED,
+    ROWS,
+    TEXTS,
+    WEIGHTS,
+    again,
+    arguments,
+    assert_same,
+    network,
+)
 from tests.support.hybrid_graphs import strings as strings_function
 from tvm_hlo_frontend.backends.select import installed_dialect
-from tvm_hlo_frontend.errors import UnsupportedHloError
+from tvm_hlo_frontend.errors import SignatureError, UnsupportedHloError
 from tvm_hlo_frontend.hybrid import offload
 from tvm_hlo_frontend.hybrid.bridge.operation import COMPILERS
 
@@ -114,16 +126,108 @@ def test_a_keras_model():
     assert_same(hybrid(x), model(x))
 
 
-def test_host_functions_are_called_through_python():
-    def eigenvalues(x):
-        square = tf.matmul(x, x, transpose_b=True)
-        return tf.sort(tf.math.real(tf.linalg.eigvals(square))), network(x)
+def difference(subtrahend, minuend):
+    return network(minuend) - 2 * network(subtrahend)
 
-    hybrid = offload(tf.function(eigenvalues), ROWS)
+
+def test_arguments_go_by_name_and_by_place():
+    hybrid = offload(tf.function(difference), ROWS, ROWS)
+    a, b = arguments((ROWS, ROWS))
+    for args, kwargs in (((a, b), {}), ((a,), {"minuend": b}), ((), {"minuend": b, "subtrahend": a})):
+        assert_same(hybrid(*args, **kwargs), difference(*args, **kwargs))
+    for args, kwargs in (((a,), {}), ((a, b, b), {}), ((a,), {"other": b})):
+        with pytest.raises(SignatureError):
+            hybrid(*args, **kwargs)
+
+
+def test_arguments_have_the_structure_that_was_traced():
+    hybrid = offload(tf.function(lambda d: network(d["a"]) - network(d["b"])), {"a": ROWS, "b": ROWS})
+    a, b = arguments((ROWS, ROWS))
+    assert_same(hybrid({"b": b, "a": a}), network(a) - network(b))
+    for wrong in ({"a": a, "c": b}, [a, b], a):
+        with pytest.raises(SignatureError, match="another structure"):
+            hybrid(wrong)
+
+
+def test_python_arguments_with_defaults():
+    def scaled(x, training=False, *, factor=2.0):
+        return network(x) * (3.0 if training else factor)
+
+    hybrid = offload(tf.function(scaled), ROWS)
     (x,) = arguments((ROWS,))
-    got, want = hybrid(x), eigenvalues(x)
-    np.testing.assert_allclose(got[0], want[0], rtol=1e-3, atol=1e-3)
-    assert_same(got[1], want[1])
+    assert_same(hybrid(x), scaled(x))
+    assert_same(hybrid(x, training=False), scaled(x))
+    with pytest.raises(SignatureError, match="training was False when the program was traced"):
+        hybrid(x, True)
+
+
+def test_effects_of_called_functions_without_results():
+    seen = tf.Variable(tf.zeros([4, 8]))
+
+    @tf.function
+    def inner(x):
+        seen.assign(network(x))
+
+    def outer(x):
+        inner(x)
+
+    (x,) = arguments((ROWS,))
+    offload(tf.function(outer), ROWS)(x)
+    assert_same(tf.convert_to_tensor(seen), network(x))
+
+
+@pytest.mark.parametrize("in_python", [False, True])
+def test_what_was_traced_with_a_variant_outlives_it(in_python):
+    hybrid = offload(tf.function(network), ROWS, in_python=in_python, limit=1)
+    (x,) = arguments((ROWS,))
+    kept = [hybrid]
+    del hybrid
+    traced = tf.function(lambda value: kept[0](value) + 1).get_concrete_function(ROWS)
+    kept[0](x[:2])  # of which only one variant is kept
+    assert_same(traced(x), network(x) + 1)
+    kept.clear()
+    gc.collect()
+    assert_same(traced(x), network(x) + 1)
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_a_shape_that_is_new_within_a_function(freeze):
+    hybrid = offload(tf.function(network), ROWS, freeze=freeze)
+    (x,) = arguments((ROWS,))
+    assert_same(tf.function(lambda value: hybrid(value) + 1)(x[:3]), network(x[:3]) + 1)
+
+
+def test_open_dimensions_of_a_signature_are_those_of_the_specs():
+    function = tf.function(network, input_signature=[tf.TensorSpec([None, 16])])
+    hybrid = offload(function, ROWS)
+    (x,) = arguments((ROWS,))
+    for value in (x, x[:3]):
+        assert_same(hybrid(value), network(value))
+
+
+def test_results_of_none_and_of_composites():
+    def mixed(x):
+        values = network(x)
+        rows = tf.RaggedTensor.from_row_splits(tf.reshape(values, [-1]), tf.constant([0, 3, 3, 32]))
+        return {"none": None, "rows": rows, "values": values}
+
+    (x,) = arguments((ROWS,))
+    got, want = offload(tf.function(mixed), ROWS)(x), mixed(x)
+    assert got["none"] is None
+    assert_same({**got, "none": 0.0 * want["values"]}, {**want, "none": 0.0 * want["values"]})
+
+
+def test_constants_that_wait_and_names_like_those_of_clusters():
+    def waiting(x):
+        first = tf.identity(network(x), name="cluster_0")
+        text = tf.strings.as_string(first)
+        with tf.control_dependencies([text]):
+            factor = tf.constant("1.5")
+        return again(first) * tf.strings.to_number(factor), text
+
+    hybrid = offload(tf.function(waiting), ROWS)
+    (x,) = arguments((ROWS,))
+    assert_same(hybrid(x)[0], waiting(x)[0])
 
 
 @pytest.fixture
@@ -147,10 +251,14 @@ def no_convolutions(monkeypatch):
 
 
 def test_what_cannot_be_converted_stays_in_tensorflow(no_convolutions):
-    kernel = tf.constant(np.random.default_rng(0).normal(size=(3, 3, 3, 4)).astype("float32"))
+    """Also where two clusters have such a node."""
+    kernel = tf.constant(np.random.default_rng(0).normal(size=(3, 3, 3, 3)).astype("float32"))
 
     def convolved(image, x):
-        return tf.reduce_mean(tf.nn.relu(tf.nn.conv2d(image, kernel, 1, "SAME"))), network(x)
+        first = tf.tanh(tf.nn.relu(tf.nn.conv2d(image * 2 + 1, kernel, 1, "SAME")))
+        between = tf.ensure_shape(tf.numpy_function(np.negative, [first], tf.float32), first.shape)
+        second = tf.nn.conv2d(tf.tanh(between) * 2 + 1, kernel, 1, "SAME")
+        return tf.reduce_mean(tf.nn.relu(second)), network(x)
 
     specs = (tf.TensorSpec([1, 8, 8, 3]), ROWS)
     hybrid = offload(tf.function(convolved), *specs)

@@ -141,6 +141,7 @@ REFUSED = {
     "fft": ("c = c64[<=6] complex(v, v) ROOT r = c64[<=6] fft(c), fft_type=FFT, fft_length={6}", "no rule"),
     "static result": ("ROOT r = f32[6] negate(v)", "the module says 6"),
     "elements from the end": ("ROOT r = f32[1] slice(v), slice={[5:6]}", "may lie behind it"),
+    "as many elements as the bound": ("ROOT r = f32[6] slice(v), slice={[0:6]}", "may lie behind it"),
     "size that is static": ("ROOT r = f32[6,3] set-dimension-size(x, m), dimensions={0}", "the module says 6"),
     "channels": (
         "d = f32[1,6,<=6] broadcast(v), dimensions={2} k = f32[2,6,1] broadcast(zero), dimensions={}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ..deploy.executable import Executable
-from .plan import Cluster
+from ...deploy.executable import Executable
+from ..plan import Cluster
 
 GRADIENT = "TvmClusterInPython"
 
@@ -50,6 +50,7 @@ class PythonBridge:
             results = executable(*arrays)
             return list(results) if isinstance(results, tuple) else [results]
 
+        # tf.numpy_function makes a node in a graph at once, and no NodeDef
         token = script_ops._py_funcs.insert(call)
         self._kept.append(call)  # TensorFlow itself keeps a weak reference
         node = tf.compat.v1.NodeDef(name=name, op="PyFuncStateless", input=cluster.inputs)
