@@ -87,7 +87,9 @@ before = state()
 from_tensorflow(lambda x: tf.image.rot90(x[None, :, :, None]), spec)
 from_tensorflow(model, shape=[(1, 2)])
 from_tensorflow(tf.function(tf.nn.relu).get_concrete_function(spec).graph.as_graph_def())
-for refused in (dropped, tf.strings.as_string, lambda x: tf.where(x > 0), lambda x: 1 / 0):
+from_tensorflow(lambda x: tf.where(x > 0), spec)
+last_of_mask = lambda x: tf.where(x > 0)[-1]
+for refused in (dropped, tf.strings.as_string, last_of_mask, lambda x: 1 / 0):
     try:
         from_tensorflow(refused, spec)
         raise SystemExit("it was converted")
