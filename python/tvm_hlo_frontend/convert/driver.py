@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from ..analysis.arithmetic import exact_arithmetic
 from ..analysis.fusion import fusion_boundaries
+from ..analysis.refused import refusal_of
 from ..analysis.symbolic import has_known_sizes
 from ..backends.values import Tensor, Value, flatten, is_value, unflatten
-from ..errors import ConversionError, Refusal, UnsupportedInstruction
+from ..errors import ConversionError, UnsupportedInstruction
 from ..hlo.ir.attributes import CustomCallAttributes, ParameterAttributes
 from ..hlo.ir.module import HloComputation, HloInstruction
 from ..hlo.ir.shape import Shape
@@ -115,14 +116,6 @@ def converter_key(instruction: HloInstruction) -> str:
     if instruction.opcode == "custom-call":
         return CUSTOM_CALL_PREFIX + instruction.attributes_as(CustomCallAttributes).target
     return instruction.opcode
-
-
-def refusal_of(computation: HloComputation, instruction: HloInstruction, reason: str) -> Refusal:
-    """Refusal of one instruction, with where it came from."""
-    opcode = instruction.opcode
-    if opcode == "custom-call":
-        opcode = f"custom-call({instruction.attributes_as(CustomCallAttributes).target})"
-    return Refusal(instruction.name, opcode, computation.name, reason, str(instruction.metadata))
 
 
 def check_result(instruction: HloInstruction, value: Value, broadcasting: bool) -> None:

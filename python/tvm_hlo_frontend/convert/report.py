@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
+from ..analysis.refused import refusal_of
 from ..analysis.symbolic import free_sizes, has_known_sizes, may_be_symbolic
 from ..backends.signature import attribute_of_main
 from ..errors import Refusal
@@ -17,7 +18,7 @@ from ..hlo.ir.open_module import OpenModule
 from ..hlo.ir.ordering import dependency_order
 from ..rewrites.pipeline import REWRITTEN_OPCODES
 from .context import ConversionContext
-from .driver import converter_key, refusal_of
+from .driver import converter_key
 from .refusals import SPECIALIZE, is_expanded, missing_reason
 from .rules import Converter
 

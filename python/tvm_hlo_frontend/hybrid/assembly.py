@@ -12,8 +12,10 @@ from .plan import Cluster
 from .source import Source
 
 
-def hybrid_definition(division: Division, executables: Mapping[str, Executable], bridge: Bridge) -> Any:
-    """GraphDef in which one node stands for the nodes of each cluster; outputs keep their names.
+def hybrid_definition(
+    division: Division, executables: Mapping[str, Executable], bridge: Bridge
+) -> tuple[Any, list[str]]:
+    """GraphDef in which one node stands for the nodes of each cluster, and its outputs.
 
     Parameters
     ----------
@@ -41,14 +43,8 @@ def hybrid_definition(division: Division, executables: Mapping[str, Executable],
     for node in made.node:
         node.input[:] = [_renamed(name, holder, results) for name in node.input]
     effects = [name for name in source.effects if name not in holder]  # reads of frozen variables have none any more
-    return _needed(made, [*(_renamed(name, holder, results) for name in source.outputs), *effects])
-
-
-def result_names(division: Division) -> list[str]:
-    """Names of the outputs in `hybrid_definition`."""
-    holder = {name: cluster.name for cluster in division.plan.clusters for name in cluster.nodes}
-    results = {output for cluster in division.plan.clusters for output in cluster.outputs}
-    return [_renamed(name, holder, results) for name in division.source.outputs]
+    outputs = [_renamed(name, holder, results) for name in source.outputs]
+    return _needed(made, [*outputs, *effects]), outputs
 
 
 def _controls(source: Source, cluster: Cluster) -> list[str]:
@@ -97,12 +93,12 @@ def _needed(definition: Any, roots: Sequence[str]) -> Any:
     return kept
 
 
-def assembled(division: Division, definition: Any, bridge: Bridge) -> Any:
-    """ConcreteFunction of flat tensors that runs a GraphDef of `hybrid_definition`."""
+def assembled(division: Division, executables: Mapping[str, Executable], bridge: Bridge) -> Any:
+    """ConcreteFunction of flat tensors that runs `hybrid_definition`."""
     import tensorflow as tf
 
     source = division.source
-    outputs = result_names(division)
+    definition, outputs = hybrid_definition(division, executables, bridge)
 
     def flat(*tensors: Any) -> Any:
         graph = tf.compat.v1.get_default_graph()

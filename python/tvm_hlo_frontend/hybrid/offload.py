@@ -14,7 +14,7 @@ from ..errors import HloFrontendError, SignatureError, UnsupportedHloError
 from ..frameworks.lowered import convert_lowered
 from ..frameworks.tensorflow.frontend import program_maker
 from ..frameworks.tensorflow.program import Program
-from .assembly import assembled, hybrid_definition
+from .assembly import assembled
 from .bridge.choice import bridge_of
 from .bridge.interface import Bridge
 from .partition import MIN_CLUSTER_SIZE, Division, divided, refused_nodes
@@ -181,8 +181,7 @@ def _compiled(
         division = divided(division.source, *sizes, given_up)
         division = replace(division, plan=replace(division.plan, notes=(*notes, *division.plan.notes)))
     division = replace(division, plan=replace(division.plan, notes=(*division.plan.notes, bridge.note)))
-    definition = hybrid_definition(division, executables, bridge)
-    return Variant(division, executables, assembled(division, definition, bridge))
+    return Variant(division, executables, assembled(division, executables, bridge))
 
 
 def _specs(variant: Variant) -> Sequence[Any]:

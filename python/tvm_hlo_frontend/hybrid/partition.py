@@ -18,9 +18,8 @@ from .plan import Cluster, Plan, Stay
 from .source import Source, of_specs, source_of
 
 MIN_CLUSTER_SIZE = 4
-_OPENING, _CLOSING = frozenset({"Switch", "Enter"}), frozenset({"Merge", "Exit"})
 UNNEEDED = "nothing needs it"
-IN_VERSION_1 = "it is in a branch or loop of version 1"
+IN_VERSION_1 = "it is in a branch of version 1"
 
 
 @dataclass(frozen=True)
@@ -118,60 +117,36 @@ def _needed(source: Source) -> set[str]:
         operation = waiting.pop()
         if operation.name not in found:
             found.add(operation.name)
-            waiting += [tensor.op for tensor in operation.inputs] + list(operation.control_inputs)
+            waiting += _before(operation)
     return found
 
 
 def _in_version_1(graph: Any) -> set[str]:
-    """Nodes between those that open and close branches and loops of version 1."""
+    """Nodes between those that open and close branches of version 1."""
     found: set[str] = set()
-    waiting = [operation for operation in graph.get_operations() if operation.type in _OPENING]
+    waiting = [operation for operation in graph.get_operations() if operation.type == "Switch"]
     while waiting:
         operation = waiting.pop()
         for tensor in operation.outputs:
             for consumer in tensor.consumers():
-                if consumer.type not in _CLOSING and consumer.name not in found:
+                if consumer.type != "Merge" and consumer.name not in found:
                     found.add(consumer.name)
                     waiting.append(consumer)
     return found
 
 
-def in_dependency_order(graph: Any) -> list[Any]:
-    """Operations, each behind those that it depends on; what goes round in loops of version 1 does not count."""
-    operations, done, result = graph.get_operations(), set(), []
-    waiting = list(reversed(operations))
-    on_the_way: set[str] = set()
-    while waiting:
-        operation = waiting[-1]
-        before = [each for each in _before(operation) if each.name not in done and each.name not in on_the_way]
-        if operation.name in done or not before:
-            waiting.pop()
-            on_the_way.discard(operation.name)
-            if operation.name not in done:
-                done.add(operation.name)
-                result.append(operation)
-            continue
-        on_the_way.add(operation.name)
-        waiting += before
-    return result
-
-
 def _before(operation: Any) -> list[Any]:
     """Operations that one depends on."""
-    return (
-        [] if operation.type == "NextIteration" else [t.op for t in operation.inputs] + list(operation.control_inputs)
-    )
+    return [tensor.op for tensor in operation.inputs] + list(operation.control_inputs)
 
 
 def _clusters(source: Source, reasons: dict[str, str], min_cluster_size: int, min_flops: int) -> list[Cluster]:
     """Convex clusters of nodes without a reason to stay; those that are too small get one."""
     graph = source.graph
-    operations = [each for each in in_dependency_order(graph) if reasons.get(each.name) not in (CONSTANT, UNNEEDED)]
+    # TensorFlow imports a node behind those that it depends on
+    operations = [each for each in graph.get_operations() if reasons.get(each.name) not in (CONSTANT, UNNEEDED)]
     number = {operation.name: place for place, operation in enumerate(operations)}
-    edges = [
-        {number[each.name] for each in _before(operation) if number.get(each.name, place) < place}
-        for place, operation in enumerate(operations)
-    ]
+    edges = [{number[each.name] for each in _before(operation) if each.name in number} for operation in operations]
     may = [operation.name not in reasons for operation in operations]
     found: list[Cluster] = []
     prefix = "cluster_"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...analysis.known_sizes import at_bounds
+from ...analysis.refused import refusal_of
 from ...errors import Refusal, UnsupportedInstruction
 from ...hlo.ir.attributes import CustomCallAttributes, TupleIndexAttributes
 from ...hlo.ir.builder import RewriteBuilder, transform
@@ -132,7 +133,7 @@ class _Pass:
             if old in self.wanted:
                 value = _as_declared(emit, value, old.shape, self.wanted[old])
         except UnsupportedInstruction as refusal:
-            self._refuse(old, str(refusal))
+            self.refusals.append(refusal_of(self.holders[old], old, str(refusal)))
             value = _placeholder(emit, self.wanted.get(old, old.shape))
         if old is self.old.entry.root and not old.shape.is_static:
             value, self.cuts = _with_sizes(emit, value, old.shape)
@@ -194,12 +195,6 @@ class _Pass:
             return emit.tuple(given)
         shape = carried_shape(old.shape)
         return emit.builder.add(old.opcode, given, shape, old.attributes, called, name=old.name, metadata=old.metadata)
-
-    def _refuse(self, old: HloInstruction, reason: str) -> None:
-        opcode = old.opcode
-        if isinstance(old.attributes, CustomCallAttributes):
-            opcode = f"custom-call({old.attributes.target})"
-        self.refusals.append(Refusal(old.name, opcode, self.holders[old].name, reason, str(old.metadata)))
 
 
 def size_name(parameter: str, axis: int) -> str:
