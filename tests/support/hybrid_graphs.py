@@ -20,6 +20,7 @@ TABLE = tf.lookup.StaticHashTable(
     tf.lookup.KeyValueTensorInitializer(tf.constant(LETTERS), tf.range(8, dtype=tf.int64)), -1
 )
 COUNTER = tf.Variable(0, dtype=tf.int64)
+KEPT = tf.Variable(tf.zeros([4, 8]))
 ROWS, TEXTS = tf.TensorSpec([4, 16]), tf.TensorSpec([4], tf.string)
 LOGGED: list[float] = []
 
@@ -124,6 +125,12 @@ def assigned(x: Any) -> Any:
     return p, COUNTER.read_value()
 
 
+def scattered(numbers: Any, x: Any) -> Any:
+    places = tf.argsort(numbers)[:, None]
+    KEPT.scatter_nd_update(places, network(x))
+    return again(KEPT.gather_nd(places[::-1]))
+
+
 def looped(x: Any) -> Any:
     def step(i: Any, value: Any) -> Any:
         return i + 1, value + tf.matmul(tf.nn.tanh(value), tf.ones([16, 16]) * 0.1)
@@ -145,6 +152,7 @@ GRAPHS = (
     Graph("assertions", asserted, (ROWS,), ("If",)),
     Graph("random numbers", random, (ROWS,), ("StatelessRandomNormalV2",)),
     Graph("assignment", assigned, (ROWS,), ("AssignAddVariableOp",)),
+    Graph("rows of a variable", scattered, (tf.TensorSpec([4], tf.int32), ROWS), ("ResourceScatterNdUpdate",)),
     Graph("loop", looped, (ROWS,), ("AsString",)),
 )
 

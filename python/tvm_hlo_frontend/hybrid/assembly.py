@@ -35,6 +35,8 @@ def hybrid_definition(
         node.input.extend(_controls(source, cluster))
         for place, output in enumerate(cluster.outputs):
             _add_shaped(made, cluster.name, place, source.graph.get_tensor_by_name(output))
+    for name in bridge.captured:
+        made.node.add(name=name, op="Placeholder").attr["dtype"].type = tf.string.as_datatype_enum
     results = {output for cluster in division.plan.clusters for output in cluster.outputs}
     for node in source.definition.node:
         if node.name not in holder:
@@ -104,6 +106,7 @@ def assembled(division: Division, executables: Mapping[str, Executable], bridge:
         graph = tf.compat.v1.get_default_graph()
         given = dict(zip(source.inputs, tensors))
         given.update({name: graph.capture(tensor) for name, tensor in source.captured.items()})
+        given.update({name: graph.capture(asset.asset_path) for name, asset in bridge.captured.items()})
         there = {node.name for node in definition.node}
         feeds = {name: tensor for name, tensor in given.items() if name in there}
         return tf.graph_util.import_graph_def(definition, input_map=feeds, return_elements=outputs, name="")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from .bridge.choice import bridge_of
 from .bridge.interface import Bridge
 from .partition import MIN_CLUSTER_SIZE, Division, divided, refused_nodes
 from .plan import Plan
+from .saving import save
 from .source import of_specs, source_of
 
 LIMIT = 8
@@ -35,20 +37,29 @@ class Variant:
         By the cluster's name.
     function : ConcreteFunction
         Of flat tensors.
+    bridge : Bridge
+        What runs the executables in it.
     """
 
     division: Division
     executables: dict[str, Executable]
     function: Any
+    bridge: Bridge
 
 
 class Offloaded:
     """A TensorFlow program, called as it was; TVM computes its clusters. Any number of threads may call it.
 
     A call with other shapes divides and compiles the program for them; `limit` such variants are kept.
+
+    Attributes
+    ----------
+    origin : object
+        The program.
     """
 
-    def __init__(self, make: Callable[[Sequence[Any]], Variant], first: Variant, limit: int) -> None:
+    def __init__(self, origin: Any, make: Callable[[Sequence[Any]], Variant], first: Variant, limit: int) -> None:
+        self.origin = origin
         self._make, self._limit = make, limit
         self._program = first.division.source.program
         self._lock = threading.Lock()
@@ -78,6 +89,32 @@ class Offloaded:
         flat = flat_arguments(self._program, args, kwargs)
         variant = self._variant(flat)
         return _packed(variant.division.source.structure, variant.function(*flat))
+
+    @property
+    def argument_names(self) -> tuple[str, ...]:
+        """Names of the program's arguments, those by keyword alone behind the others."""
+        return tuple(_declared(self._program)[0])
+
+    def save(self, directory: str | os.PathLike[str], *, holds: Iterable[Any] = ()) -> None:
+        """Write a SavedModel for the shapes that are kept, with the libraries of the clusters.
+
+        `hybrid.load` loads it in any process, and so does `tf.saved_model.load` behind `hybrid.load_operation()`, or
+        behind `tf.load_op_library` of the path that `hybrid.compiled_operation()` gives.
+
+        Parameters
+        ----------
+        directory : str or path
+            What is there, if it is a SavedModel, is replaced once the new one is complete.
+        holds : iterable of object
+            What has the lookup tables of the program, where they are not found: they are looked for in the program, in
+            what it is a method of, and in the variables that its Python refers to.
+
+        Raises
+        ------
+        SignatureError
+            If a table is not found, clusters are called through Python, or something else is in the directory.
+        """
+        save(self, directory, holds)
 
     def _variant(self, flat: Sequence[Any]) -> Variant:
         import tensorflow as tf
@@ -154,7 +191,7 @@ def offload(
 
         return variant([tf.TensorSpec(each.shape, each.dtype) for each in flat])
 
-    return Offloaded(of_call, variant(input_specs, shape), limit)
+    return Offloaded(program, of_call, variant(input_specs, shape), limit)
 
 
 def _compiled(
@@ -181,7 +218,7 @@ def _compiled(
         division = divided(division.source, *sizes, given_up)
         division = replace(division, plan=replace(division.plan, notes=(*notes, *division.plan.notes)))
     division = replace(division, plan=replace(division.plan, notes=(*division.plan.notes, bridge.note)))
-    return Variant(division, executables, assembled(division, executables, bridge))
+    return Variant(division, executables, assembled(division, executables, bridge), bridge)
 
 
 def _specs(variant: Variant) -> Sequence[Any]:
@@ -223,16 +260,7 @@ def _arguments(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any])
     """Name, specs and value of each argument of a call."""
     import tensorflow as tf
 
-    signature = program.function.structured_input_signature
-    kind = getattr(program.function, "function_type", None)
-    if signature is None or kind is None:  # of version 1: inputs by name or in their order
-        names, wanted = list(program.input_names), list(program.specs)
-    else:
-        positional, keywords = signature
-        names = [*list(kind.parameters)[: len(positional)], *sorted(keywords)]
-        wanted = [*positional, *(keywords[name] for name in sorted(keywords))]
-        if len(names) != len(wanted):
-            raise SignatureError("functions of any number of arguments cannot be called so; give them a signature")
+    names, wanted = _declared(program)
     given = dict(zip(names, args))
     strange = [name for name in kwargs if name not in names or name in given]
     if strange or len(args) > len(names):
@@ -246,6 +274,20 @@ def _arguments(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any])
             raise SignatureError(f"the program's argument {name} is missing")
         given.setdefault(name, specs)
     return [(name, specs, given[name]) for name, specs in zip(names, wanted)]
+
+
+def _declared(program: Program) -> tuple[list[str], list[Any]]:
+    """Names of a program's arguments, and their specs."""
+    signature = program.function.structured_input_signature
+    kind = getattr(program.function, "function_type", None)
+    if signature is None or kind is None:  # of version 1: inputs by name or in their order
+        return list(program.input_names), list(program.specs)
+    positional, keywords = signature
+    names = [*list(kind.parameters)[: len(positional)], *sorted(keywords)]
+    wanted = [*positional, *(keywords[name] for name in sorted(keywords))]
+    if len(names) != len(wanted):
+        raise SignatureError("functions of any number of arguments cannot be called so; give them a signature")
+    return names, wanted
 
 
 def _packed(structure: Any, flat: Sequence[Any]) -> Any:

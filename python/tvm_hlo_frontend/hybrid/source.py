@@ -82,10 +82,12 @@ def source_of(program: Program, *, freeze: bool = False) -> Source:
             node.attr["shape"].shape.CopyFrom(tf.TensorShape(shapes[node.name]).as_proto())
     if freeze:
         freeze_variables(definition, captured, {tensor.op.name for tensor in function.outputs})
+    there = {node.name for node in definition.node}
+    resources = {k: v for k, v in captured.items() if v.dtype == tf.resource and k in there}
     return Source(
         program,
         definition,
-        imported(definition),
+        imported(definition, resources),
         tuple(placeholders[:count]),
         captured,
         tuple(tensor.name for tensor in function.outputs),

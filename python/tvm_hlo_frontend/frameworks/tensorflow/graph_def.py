@@ -128,8 +128,15 @@ def normalized(graph_def: Any) -> Any:
     return copy
 
 
-def imported(graph_def: Any) -> Any:
+def imported(graph_def: Any, resources: Mapping[str, Any] | None = None) -> Any:
     """tf.Graph of a GraphDef.
+
+    Parameters
+    ----------
+    graph_def : GraphDef
+    resources : mapping of str to tensor, optional
+        What placeholders of resources stand for: a GraphDef does not say what shapes variables have. In the graph they
+        have other names.
 
     Raises
     ------
@@ -137,11 +144,22 @@ def imported(graph_def: Any) -> Any:
         If the graph contradicts itself.
     """
     import tensorflow as tf
+    from tensorflow.python.ops import handle_data_util
 
     graph = tf.Graph()
+    taken = {without_index(name) for node in graph_def.node for name in node.input}
+    resources = {name: tensor for name, tensor in (resources or {}).items() if name in taken}
+    part = tf.compat.v1.GraphDef(library=graph_def.library, versions=graph_def.versions)
+    part.node.extend(node for node in graph_def.node if node.name not in resources)
     try:
         with graph.as_default():
-            tf.compat.v1.import_graph_def(graph_def, name="")
+            known = {}
+            names = Names(node.name.partition("/")[0] for node in part.node)
+            for name, tensor in resources.items():
+                # a node's own name would keep that of what is before its slash from others
+                known[name] = tf.compat.v1.placeholder(tensor.dtype, tensor.shape, names.take("resource"))
+                handle_data_util.copy_handle_data(tensor, known[name])
+            tf.compat.v1.import_graph_def(part, input_map=known, name="")
     except ValueError as error:
         raise LoweringError(f"TensorFlow cannot import the graph: {error}") from error
     return graph

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...backends.select import installed_dialect
 from .interface import Bridge
 from .native import NativeBridge
-from .operation import OperationError, load
+from .operation import OperationError, load_operation
 from .python import PythonBridge
 
 
@@ -16,7 +16,7 @@ def bridge_of(dialect: str | None, in_python: bool) -> Bridge:
     if (dialect or installed_dialect()) != "relax":
         return PythonBridge("TvmCluster runs what Relax compiles")
     try:
-        load()
+        load_operation()
     except OperationError as error:
         return PythonBridge(str(error).splitlines()[0])
     return NativeBridge()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -37,7 +38,7 @@ class CompilerMissingError(OperationError):
     """There is no C++ compiler that could compile the operation."""
 
 
-def load() -> Any:
+def load_operation() -> Any:
     """Module of TensorFlow that has the operation as ``tvm_cluster``; its gradient is registered then, too.
 
     Raises
@@ -75,10 +76,9 @@ def tvm_cluster(
     label : str
         For messages.
     """
-    return load().tvm_cluster(
+    return load_operation().tvm_cluster(
         inputs=inputs,
         library=os.path.abspath(library),
-        runtime=list(tvm_libraries()),
         Tout=output_types,
         output_shapes=list(output_shapes),
         cuts=[number for cut in cuts for number in cut],
@@ -118,6 +118,7 @@ def compiled_operation() -> Path:
 
     flags = [
         *("-O2", "-w", "-fPIC", "-shared", "-Wl,--no-undefined", f"-I{_package_file('tvm_ffi', 'include')}"),
+        f"-DTVM_RUNTIME={','.join(map(json.dumps, tvm_libraries()))}",
         *tf.sysconfig.get_compile_flags(),
     ]
     links = tf.sysconfig.get_link_flags()
@@ -156,7 +157,7 @@ def compiler() -> str:
             return found
     raise CompilerMissingError(
         f"there is no C++ compiler ({', '.join(wanted)}), which TvmCluster needs once on a machine: install one or set "
-        "CXX, or set TVM_HLO_FRONTEND_CACHE to a folder in which another machine with the same packages has compiled it"
+        "CXX, or set TVM_HLO_FRONTEND_CACHE to where it has been compiled for the same packages at the same place"
     )
 
 

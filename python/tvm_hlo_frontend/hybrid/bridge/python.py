@@ -31,10 +31,15 @@ class PythonBridge:
     ----------
     note : str
         For the plan.
+    captured : dict
+        Empty.
     """
+
+    can_be_saved = False
 
     def __init__(self, why: str = "") -> None:
         self.note = "clusters are called through Python" + (f": {why}" if why else "")
+        self.captured: dict[str, Any] = {}
         self._kept: list[Any] = []
 
     def node(self, name: str, cluster: Cluster, executable: Executable, source: Any) -> Any:

@@ -157,19 +157,22 @@ class TvmCluster : public tensorflow::OpKernel {
     try {
       action();
     } catch (const Failure& failure) {
-      const std::string message = StrCat("TvmCluster ", label_, " (", path_, "): ", failure.status.message());
+      const std::string message = StrCat("TvmCluster ", label_, ": ", failure.status.message());
       context->CtxFailure(Status(failure.status.code(), message));
     }
   }
 
   void Prepare(OpKernelConstruction* context);
-  void Run(OpKernelContext* context) const;
-  Object Argument(OpKernelContext* context, int number) const;
-  void Flatten(Object value, std::vector<Object>* results) const;
+  void Run(OpKernelContext* context);
+  std::shared_ptr<Library> LibraryAt(const Tensor& path);
+  Object Argument(OpKernelContext* context, const Tvm& tvm, int number) const;
+  void Flatten(const Tvm& tvm, Object value, std::vector<Object>* results) const;
   void Output(OpKernelContext* context, int number, std::vector<Object>* results) const;
   TensorShape Shortened(TensorShape shape, int number, const std::vector<Object>& results) const;
 
-  std::string label_, path_;
+  std::string label_;
+  std::mutex opening_;
+  std::string path_;  // of the library, which is opened when the first call says where it is
   std::shared_ptr<Library> library_;
   std::vector<tensorflow::PartialTensorShape> shapes_;
   std::vector<Cut> cuts_;
@@ -178,11 +181,8 @@ class TvmCluster : public tensorflow::OpKernel {
 };
 
 void TvmCluster::Prepare(OpKernelConstruction* context) {
-  std::vector<std::string> runtime;
   std::vector<int64_t> cuts;
   Check(context->GetAttr("label", &label_));
-  Check(context->GetAttr("library", &path_));
-  Check(context->GetAttr("runtime", &runtime));
   Check(context->GetAttr("output_shapes", &shapes_));
   Check(context->GetAttr("cuts", &cuts));
   Check(context->GetAttr("sizes", &sizes_));
@@ -195,22 +195,37 @@ void TvmCluster::Prepare(OpKernelConstruction* context) {
     cuts_.push_back(cut);
   }
   if (!right) Fail(StatusCode::kInvalidArgument, "cuts are no triples of output, dimension, result behind the outputs");
-  library_ = Library::Open(Tvm::Get(runtime), path_);
 }
 
-void TvmCluster::Run(OpKernelContext* context) const {
+// Behind a path that is an input, a SavedModel can have the library among its files.
+std::shared_ptr<Library> TvmCluster::LibraryAt(const Tensor& path) {
+  if (path.dims() != 0) Fail(StatusCode::kInvalidArgument, "library, the first input, is not one path");
+  // as a list of strings: the shared libraries that this operation was compiled for
+  static const auto* runtime = new std::vector<std::string>{TVM_RUNTIME};
+  const auto& text = path.scalar<tensorflow::tstring>()();
+  std::lock_guard<std::mutex> lock(opening_);
+  if (library_ == nullptr || text != path_) {
+    library_ = Library::Open(Tvm::Get(*runtime), text);
+    path_ = text;
+  }
+  return library_;
+}
+
+void TvmCluster::Run(OpKernelContext* context) {
+  const std::shared_ptr<Library> library = LibraryAt(context->input(0));
+  const Tvm& tvm = library->tvm();
   std::vector<Object> arguments, results;
   std::vector<TVMFFIAny> given;
-  for (int i = 0; i < num_inputs(); ++i) {
-    arguments.push_back(Argument(context, i));
+  for (int i = 1; i < num_inputs(); ++i) {
+    arguments.push_back(Argument(context, tvm, i));
     given.push_back(View(arguments.back()));
   }
   {
-    const Running running({&library_->tvm(), context->device()->tensorflow_cpu_worker_threads()->workers});
-    Machine machine = library_->Take();
-    Object value = library_->tvm().Call(machine.main, given);
-    library_->GiveBack(std::move(machine));  // unless it failed: where it stopped is unknown
-    Flatten(std::move(value), &results);
+    const Running running({&tvm, context->device()->tensorflow_cpu_worker_threads()->workers});
+    Machine machine = library->Take();
+    Object value = tvm.Call(machine.main, given);
+    library->GiveBack(std::move(machine));  // unless it failed: where it stopped is unknown
+    Flatten(tvm, std::move(value), &results);
   }
   if (static_cast<int64_t>(results.size()) != results_) {
     Fail(StatusCode::kInternal, "the library returned ", results.size(), " arrays, not ", results_);
@@ -218,17 +233,17 @@ void TvmCluster::Run(OpKernelContext* context) const {
   for (int i = 0; i < num_outputs(); ++i) Output(context, i, &results);
 }
 
-Object TvmCluster::Argument(OpKernelContext* context, int number) const {
+Object TvmCluster::Argument(OpKernelContext* context, const Tvm& tvm, int number) const {
   const Tensor& input = context->input(number);
-  if (!sizes_ || number > 0) return Lend(context, library_->tvm(), input);
-  if (input.dtype() != tensorflow::DT_INT64) Fail(StatusCode::kInvalidArgument, "sizes, the first input, are no int64");
+  if (!sizes_ || number > 1) return Lend(context, tvm, input);
+  if (input.dtype() != tensorflow::DT_INT64) Fail(StatusCode::kInvalidArgument, "sizes, the first of inputs, are no int64");
   std::vector<TVMFFIAny> sizes;
   for (int64_t i = 0; i < input.NumElements(); ++i) sizes.push_back(Number(input.flat<int64_t>()(i)));
-  return library_->tvm().Call(library_->tvm().shape, sizes);
+  return tvm.Call(tvm.shape, sizes);
 }
 
 // The arrays of nested tuples, depth first.
-void TvmCluster::Flatten(Object value, std::vector<Object>* results) const {
+void TvmCluster::Flatten(const Tvm& tvm, Object value, std::vector<Object>* results) const {
   if (value != nullptr && value->type_index == kTVMFFITensor) return results->push_back(std::move(value));
   if (value == nullptr || value->type_index != kTVMFFIArray) {
     Fail(StatusCode::kInternal, "the library returned what is no array and no tuple");
@@ -237,8 +252,8 @@ void TvmCluster::Flatten(Object value, std::vector<Object>* results) const {
   const auto* parts = static_cast<const TVMFFIAny*>(cell->data);
   for (int64_t i = 0; i < cell->size; ++i) {
     const bool object = parts[i].type_index >= kTVMFFIStaticObjectBegin;
-    if (object) library_->tvm().retain(parts[i].v_obj);
-    Flatten(library_->tvm().Own(object ? parts[i].v_obj : nullptr), results);
+    if (object) tvm.retain(parts[i].v_obj);
+    Flatten(tvm, tvm.Own(object ? parts[i].v_obj : nullptr), results);
   }
 }
 
@@ -297,10 +312,9 @@ Status InferShapes(tensorflow::shape_inference::InferenceContext* context) {
 // Not stateful, for it is a function of its inputs: tf.function need not run clusters one behind the other, tf.data
 // takes them, and that equal ones may be merged and those of constants be computed once is right.
 REGISTER_OP("TvmCluster")
+    .Input("library: string")
     .Input("inputs: Tin")
     .Output("outputs: Tout")
-    .Attr("library: string")
-    .Attr("runtime: list(string)")
     .Attr("Tin: list(type) >= 0")
     .Attr("Tout: list(type) >= 1")
     .Attr("output_shapes: list(shape) = []")

@@ -280,7 +280,9 @@ class Library {
   }
 
   Library(const Tvm& tvm, const std::string& path) : tvm_(tvm) {
-    if (access(path.c_str(), R_OK) != 0) Fail(StatusCode::kNotFound, "there is no such file, or none to be read");
+    if (access(path.c_str(), R_OK) != 0) {
+      Fail(StatusCode::kNotFound, "there is no library ", path, ", or none to be read; what Offloaded.save writes has its own");
+    }
     const Object module = tvm.Call(tvm.load_module, {Text(path)});
     new_machine_ = tvm.Method(module, "vm_load_executable");
     void* handle = dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);

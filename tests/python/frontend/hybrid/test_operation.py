@@ -114,7 +114,7 @@ import tensorflow as tf
 from tvm_hlo_frontend.hybrid.bridge import operation
 operations = tf.load_op_library({str(operation.compiled_operation())!r})
 (got,) = operations.tvm_cluster(
-    inputs=[tf.zeros([4])], library={str(path)!r}, runtime={list(operation.tvm_libraries())!r}, Tout=[tf.float32]
+    inputs=[tf.zeros([4])], library={str(path)!r}, Tout=[tf.float32]
 )
 print(got.numpy().tolist())
 """

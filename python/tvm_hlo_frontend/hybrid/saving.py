@@ -1,0 +1,202 @@
+"""Offloaded programs as SavedModels, whose assets are the libraries of the clusters."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SignatureError
+from ..frameworks.tensorflow.saved_model import DEFAULT_SIGNATURE, SAVED_MODEL_FILES
+from .bridge.operation import load_operation
+
+if TYPE_CHECKING:
+    from .offload import Offloaded, Variant
+    from .source import Source
+
+
+def load(directory: str | os.PathLike[str]) -> Any:
+    """What `Offloaded.save` wrote, at work again; nothing is divided, converted or compiled.
+
+    Parameters
+    ----------
+    directory : str or path
+
+    Returns
+    -------
+    object
+        What `tf.saved_model.load` gives: called as the program was, with the shapes that were saved; its `signatures`
+        have names for the outputs.
+
+    Raises
+    ------
+    OperationError
+        If the operation `TvmCluster` cannot be compiled or loaded on this machine.
+    """
+    import tensorflow as tf
+
+    load_operation()
+    return tf.saved_model.load(os.fspath(directory))
+
+
+def save(offloaded: Offloaded, directory: str | os.PathLike[str], holds: Iterable[Any]) -> None:
+    """`Offloaded.save`."""
+    import tensorflow as tf
+
+    module, signature = module_of(offloaded, holds)
+    path = Path(directory)
+    if path.exists() and not _may_go(path):
+        raise SignatureError(f"{path} is there and is no SavedModel; choose another directory")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # a program that runs from an older one there must keep its libraries, and none may be half written
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
+        made, old = Path(folder, "made"), Path(folder, "old")
+        tf.saved_model.save(module, str(made), signatures={DEFAULT_SIGNATURE: signature})
+        if path.exists():
+            path.rename(old)
+        made.rename(path)
+
+
+def _may_go(path: Path) -> bool:
+    """Whether a path may be replaced: it is a SavedModel or an empty directory."""
+    return path.is_dir() and (not any(path.iterdir()) or any((path / name).is_file() for name in SAVED_MODEL_FILES))
+
+
+def module_of(offloaded: Offloaded, holds: Iterable[Any] = ()) -> tuple[Any, Any]:
+    """A tf.Module that holds all that an offloaded program needs, and a function of it with names for its outputs.
+
+    Parameters
+    ----------
+    offloaded : Offloaded
+    holds : iterable of trackable objects
+        What has the program's lookup tables, where it is not found in what the program refers to.
+
+    Raises
+    ------
+    SignatureError
+        If clusters are called through Python.
+    """
+    import tensorflow as tf
+
+    variants = offloaded.variants
+    for variant in variants:
+        if not variant.bridge.can_be_saved:
+            raise SignatureError(f"what is in this process alone cannot be saved: {variant.bridge.note}")
+    module = tf.Module()
+    module.libraries = [asset for variant in variants for asset in variant.bridge.captured.values()]
+    module.resources = _resources(offloaded, [variant.division.source for variant in variants], holds)
+    call = tf.function(_with_signature(offloaded, variants[-1]), autograph=False)
+    for variant in variants:
+        positional, keywords = _specs(variant)
+        call.get_concrete_function(*positional, **keywords)
+    module.__call__ = call
+    return module, _signature(variants[-1])
+
+
+def _resources(offloaded: Offloaded, sources: Sequence[Source], holds: Iterable[Any]) -> list[Any]:
+    """Variables and tables that what stays in TensorFlow takes from around it.
+
+    Raises
+    ------
+    SignatureError
+        If one is not found.
+    """
+    import tensorflow as tf
+
+    needed = {id(tensor): tensor for source in sources for tensor in source.captured.values()}
+    needed = {key: tensor for key, tensor in needed.items() if tensor.dtype == tf.resource}
+    found: dict[int, Any] = {}
+    for each in _held([*holds, offloaded.origin, *(source.program.owner for source in sources)]):
+        handle = (
+            getattr(each, "handle", None) if isinstance(each, tf.Variable) else getattr(each, "resource_handle", None)
+        )
+        if id(handle) in needed:
+            found.setdefault(id(handle), each)
+    for variable in (each for source in sources for each in source.program.function.variables):
+        if id(variable.handle) in needed:
+            found.setdefault(id(variable.handle), variable)
+    missing = [str(tensor) for key, tensor in needed.items() if key not in found]
+    if missing:
+        raise SignatureError(
+            "the program uses lookup tables or other resources that are not found in what it refers to; give the "
+            f"objects that have them with holds=[…]: {'; '.join(missing)}"
+        )
+    return list(found.values())
+
+
+def _held(programs: Iterable[Any]) -> Iterator[Any]:
+    """Trackable objects among programs, what they are methods of, and what their Python refers to; with their parts."""
+    import tensorflow as tf
+    from tensorflow.python.trackable.base import Trackable
+
+    waiting: list[Any] = []
+    for program in programs:
+        python = getattr(program, "python_function", program)
+        python = inspect.unwrap(python) if callable(python) else python
+        waiting += [program, *(getattr(each, "__self__", None) for each in (program, python))]
+        function = getattr(python, "__func__", python)
+        if inspect.isfunction(function):
+            names = inspect.getclosurevars(function)
+            waiting += [*names.nonlocals.values(), *names.globals.values()]
+    for each in waiting:
+        if isinstance(each, Trackable):
+            yield from tf.train.TrackableView(each).descendants()
+
+
+def _with_signature(offloaded: Offloaded, variant: Variant) -> Callable[..., Any]:
+    """A call of a program, whose arguments have the program's names."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return offloaded(*args, **kwargs)
+
+    import tensorflow as tf
+
+    kind = inspect.Parameter
+    positional, keywords = _specs(variant)
+    given = [*positional, *(keywords[name] for name in sorted(keywords))]
+    parameters = []
+    for place, (name, value) in enumerate(zip(offloaded.argument_names, given)):
+        behind = positional[place:] if place < len(positional) else [value]
+        leaves = tf.nest.flatten(behind, expand_composites=True)
+        default = kind.empty if any(isinstance(leaf, tf.TensorSpec) for leaf in leaves) else value
+        how = kind.POSITIONAL_OR_KEYWORD if place < len(positional) else kind.KEYWORD_ONLY
+        parameters.append(kind(name, how, default=default))
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return call
+
+
+def _specs(variant: Variant) -> tuple[Sequence[Any], dict[str, Any]]:
+    """Arguments of a program, with the shapes of a variant."""
+    import tensorflow as tf
+
+    program = variant.division.source.program
+    signature = program.function.structured_input_signature
+    if signature is None:
+        return program.specs, {}
+    shapes = iter(program.specs)
+    leaves = tf.nest.flatten(signature, expand_composites=True)
+    flat = [next(shapes) if isinstance(leaf, tf.TensorSpec) else leaf for leaf in leaves]
+    return tf.nest.pack_sequence_as(signature, flat, expand_composites=True)
+
+
+def _signature(variant: Variant) -> Any:
+    """ConcreteFunction of flat inputs by name that returns outputs by name, as servers want it."""
+    import tensorflow as tf
+
+    program = variant.division.source.program
+    names = [re.sub(r"\W", "_", name) for name in program.input_names]
+    # as TensorFlow names those of a sequence
+    results = [
+        f"output_{number}" if name in (str(number), "result") else name
+        for number, name in enumerate(program.result_names)
+    ]
+
+    def call(**inputs: Any) -> dict[str, Any]:
+        return dict(zip(results, tf.nest.flatten(variant.function(*(inputs[name] for name in names)))))
+
+    specs = {name: tf.TensorSpec(spec.shape, spec.dtype) for name, spec in zip(names, program.specs)}
+    return tf.function(call, autograph=False).get_concrete_function(**specs)
