@@ -14,6 +14,8 @@ OBSERVED = frozenset({NATIVE, COMPOSITION, KERNEL, IDENTITY})
 MOVEMENT = frozenset({"reshape", "transpose", "broadcast_to", "slice", "concatenate", "reverse", "take"})
 ARITHMETIC = frozenset({"map", "cast", "dense", "convolution", "reduce"})
 CONTROL = frozenset({"conditional", "call", "while_loop"})
+# attribute that counts the calls of a method
+COUNTERS = dict.fromkeys(MOVEMENT, "moved") | dict.fromkeys(ARITHMETIC, "computed") | dict.fromkeys(CONTROL, "branched")
 
 
 class ObservedDialect:
@@ -43,18 +45,20 @@ class ObservedDialect:
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._dialect, name)
-        if name in MOVEMENT:
-            return self._counting(attribute, "moved")
-        if name in ARITHMETIC:
-            return self._counting(attribute, "computed")
-        return self._counting(attribute, "branched") if name in CONTROL else attribute
+        counter = COUNTERS.get(name)
+        if counter is None:
+            return attribute
+        counted = self._counting(attribute, counter)
+        self.__dict__[name] = counted
+        return counted
 
     def _counting(self, method: Callable[..., Any], counter: str) -> Callable[..., Any]:
         def counted(*arguments: Any, **options: Any) -> Any:
             kernels = self._dialect.kernels_emitted
             result = method(*arguments, **options)
-            is_new = result is not None and all(result is not argument for argument in arguments)
-            if is_new and self._dialect.kernels_emitted == kernels:
+            if self._dialect.kernels_emitted != kernels or result is None:
+                return result
+            if all(result is not argument for argument in arguments):
                 setattr(self, counter, getattr(self, counter) + 1)
             return result
 

@@ -184,9 +184,11 @@ class RelaxDialect(BaseDialect):
         function = self._functions.closed(taken, scope.close(value), value.ty)
         if self._size_variables.computed:
             attributes = {**attributes, COMPUTES_SIZES: "true"}
-        self._builder.add_func(function.with_attrs({"global_symbol": "main", **attributes}), "main")
+        mod = self._builder.get()
+        # the builder would look for an equal function
+        mod["main"] = function.with_attrs({"global_symbol": "main", **attributes})
         # passes fuse operators in dataflow blocks only
-        return relax.transform.ConvertToDataflow()(relax.transform.Normalize()(self._builder.get()))
+        return relax.transform.ConvertToDataflow()(relax.transform.Normalize()(mod))
 
     def finished(self, mod: Any, arrays: Mapping[str, np.ndarray]) -> Any:
         """The module alone; values of parameters are in main's attribute `params`, in the order of the last ones."""

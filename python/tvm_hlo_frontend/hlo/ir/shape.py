@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Union
 
 import ml_dtypes
@@ -135,12 +136,12 @@ class Shape:
         """Whether it is a tuple."""
         return self.element_type == "tuple"
 
-    @property
+    @cached_property
     def is_array(self) -> bool:
         """Whether it is an array, not a tuple or token."""
         return BY_NAME[self.element_type].numpy_dtype is not None
 
-    @property
+    @cached_property
     def is_static(self) -> bool:
         """Whether all dimensions are numbers."""
         if self.is_tuple:
@@ -152,13 +153,17 @@ class Shape:
         """The elements of a tuple; of anything else itself alone."""
         return self.tuple_shapes if self.is_tuple else (self,)
 
-    def leaves(self) -> list[Shape]:
+    def leaves(self) -> tuple[Shape, ...]:
         """Arrays and tokens within it, depth first."""
-        return [leaf for part in self.tuple_shapes for leaf in part.leaves()] if self.is_tuple else [self]
+        return tuple(leaf for part in self.tuple_shapes for leaf in part.leaves()) if self.is_tuple else (self,)
 
-    def arrays(self) -> list[Shape]:
+    def arrays(self) -> tuple[Shape, ...]:
         """Arrays within it, depth first; tokens are left out."""
-        return [leaf for leaf in self.leaves() if leaf.is_array]
+        return self._arrays
+
+    @cached_property
+    def _arrays(self) -> tuple[Shape, ...]:
+        return tuple(leaf for leaf in self.leaves() if leaf.is_array)
 
     def map_arrays(self, change: Callable[[Shape], Shape]) -> Shape:
         """It with `change` of every array in the array's place; tokens stay, and a change may be a tuple."""

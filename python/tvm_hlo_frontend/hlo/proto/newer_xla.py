@@ -10,11 +10,18 @@ from typing import Any
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from ...errors import HloParseError
+from .schema import HloInstructionProto
 
 # fields of HloInstructionProto from here on are of XLA of late 2025 and younger, or say which devices take part
 _FIRST_NEW_FIELD = 93
 # what these fields of an instruction hold does not change its value
 _WITHOUT_MEANING = ("metadata", "sharding", "frontend_attributes", "literal", "shape", "outfeed_shape")
+# names of the other messages in it, and whether there may be several
+_MEANINGFUL = tuple(
+    (field.name, not hasattr(getattr(HloInstructionProto(), field.name), "ListFields"))
+    for field in HloInstructionProto.DESCRIPTOR.fields
+    if field.message_type is not None and field.name not in _WITHOUT_MEANING
+)
 
 _ARTIFACT = re.compile(rb"ML\xefR[\x01-\xff]StableHLO_v(\d+)\.(\d+)\.(\d+)\x00")
 # (first StableHLO that has it, operation, the older one that reads it): result_tilings, which the newer custom_call has
@@ -122,10 +129,14 @@ def check_fields(proto: Any, where: str) -> None:
         The message names the instruction and the field's number.
     """
     unknown = [field for field in UnknownFieldSet(proto) if field.field_number >= _FIRST_NEW_FIELD]
-    for descriptor, value in proto.ListFields():
-        if descriptor.message_type is not None and descriptor.name not in _WITHOUT_MEANING:
-            for message in [value] if hasattr(value, "ListFields") else value:
+    for name, repeated in _MEANINGFUL:
+        if repeated:
+            for message in getattr(proto, name):
                 unknown.extend(UnknownFieldSet(message))
+        elif proto.HasField(name):
+            unknown.extend(UnknownFieldSet(getattr(proto, name)))
+    if not unknown:
+        return
     # a message without content, or zero, is what older modules mean by saying nothing
     numbers = sorted({field.field_number for field in unknown if field.data})
     if numbers:

@@ -16,6 +16,7 @@ from ..ir.attributes import CompareAttributes, ParameterAttributes
 from ..ir.module import NO_METADATA, Alias, HloComputation, HloInstruction, HloModule, Metadata
 from ..ir.names import Names
 from ..ir.ordering import CycleError, dependency_order
+from ..ir.shape import Shape
 from ..opcodes import COMPARISONS, OPCODES, RETIRED_OPCODES, UPGRADED_OPCODES
 from .attributes import read_attributes
 from .newer_xla import check_fields
@@ -178,6 +179,7 @@ class _ComputationReader:
         self._done = done
         self._frames = frames
         self._instruction_names = Names()
+        self._shapes: dict[bytes, Shape] = {}
         self._computation_names = Names()
 
     def read(self, proto: Any) -> HloComputation:
@@ -238,12 +240,22 @@ class _ComputationReader:
         return HloInstruction(
             self._instruction_names.take(proto.name or proto.opcode),
             proto.opcode,
-            shape_from_proto(proto.shape, where),
+            self._shape(proto.shape, where),
             operands,
             attributes,
             tuple(self._done[callee] for callee in proto.called_computation_ids),
             self._metadata(proto),
         )
+
+    def _shape(self, proto: Any, where: str) -> Shape:
+        """Modules have few shapes, which many instructions share; symbols have the names of theirs."""
+        key = proto.SerializeToString()
+        shape = self._shapes.get(key)
+        if shape is None:
+            shape = shape_from_proto(proto, where)
+            if shape.is_static:
+                self._shapes[key] = shape
+        return shape
 
     def _metadata(self, proto: Any) -> Metadata:
         if not proto.HasField("metadata"):

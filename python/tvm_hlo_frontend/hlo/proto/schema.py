@@ -57,6 +57,7 @@ _POOL = descriptor_pool.DescriptorPool()
 _POOL.AddSerializedFile(_file().SerializeToString())
 
 HloModuleProto: Any = _message_class(_POOL, "HloModuleProto")
+HloInstructionProto: Any = _message_class(_POOL, "HloInstructionProto")
 HloProto: Any = _message_class(_POOL, "HloProto")
 HloSnapshot: Any = _message_class(_POOL, "HloSnapshot")
 LiteralProto: Any = _message_class(_POOL, "LiteralProto")

@@ -74,6 +74,8 @@ def attributes_as(query: Query, kind: type[AttributeType]) -> AttributeType:
 
 def bounded(shape: Shape) -> Shape:
     """`shape` with the bounds of bounded dynamic dimensions as their sizes; layout dropped."""
+    if shape.is_static and shape.minor_to_major is None and not shape.is_tuple:
+        return shape
     return shape.map_arrays(_bounded_array)
 
 
@@ -95,12 +97,14 @@ def is_symbol(size: Dimension) -> TypeGuard[Symbol]:
 
 def has_symbols(shape: Shape) -> bool:
     """Whether of a dimension nothing is known but its name or a bound."""
-    return any(is_symbol(size) for array in shape.arrays() for size in array.dimensions)
+    return not shape.is_static and any(is_symbol(size) for array in shape.arrays() for size in array.dimensions)
 
 
 def has_unbounded(shape: Shape) -> bool:
     """Whether of a dimension nothing is known but its name."""
-    return any(is_symbol(size) and size.bound is None for array in shape.arrays() for size in array.dimensions)
+    return not shape.is_static and any(
+        is_symbol(size) and size.bound is None for array in shape.arrays() for size in array.dimensions
+    )
 
 
 def _may_equal(a: Dimension, b: Dimension) -> bool:
