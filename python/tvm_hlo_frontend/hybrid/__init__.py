@@ -2,6 +2,7 @@
 
 from .offload import Offloaded, offload
 from .partition import partition
-from .plan import Cluster, Plan, Stay
+from .picture import picture
+from .plan import Cluster, Plan, Stay, Tensor
 
-__all__ = ["Cluster", "Offloaded", "Plan", "Stay", "offload", "partition"]
+__all__ = ["Cluster", "Offloaded", "Plan", "Stay", "Tensor", "offload", "partition", "picture"]
