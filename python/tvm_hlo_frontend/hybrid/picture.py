@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from ..drawing.elements import Cluster as Frame
 from ..drawing.elements import Node
 from ..drawing.svg import svg_text
+from .eligible import MOVES
 from .folding import FEW, MANY, before_each, folded_stays, part_of
 from .plan import Cluster, Plan, Stay, Tensor
 
@@ -20,6 +21,7 @@ MAX_OPERATIONS = 4
 MAX_REASONS = 2
 MAX_TYPES = 4
 MAX_DETAILS = 60
+_UNBROKEN = "\N{NO-BREAK SPACE}"
 # part of the floating point operations from which a node that stays is worth a look
 COSTLY = 0.01
 KINDS = {
@@ -113,7 +115,7 @@ def _caption(plan: Plan) -> str:
 
 def _of_cluster(cluster: Cluster, plan: Plan) -> Node:
     share = f" ({100 * cluster.flops / plan.flops:.1f} %)" if plan.flops else ""
-    operations = _wrapped(_operations(cluster.operations))
+    operations = _wrapped(_operations(cluster.operations), ", ")
     lines = [f"{_nodes(cluster.nodes)}, {_quantity(cluster.flops)}{share}", *operations]
     nodes = (f"{name} ({op})" for name, op in zip(cluster.nodes, cluster.operations))
     return _box(cluster.name, lines, "tvm", nodes)
@@ -161,8 +163,9 @@ def _operations(operations: Iterable[str]) -> str:
 
 
 def _counted(words: Iterable[str]) -> list[str]:
-    """Each word once, the most frequent first, with its number."""
-    return [word if count == 1 else f"{word} ×{count}" for word, count in Counter(words).most_common()]
+    """Each word once, the most frequent first, with its number; operations that only move data last."""
+    counts = sorted(Counter(words).most_common(), key=lambda pair: pair[0] in MOVES)
+    return [word if count == 1 else f"{word} ×{count}" for word, count in counts]
 
 
 def _cut(lines: list[str], most: int) -> list[str]:
@@ -179,9 +182,11 @@ def _quantity(flops: int) -> str:
     return f"{float(f'{flops / 1000**power:.3g}'):g} {('', 'k', 'M', 'G', 'T')[power]}FLOP"
 
 
-def _wrapped(text: str) -> list[str]:
-    words = " ".join(_end_of(word, WORD) for word in text.split())
-    return textwrap.wrap(words, LINE, max_lines=MAX_LINES, placeholder=" …")
+def _wrapped(text: str, between: str = " ") -> list[str]:
+    """Lines that end between words, or between what else `between` parts."""
+    words = [_end_of(word, WORD).replace(" ", _UNBROKEN) for word in text.split(between)]
+    lines = textwrap.wrap(f"{between.strip()} ".join(words), LINE, max_lines=MAX_LINES, placeholder=" …")
+    return [line.replace(_UNBROKEN, " ") for line in lines]
 
 
 def _end_of(name: str, most: int = LINE) -> str:

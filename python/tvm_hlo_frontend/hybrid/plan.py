@@ -93,7 +93,7 @@ class Plan:
     @property
     def flops(self) -> int:
         """Estimated floating point operations of the whole program."""
-        return sum(each.flops for each in (*self.clusters, *self.stays))
+        return sum(each.flops for each in self.clusters) + sum(each.flops for each in self.stays)
 
     @property
     def share(self) -> float:
