@@ -23,21 +23,23 @@ from hybrid_programs import PROGRAMS
 
 FOLDER = Path(__file__).resolve().parent
 CLUSTERS = "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit --tf_xla_min_cluster_size=2"
-ROUNDS = 30
+BLOCKS, CALLS = 6, 6
 THREADS = (1, 2, 4, 16)
 THREADED = next(iter(PROGRAMS))
 SECONDS, TURNS = 0.5, 5
 
 
 def milliseconds(*calls: Callable[[], Any]) -> list[float]:
-    """Median of each call; they are made in turns."""
+    """Median of each call; blocks of them are made in turns, as threads that wait for work disturb who comes next."""
     times: list[list[float]] = [[] for _ in calls]
-    for number in range(-5, ROUNDS):
+    for block in range(-1, BLOCKS):
         for call, found in zip(calls, times):
-            start = time.perf_counter()
             call()
-            if number >= 0:
-                found.append(time.perf_counter() - start)
+            for _ in range(CALLS):
+                start = time.perf_counter()
+                call()
+                if block >= 0:
+                    found.append(time.perf_counter() - start)
     return [1000 * statistics.median(found) for found in times]
 
 
