@@ -1,7 +1,8 @@
 """TensorFlow programs divided by `tvm_hlo_frontend.hybrid`, against TensorFlow alone and with XLA's automatic clusters.
 
-Run: python benchmarks/hybrid.py. Writes benchmarks/hybrid.md. TensorFlow's clusters are flags of a process, so they are
-measured in one of their own, in the same run.
+Run: python benchmarks/hybrid.py [PART OF A NAME …]   (of the programs in hybrid_programs.py; if all are measured, it
+writes benchmarks/hybrid.md). What the hybrid returns is compared with what TensorFlow returns before it is measured.
+TensorFlow's automatic clusters are flags of a process, so they are measured in one of their own, in the same run.
 """
 
 from __future__ import annotations
@@ -11,127 +12,128 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hybrid_programs import PROGRAMS
 
 FOLDER = Path(__file__).resolve().parent
 CLUSTERS = "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit --tf_xla_min_cluster_size=2"
-ROUNDS = 30
+BLOCKS, CALLS = 6, 6
+THREADS = (1, 2, 4, 16)
+THREADED = next(iter(PROGRAMS))
+SECONDS, TURNS = 0.5, 5
 
 
-def milliseconds(call: Callable[[], Any]) -> float:
-    """Median of a call."""
-    for _ in range(5):
-        call()
-    times = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return 1000 * statistics.median(times)
+def milliseconds(*calls: Callable[[], Any]) -> list[float]:
+    """Median of each call; blocks of them are made in turns, as threads that wait for work disturb who comes next."""
+    times: list[list[float]] = [[] for _ in calls]
+    for block in range(-1, BLOCKS):
+        for call, found in zip(calls, times):
+            call()
+            for _ in range(CALLS):
+                start = time.perf_counter()
+                call()
+                if block >= 0:
+                    found.append(time.perf_counter() - start)
+    return [1000 * statistics.median(found) for found in times]
 
 
-def perceptron() -> tuple[Any, list[Any]]:
-    """Words to numbers to an embedding to three dense layers to a word."""
-    import tensorflow as tf
+def per_second(call: Callable[[], Any], threads: int) -> float:
+    """Calls per second by so many threads."""
+    counts = [0] * threads
+    end = time.perf_counter() + SECONDS
 
-    generator = np.random.default_rng(0)
-    words = [f"word{number}" for number in range(1000)]
-    table = tf.lookup.StaticHashTable(
-        tf.lookup.KeyValueTensorInitializer(tf.constant(words), tf.range(1000, dtype=tf.int64)), 0
-    )
-    shapes = ((1000, 256), (256, 1024), (1024, 1024), (1024, 16))
-    embedding, *weights = (tf.Variable((generator.normal(size=s) * 0.05).astype("float32")) for s in shapes)
-    labels = tf.constant([f"label{number}" for number in range(16)])
+    def work(number: int) -> None:
+        while time.perf_counter() < end:
+            call()
+            counts[number] += 1
 
-    @tf.function(input_signature=[tf.TensorSpec([64, 8], tf.string)])
-    def classify(text: Any) -> Any:
-        x = tf.reduce_mean(tf.gather(embedding, table.lookup(tf.strings.lower(text))), 1)
-        for weight in weights[:-1]:
-            x = tf.nn.gelu(tf.matmul(x, weight))
-        p = tf.nn.softmax(tf.matmul(x, weights[-1]))
-        return tf.gather(labels, tf.argmax(p, 1)), tf.reduce_max(p, 1)
-
-    return classify, [tf.constant(generator.choice(words, (64, 8)))]
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    start = time.perf_counter()
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return sum(counts) / (time.perf_counter() - start)
 
 
-def resnet() -> tuple[Any, list[Any]]:
-    """A JPEG to ResNet-18 to the name of a class."""
-    import keras
-    import tensorflow as tf
-    from keras import layers
-
-    def unit(x: Any, channels: int, stride: int) -> Any:
-        y = layers.Conv2D(channels, 3, stride, padding="same", use_bias=False)(x)
-        y = layers.ReLU()(layers.BatchNormalization()(y))
-        y = layers.BatchNormalization()(layers.Conv2D(channels, 3, padding="same", use_bias=False)(y))
-        if stride != 1 or x.shape[-1] != channels:
-            x = layers.BatchNormalization()(layers.Conv2D(channels, 1, stride, use_bias=False)(x))
-        return layers.ReLU()(layers.Add()([x, y]))
-
-    keras.utils.set_random_seed(0)
-    inputs = keras.Input((224, 224, 3), batch_size=1)
-    x = layers.Conv2D(64, 7, 2, padding="same", use_bias=False)(inputs)
-    x = layers.MaxPool2D(3, 2, padding="same")(layers.ReLU()(layers.BatchNormalization()(x)))
-    for channels, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):
-        x = unit(x, channels, stride)
-    model = keras.Model(inputs, layers.Dense(1000, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
-    names = tf.constant([f"class{number}" for number in range(1000)])
-
-    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
-    def classify(jpeg: Any) -> Any:
-        image = tf.io.decode_jpeg(jpeg, channels=3)
-        image.set_shape([224, 224, 3])
-        p = model(tf.cast(image, tf.float32)[None] / 255.0, training=False)[0]
-        return tf.gather(names, tf.argmax(p)), tf.reduce_max(p)
-
-    pixels = np.random.default_rng(0).integers(0, 255, (224, 224, 3))
-    return classify, [tf.io.encode_jpeg(tf.constant(pixels, tf.uint8))]
+def throughput(*calls: Callable[[], Any]) -> list[list[float]]:
+    """For each number of threads, the median of the calls per second of each call; they are measured in turns."""
+    found = []
+    for threads in THREADS:
+        turns = [[per_second(call, threads) for call in calls] for _ in range(TURNS)]
+        found.append([statistics.median(column) for column in zip(*turns)])
+    return found
 
 
-PROGRAMS = {"MLP between lookup tables, batch 64": perceptron, "ResNet-18 of a JPEG": resnet}
+def of_tensorflow(names: Sequence[str]) -> dict[str, Any]:
+    """Latency of programs in TensorFlow, and throughput of the first, with the flags of this process."""
+    found: dict[str, Any] = {}
+    for name in names:
+        function, arguments = PROGRAMS[name]()
+        (found[name],) = milliseconds(lambda f=function, a=arguments: f(*a))
+        if name == THREADED:
+            found["throughput"] = throughput(lambda f=function, a=arguments: f(*a))
+    return found
 
 
-def of_tensorflow() -> dict[str, float]:
-    """Latency of each program in TensorFlow, with the flags of this process."""
-    latencies = {}
-    for name, make in PROGRAMS.items():
-        function, arguments = make()
-        latencies[name] = milliseconds(lambda f=function, a=arguments: f(*a))
-    return latencies
+def compare(name: str, got: Any, want: Any) -> None:
+    """Leave unless results are TensorFlow's, up to rounding."""
+    for mine, theirs in zip(got, want, strict=True):
+        if mine.shape != theirs.shape:
+            raise SystemExit(f"{name}: {mine.shape} instead of {theirs.shape}")
+        if theirs.dtype.is_floating:
+            np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-3, atol=1e-4)
+        elif not np.array_equal(mine.numpy(), theirs.numpy()):
+            raise SystemExit(f"{name}: {mine} instead of {theirs}")
+
+
+def clustered(names: Sequence[str]) -> dict[str, Any]:
+    """`of_tensorflow` with XLA's automatic clusters."""
+    flags = {**os.environ, "TF_XLA_FLAGS": CLUSTERS}
+    command = [sys.executable, __file__, "--tensorflow", *names]
+    done = subprocess.run(command, env=flags, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def main() -> int:
-    """Measure and write the table."""
+    """Measure and write the tables."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    if sys.argv[1:] == ["tensorflow"]:
-        print(json.dumps(of_tensorflow()))
+    if sys.argv[1:2] == ["--tensorflow"]:
+        print(json.dumps(of_tensorflow(sys.argv[2:])))
         return 0
-    flags = {**os.environ, "TF_XLA_FLAGS": CLUSTERS}
-    done = subprocess.run(
-        [sys.executable, __file__, "tensorflow"], env=flags, capture_output=True, text=True, check=True
-    )
-    clustered = json.loads(done.stdout.splitlines()[-1])
+    names = [name for name in PROGRAMS if not sys.argv[1:] or any(word in name for word in sys.argv[1:])]
+    xla = clustered(names)
     from tvm_hlo_frontend import hybrid
 
-    rows = []
-    for name, make in PROGRAMS.items():
-        function, arguments = make()
+    rows, threaded = [], []
+    for name in names:
+        function, arguments = PROGRAMS[name]()
         run = hybrid.offload(function, freeze=True)
-        for got, want in zip(run(*arguments), function(*arguments)):
-            if want.dtype.is_floating:
-                np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-3)
-            elif not np.array_equal(got.numpy(), want.numpy()):
-                raise SystemExit(f"{name}: {got} instead of {want}")
-        mine = milliseconds(lambda: run(*arguments))  # noqa: B023
-        alone = milliseconds(lambda: function(*arguments))  # noqa: B023
-        rows.append((name, run.plan.share, mine, alone, clustered[name]))
-        print(name, rows[-1], run.plan.notes[-1], flush=True)
-    text = [
+        got, want = run(*arguments), function(*arguments)
+        compare(name, got, want)
+        calls = (lambda f=run, a=arguments: f(*a)), (lambda f=function, a=arguments: f(*a))
+        mine, alone = milliseconds(*calls)
+        rows.append((name, run.plan.share, mine, alone, xla[name]))
+        print(*rows[-1], *(each.shape for each in got), run.plan.notes[-1], flush=True)
+        if name == THREADED:
+            threaded = [(*both, *other) for both, other in zip(throughput(*calls), xla["throughput"])]
+            print(threaded, flush=True)
+    if len(rows) == len(PROGRAMS):
+        (FOLDER / "hybrid.md").write_text(page(rows, threaded), encoding="utf-8")
+    return 0
+
+
+def page(rows: Sequence[Any], threaded: Sequence[Any]) -> str:
+    """Both tables."""
+    lines = [
         "# The hybrid",
         "",
         "Generated by `make demo-hybrid`: TensorFlow programs whose clusters TVM computes, frozen, against TensorFlow",
@@ -144,9 +146,17 @@ def main() -> int:
             f"**{mine / xla:.2f}** |"
             for name, share, mine, alone, xla in rows
         ),
+        "",
+        f"Calls per second of the {THREADED}, by several threads of Python; above 1 the hybrid makes more:",
+        "",
+        "| threads | calls per second | TensorFlow alone | ratio | with XLA's clusters | ratio |",
+        "|---:|---:|---:|---:|---:|---:|",
+        *(
+            f"| {threads} | {mine:.0f} | {alone:.0f} | **{mine / alone:.2f}** | {xla:.0f} | **{mine / xla:.2f}** |"
+            for threads, (mine, alone, xla) in zip(THREADS, threaded)
+        ),
     ]
-    (FOLDER / "hybrid.md").write_text("\n".join(text) + "\n", encoding="utf-8")
-    return 0
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

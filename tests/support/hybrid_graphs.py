@@ -68,6 +68,20 @@ def lookup(texts: Any) -> Any:
     return network(tf.one_hot(tf.where(found < 0, tf.zeros_like(found), found), 16))
 
 
+@tf.function
+def twice(texts: Any, x: Any) -> Any:
+    """A function that others call, and that calls one; with variables and a table."""
+    COUNTER.assign_add(1)
+    found = tf.maximum(TABLE.lookup(texts), 0)
+    return tf.function(network)(tf.nn.tanh(tf.gather(WEIGHTS[1], found)[:, :16]) + x), COUNTER.read_value()
+
+
+def called(texts: Any, x: Any) -> Any:
+    first, before = twice(texts, x)
+    second, after = twice(texts, again(first) @ tf.ones([8, 16]))
+    return second + 1, before, after
+
+
 def unique(numbers: Any, x: Any) -> Any:
     values, places = tf.unique(numbers)
     return values, tf.gather(network(x), places % 4)
@@ -142,6 +156,7 @@ def looped(x: Any) -> Any:
 GRAPHS = (
     Graph("strings", strings, (TEXTS, ROWS), ("StringUpper", "StringJoin")),
     Graph("lookup table", lookup, (TEXTS,), ("LookupTableFindV2",)),
+    Graph("called functions", called, (TEXTS, ROWS), ("LookupTableFindV2", "AssignAddVariableOp")),
     Graph("unique", unique, (tf.TensorSpec([12], tf.int32), ROWS), ("Unique",)),
     Graph("Python", python, (ROWS,), ("PyFunc",)),
     Graph("sparse", sparse, (ROWS,), ("SparseTensorDenseMatMul",)),

@@ -17,6 +17,7 @@ from ..errors import ConversionError, HloFrontendError, UnsupportedHloError
 
 DIFFERS = 1
 UNUSABLE = 2
+PICTURES = (".svg", ".html")
 _TRACEBACK = "tvm_hlo_frontend.traceback"
 # of a size that fits into 64 bits
 _NUMBER = re.compile(r"-?\d{1,18}")
@@ -100,6 +101,12 @@ def output_option(metavar: str, help: str, folder: bool = False) -> Callable[[De
     """-o: the file, or the folder, that a command writes."""
     path = click.Path(path_type=Path, dir_okay=folder, file_okay=not folder)
     return click.option("-o", "--output", type=path, required=True, metavar=metavar, help=help)
+
+
+def check_picture(option: str, file: Path) -> None:
+    """Refuse a file that is no picture by its name."""
+    if file.suffix not in PICTURES:
+        raise Unusable(f"{option} {file}: the suffix must be {' or '.join(PICTURES)}")
 
 
 def json_option(function: Decorated) -> Decorated:

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from .command import Command, Unusable, file_argument, output_option
-
-SUFFIXES = (".svg", ".html")
+from .command import Command, check_picture, file_argument, output_option
 
 
 @click.command(cls=Command, short_help="Draw a module.")
@@ -27,8 +25,7 @@ def graph(file: Path, output: Path, full: bool) -> None:
     Example:
       tvm-hlo graph model.pb -o model.html
     """
-    if output.suffix not in SUFFIXES:
-        raise Unusable(f"-o {output}: the suffix must be {' or '.join(SUFFIXES)}")
+    check_picture("-o", output)
     from ..drawing.clusters import clusters_of
     from ..drawing.html import html_text
     from ..drawing.svg import svg_text

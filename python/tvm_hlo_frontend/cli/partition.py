@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .command import Command, Unusable, json_option, xla_on_cpu
+from .command import Command, Unusable, check_picture, json_option, xla_on_cpu
 
 if TYPE_CHECKING:
     from ..hybrid.plan import Plan
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 @click.option("--freeze", is_flag=True, help="Take variables as constants, as they are now.")
 @click.option("--min-cluster-size", type=click.IntRange(1), default=4, show_default=True, help="In nodes.")
 @click.option("--min-flops", type=click.IntRange(0), default=0, help="In floating point operations.")
+@click.option(
+    "--picture",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PLAN.SVG|.HTML",
+    help="Draw the plan as well; a page (.html) can be moved and zoomed, and names the nodes of what is pointed at.",
+)
 @json_option
 def partition(
     model: Path,
@@ -31,6 +38,7 @@ def partition(
     freeze: bool,
     min_cluster_size: int,
     min_flops: int,
+    file: Path | None,
     as_json: bool,
 ) -> None:
     """Divide a TensorFlow model: clusters that TVM would compute, and what would stay in TensorFlow, and why.
@@ -39,10 +47,12 @@ def partition(
 
     \b
     Example:
-      tvm-hlo partition saved_model --shape x=1,224,224,3
+      tvm-hlo partition saved_model --shape x=1,224,224,3 --picture plan.svg
     """
     if not model.exists():
         raise Unusable(f"there is no file or folder {model}")
+    if file is not None:
+        check_picture("--picture", file)
     shapes = dict(map(_dimensions, shape))
     xla_on_cpu()
     from ..hybrid.partition import partition as plan_of
@@ -57,10 +67,22 @@ def partition(
             min_cluster_size=min_cluster_size,
             min_flops=min_flops,
         )
+    if file is not None:
+        _draw(plan, model.stem, file)
     if as_json:
         click.echo(json.dumps(_as_json(plan), indent=2))
     else:
         _show(plan)
+        if file is not None:
+            click.echo(f"{file}: the plan as a picture")
+
+
+def _draw(plan: Plan, title: str, file: Path) -> None:
+    from ..drawing.html import html_text
+    from ..hybrid.picture import picture
+
+    text = picture(plan, title)
+    file.write_text(text if file.suffix == ".svg" else html_text(title, text), encoding="utf-8")
 
 
 def _dimensions(text: str) -> tuple[str, tuple[int, ...]]:

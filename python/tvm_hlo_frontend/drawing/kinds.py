@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..hlo.opcodes import ROWS
 
-# kind -> (name in the legend, fill colour, border colour)
-KINDS: dict[str, tuple[str, str, str]] = {
+# (name in the legend, fill colour, border colour)
+Kind = tuple[str, str, str]
+KINDS: dict[str, Kind] = {
     "contraction": ("dot, convolution", "#ffd8a8", "#e8590c"),
     "reduction": ("reduction, window", "#d0ebff", "#1971c2"),
     "control": ("while, conditional, call", "#e5dbff", "#6741d9"),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
 
 from .elements import Cluster, Node
-from .kinds import KINDS
+from .kinds import KINDS, Kind
 from .layers import Layout, Point, layered_layout
 
 CHARACTER = 6.65  # width of one in pixels, at the font below
@@ -26,7 +26,7 @@ STYLE = """
 text { font: 11px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #212529; }
 .title { font-weight: bold; }
 .head { font-size: 14px; font-weight: bold; }
-.caption, .input { fill: #495057; }
+.caption, .input, .label { fill: #495057; }
 .cluster > rect { fill: #fcfcfd; stroke: #ced4da; }
 .entry > rect { stroke: #343a40; stroke-width: 1.5; }
 .edge { fill: none; stroke: #868e96; stroke-width: 1.1; }
@@ -35,7 +35,7 @@ text { font: 11px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; 
 """
 
 
-def svg_text(title: str, clusters: Sequence[Cluster]) -> str:
+def svg_text(title: str, clusters: Sequence[Cluster], kinds: Mapping[str, Kind] = KINDS) -> str:
     """A picture of all clusters.
 
     Parameters
@@ -43,6 +43,8 @@ def svg_text(title: str, clusters: Sequence[Cluster]) -> str:
     title : str
         Of the picture.
     clusters : sequence of Cluster
+    kinds : mapping of str to Kind
+        Names and colours of the nodes' kinds.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def svg_text(title: str, clusters: Sequence[Cluster]) -> str:
     layouts = [layered_layout([node_size(node) for node in cluster.nodes], cluster.edges) for cluster in clusters]
     boxes = [cluster_size(cluster, layout) for cluster, layout in zip(clusters, layouts)]
     places, width, height = shelves(boxes)
-    legend, legend_width = legend_of(clusters)
+    legend, legend_width = legend_of(clusters, kinds)
     width, height = max(width, legend_width) + MARGIN, height + LEGEND + MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
@@ -65,7 +67,7 @@ def svg_text(title: str, clusters: Sequence[Cluster]) -> str:
         legend,
     ]
     for cluster, layout, (x, y), (box_width, box_height) in zip(clusters, layouts, places, boxes):
-        parts += cluster_svg(cluster, layout, x, y + LEGEND, box_width, box_height)
+        parts += cluster_svg(cluster, layout, x, y + LEGEND, box_width, box_height, kinds)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -104,12 +106,13 @@ def shelves(boxes: Sequence[Point]) -> tuple[list[Point], float, float]:
     return places, left + column, lowest
 
 
-def legend_of(clusters: Sequence[Cluster]) -> tuple[str, float]:
+def legend_of(clusters: Sequence[Cluster], kinds: Mapping[str, Kind]) -> tuple[str, float]:
     """The kinds that the picture has, and the width of the row."""
-    nodes = [node for cluster in clusters for node in cluster.nodes]
+    nodes = [node for cluster in clusters for node in cluster.nodes if not node.is_label]
     used = {node.kind for node in nodes}
-    entries = [(name, fill, border, "") for kind, (name, fill, border) in KINDS.items() if kind in used]
-    entries.append(("result", "#ffffff", "#343a40", "root"))
+    entries = [(name, fill, border, "") for kind, (name, fill, border) in kinds.items() if kind in used]
+    if any(node.is_root for node in nodes):
+        entries.append(("result", "#ffffff", "#343a40", "root"))
     if any(node.is_unsupported for node in nodes):
         entries.append(("not supported", "#ffffff", "#e03131", "unsupported"))
     parts, x = ['<g class="legend">'], MARGIN
@@ -122,7 +125,9 @@ def legend_of(clusters: Sequence[Cluster]) -> tuple[str, float]:
     return "\n".join([*parts, "</g>"]), x
 
 
-def cluster_svg(cluster: Cluster, layout: Layout, x: float, y: float, width: float, height: float) -> list[str]:
+def cluster_svg(
+    cluster: Cluster, layout: Layout, x: float, y: float, width: float, height: float, kinds: Mapping[str, Kind]
+) -> list[str]:
     """One computation."""
     kind = "cluster entry" if cluster.is_entry else "cluster"
     parts = [
@@ -132,8 +137,10 @@ def cluster_svg(cluster: Cluster, layout: Layout, x: float, y: float, width: flo
         f'<text class="caption" x="{MARGIN:.0f}" y="38">{clean(cluster.caption)}</text>',
         f'<g transform="translate({(width - layout.width) / 2:.1f} {HEAD + MARGIN:.1f})">',
     ]
-    parts += [f'<path class="edge" d="{curve(route)}" marker-end="url(#tip)"/>' for route in layout.routes]
-    parts += [node_svg(node, center) for node, center in zip(cluster.nodes, layout.centers)]
+    for route, (_, target) in zip(layout.routes, cluster.edges):
+        tip = "" if cluster.nodes[target].is_label else ' marker-end="url(#tip)"'
+        parts.append(f'<path class="edge" d="{curve(route)}"{tip}/>')
+    parts += [node_svg(node, center, kinds) for node, center in zip(cluster.nodes, layout.centers)]
     return [*parts, "</g></g>"]
 
 
@@ -151,11 +158,13 @@ def curve(points: Sequence[Point]) -> str:
     return " ".join(words)
 
 
-def node_svg(node: Node, center: Point) -> str:
-    """One box with its lines."""
+def node_svg(node: Node, center: Point, kinds: Mapping[str, Kind]) -> str:
+    """One box with its lines, or a label."""
     width, height = node_size(node)
     left, top = center[0] - width / 2, center[1] - height / 2
-    _, fill, border = KINDS[node.kind]
+    if node.is_label:
+        return label_svg(node, left, top)
+    _, fill, border = kinds[node.kind]
     states = " ".join(["node", *(["root"] if node.is_root else []), *(["unsupported"] if node.is_unsupported else [])])
     lines = [f'<text class="title" x="{left + PADDING:.1f}" y="{top + 15:.1f}">{clean(node.title)}</text>']
     for index, line in enumerate(node.lines, 1):
@@ -167,3 +176,12 @@ def node_svg(node: Node, center: Point) -> str:
         f'stroke="{border}"/>'
     )
     return f'<g class="{states}"><title>{clean(node.details)}</title>{box}{"".join(lines)}</g>'
+
+
+def label_svg(node: Node, left: float, top: float) -> str:
+    """Lines without a box."""
+    lines = [
+        f'<text class="label" x="{left + PADDING:.1f}" y="{top + 15 + index * LINE_HEIGHT:.1f}">{clean(line)}</text>'
+        for index, line in enumerate((node.title, *node.lines))
+    ]
+    return f'<g class="on-edge"><title>{clean(node.details)}</title>{"".join(lines)}</g>'

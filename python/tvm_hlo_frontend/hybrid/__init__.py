@@ -3,7 +3,8 @@
 from .bridge.operation import compiled_operation, load_operation
 from .offload import Offloaded, offload
 from .partition import partition
-from .plan import Cluster, Plan, Stay
+from .picture import picture
+from .plan import Cluster, Plan, Stay, Tensor
 from .saving import load
 
 __all__ = [
@@ -11,9 +12,11 @@ __all__ = [
     "Offloaded",
     "Plan",
     "Stay",
+    "Tensor",
     "compiled_operation",
     "load",
     "load_operation",
     "offload",
     "partition",
+    "picture",
 ]

@@ -10,7 +10,7 @@ from ..frameworks.tensorflow.unsupported import admits, kernels
 # what a cluster may begin and end with, but not hold
 _EDGES = frozenset({"Placeholder", "_Arg", "_Retval", "NoOp", "PlaceholderWithDefault"})
 # no arithmetic
-_MOVES = frozenset(
+MOVES = frozenset(
     "BroadcastTo Cast ConcatV2 Const ExpandDims Fill Gather GatherNd GatherV2 Identity IdentityN MirrorPad NoOp Pack "
     "Pad PadV2 Placeholder ReadVariableOp Reshape ReverseV2 Shape Size Slice Split SplitV Squeeze StridedSlice Tile "
     "Transpose Unpack".split()
@@ -107,7 +107,7 @@ def estimated_flops(graph: Any, operation: Any) -> int:
         told = None
     if told:
         return int(told)
-    if operation.type in _MOVES:
+    if operation.type in MOVES:
         return 0
     counts = [tensor.shape.num_elements() or 0 for tensor in operation.outputs if tensor.dtype.is_floating]
     return sum(counts)

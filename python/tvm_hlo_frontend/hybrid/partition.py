@@ -16,6 +16,7 @@ from .clusters import convex_clusters
 from .eligible import CONSTANT, EDGE, Eligibility, estimated_flops
 from .plan import Cluster, Plan, Stay
 from .source import Source, of_specs, source_of
+from .tensors import tensors_between
 
 MIN_CLUSTER_SIZE = 4
 UNNEEDED = "nothing needs it"
@@ -90,7 +91,8 @@ def divided(
                 notes.append(f"{cluster.name}: {', '.join(blamed[:4])} given up: {_first_line(error)}")
                 break
         else:
-            return Division(source, Plan(tuple(lowered), _stays(source, reasons, lowered), tuple(notes)))
+            stays = _stays(source, reasons, lowered)
+            return Division(source, Plan(tuple(lowered), stays, tuple(notes), tensors_between(source, lowered, stays)))
 
 
 def obstacles(source: Source) -> dict[str, str]:
@@ -161,7 +163,8 @@ def _clusters(source: Source, reasons: dict[str, str], min_cluster_size: int, mi
             continue
         inputs, outputs = _boundary(source, names, reasons)
         if outputs:
-            found.append(Cluster(f"{prefix}{len(found)}", names, inputs, outputs, flops))
+            kinds = tuple(operations[member].type for member in members)
+            found.append(Cluster(f"{prefix}{len(found)}", names, inputs, outputs, flops, kinds))
     return found
 
 

@@ -20,6 +20,8 @@ class Cluster:
         Tensors, ``node:number``.
     flops : int
         Estimated from the nodes.
+    operations : tuple of str
+        Of each node.
     lowered : LoweredModule
         Its HLO.
     """
@@ -29,6 +31,7 @@ class Cluster:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     flops: int
+    operations: tuple[str, ...] = field(repr=False, default=())
     lowered: Any = field(repr=False, compare=False, default=None)
 
 
@@ -43,6 +46,31 @@ class Stay:
 
 
 @dataclass(frozen=True)
+class Tensor:
+    """What one part of a program hands to others. Parts are its inputs, clusters, and nodes that stay.
+
+    Attributes
+    ----------
+    name : str
+        ``node:number``.
+    type : str
+        ``float32[64,256]``, with ``?`` for what is known only at run time.
+    source : str
+        A part, or the constant that is a result.
+    targets : tuple of str
+        Other parts.
+    results : tuple of int
+        Places that it has among the program's results.
+    """
+
+    name: str
+    type: str
+    source: str
+    targets: tuple[str, ...]
+    results: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """Clusters of a program, in the order in which they run, and what stays.
 
@@ -53,18 +81,25 @@ class Plan:
         Without inputs and constants.
     notes : tuple of str
         What else there is to know, for instance of clusters that were given up.
+    tensors : tuple of Tensor
+        Between the parts; operands before users.
     """
 
     clusters: tuple[Cluster, ...]
     stays: tuple[Stay, ...]
     notes: tuple[str, ...] = ()
+    tensors: tuple[Tensor, ...] = field(repr=False, default=())
+
+    @property
+    def flops(self) -> int:
+        """Estimated floating point operations of the whole program."""
+        return sum(each.flops for each in self.clusters) + sum(each.flops for each in self.stays)
 
     @property
     def share(self) -> float:
         """Part of the estimated floating point operations that the clusters have."""
         inside = sum(cluster.flops for cluster in self.clusters)
-        whole = inside + sum(stay.flops for stay in self.stays)
-        return inside / whole if whole else float(bool(self.clusters))
+        return inside / self.flops if self.flops else float(bool(self.clusters))
 
     def __str__(self) -> str:
         lines = [f"{'cluster':12} {'nodes':>6} {'MFLOP':>10}  inputs -> outputs"]

@@ -11,6 +11,8 @@ from ..frameworks.tensorflow.graph_def import imported, normalized
 from ..frameworks.tensorflow.program import Program
 from ..frameworks.tensorflow.specs import refuse_open
 
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -80,8 +82,10 @@ def source_of(program: Program, *, freeze: bool = False) -> Source:
     for node in definition.node:
         if node.name in shapes:
             node.attr["shape"].shape.CopyFrom(tf.TensorShape(shapes[node.name]).as_proto())
+    kept = {tensor.op.name for tensor in function.outputs}
+    take_directly(definition, captured, kept)
     if freeze:
-        freeze_variables(definition, captured, {tensor.op.name for tensor in function.outputs})
+        freeze_variables(definition, captured, kept)
     there = {node.name for node in definition.node}
     resources = {k: v for k, v in captured.items() if v.dtype == tf.resource and k in there}
     return Source(
@@ -129,19 +133,74 @@ def _flat(function: Any) -> Any:
 
     definition = function.graph.as_graph_def()
     library = {each.signature.name for each in definition.library.function}
-    called = {"PartitionedCall", "StatefulPartitionedCall", *library}
+    called = {*_CALLS, *library}
     if any(node.op in called for node in definition.node):  # TensorFlow has no public way to put calls in place
         definition = _run_inline_graph_optimization(function, False, True)
     # as_graph_def(add_shapes=True) changes the library too, and TensorFlow takes no second function of a name
-    shapes = {each.name: [tensor.shape for tensor in each.outputs] for each in function.graph.get_operations()}
+    shapes = _shapes(function.graph)
     for node in definition.node:
         if shapes.get(node.name):
+            del node.attr["_output_shapes"].list.shape[:]
             node.attr["_output_shapes"].list.shape.extend(shape.as_proto() for shape in shapes[node.name])
     wanted = {tensor.op.name for tensor in (*function.inputs, *function.outputs)}
     lost = wanted - {node.name for node in definition.node}
     if lost:
         raise LoweringError(f"TensorFlow drops {', '.join(sorted(lost))} where it puts calls in place")
     return definition
+
+
+def _shapes(graph: Any, prefix: str = "") -> dict[str, list[Any]]:
+    """Shapes of the outputs of each node, by the name that it has where calls are in place."""
+    found: dict[str, list[Any]] = {}
+    for operation in graph.get_operations():
+        found[prefix + operation.name] = [tensor.shape for tensor in operation.outputs]
+        if operation.type in _CALLS:
+            body = getattr(graph._get_function(operation.get_attr("f").name), "graph", None)
+            if body is not None:
+                found |= _shapes(body, f"{prefix}{operation.name}/")
+    return found
+
+
+def take_directly(definition: Any, captured: Mapping[str, Any], kept: Collection[str]) -> None:
+    """Let nodes take variables and tables themselves, not from what hands these over to called functions; and let nodes
+    wait, not the constants that they take, for what bodies of called functions wait for.
+
+    Parameters
+    ----------
+    definition : GraphDef
+        Changed.
+    captured : mapping of str to tensor
+        By the name of their placeholder.
+    kept : collection of str
+        Nodes that must stay under their name.
+    """
+    import tensorflow as tf
+
+    nodes = {node.name: node for node in definition.node}
+    behind: dict[str, str] = {}  # of what hands on: the placeholder
+    waits = {node.name: list(node.input) for node in definition.node if node.op == "Const" and node.name not in kept}
+
+    def placeholder(name: str) -> str | None:
+        node = nodes.get(name)
+        if name in captured or node is None or node.op != "Identity" or name in kept:
+            return name if name in captured else None
+        before = node.input[0].partition(":")[0]
+        source = placeholder(before)
+        if source is not None and node.attr["T"].type == tf.resource.as_datatype_enum:
+            behind[name] = source
+            waits[name] = [*node.input[1:], *([f"^{before}"] if before in waits else [])]
+        return behind.get(name)
+
+    for name in nodes:
+        placeholder(name)
+    left = [node for node in definition.node if node.name not in behind]
+    for node in left:
+        taken = [name.partition(":")[0] for name in node.input]
+        data = [behind.get(own, name) for own, name in zip(taken, node.input) if not name.startswith("^")]
+        controls = [f"^{own}" if own in waits else own for own in taken if own.startswith("^") or own in waits]
+        node.input[:] = [*data, *_settled(controls, waits)] if node.name not in waits else []
+    del definition.node[:]
+    definition.node.extend(left)
 
 
 def freeze_variables(definition: Any, captured: Mapping[str, Any], kept: Collection[str]) -> None:
@@ -163,16 +222,37 @@ def freeze_variables(definition: Any, captured: Mapping[str, Any], kept: Collect
         for handle in {name.partition(":")[0] for name in node.input} & captured.keys():
             readers.setdefault(handle, []).append(node)
     constants: dict[str, str] = {}
+    waits: dict[str, list[str]] = {}
     for handle, nodes in readers.items():
         if any(node.op not in ("ReadVariableOp", "ResourceGather") for node in nodes):
             continue
         dtype = tf.dtypes.as_dtype(nodes[0].attr["dtype"].type)
         _add_constant(definition, f"{handle}/frozen", tf.raw_ops.ReadVariableOp(resource=captured[handle], dtype=dtype))
         for node in nodes:
+            waits[node.name] = [name for name in node.input if name.startswith("^")]
             _read_constant(definition, node, f"{handle}/frozen")
             if node.op == "Identity" and node.name not in kept:
                 constants[node.name] = f"{handle}/frozen"
+    for node in definition.node:  # nothing needs to run before or behind what reads a constant
+        controls = [name for name in node.input if name.startswith("^")]
+        if any(name[1:] in waits for name in controls):
+            data = [name for name in node.input if not name.startswith("^")]
+            node.input[:] = [*data, *_settled(controls, waits)]
     _replace(definition, constants)
+
+
+def _settled(controls: Sequence[str], waits: Mapping[str, Sequence[str]]) -> list[str]:
+    """Control inputs where those in `waits` stand for what they wait for."""
+    found: dict[str, None] = {}
+    waiting, seen = list(reversed(controls)), set()
+    while waiting:
+        name = waiting.pop()
+        if name[1:] in waits:
+            waiting += [] if name in seen else reversed(waits[name[1:]])
+            seen.add(name)
+        else:
+            found[name] = None
+    return list(found)
 
 
 def _replace(definition: Any, constants: Mapping[str, str]) -> None:

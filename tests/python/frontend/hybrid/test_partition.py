@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.hybrid_graphs import GRAPHS, ROWS, TEXTS, lookup, network, strings
+from tests.support.hybrid_graphs import GRAPHS, ROWS, TEXTS, WEIGHTS, called, lookup, network, strings
 from tvm_hlo_frontend.errors import SignatureError
 from tvm_hlo_frontend.hybrid import partition
 
@@ -42,6 +42,24 @@ def test_variables_are_inputs_or_constants():
     frozen = partition(tf.function(lookup), TEXTS, freeze=True).clusters[0]
     assert len(read.inputs) == 4 and len(frozen.inputs) == 1
     assert not any("ReadVariableOp" in name for name in frozen.nodes)
+
+
+def test_variables_of_called_functions_are_constants_too():
+    plan = partition(tf.function(called), TEXTS, ROWS, freeze=True)
+    assert plan.share == 1.0
+    assert [stay.op for stay in plan.stays if stay.flops or "ReadVariable" in stay.op] == ["ReadVariableOp"] * 2
+    (first, *_) = plan.clusters
+    assert not any("ReadVariableOp" in name for name in first.inputs)
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_a_saved_model(freeze, tmp_path):
+    module = tf.Module()
+    module.weights = WEIGHTS
+    function = tf.function(network, input_signature=[tf.TensorSpec([None, 16], name="x")])
+    tf.saved_model.save(module, str(tmp_path), signatures=function.get_concrete_function())
+    (cluster,) = partition(str(tmp_path), shape={"x": (4, 16)}, freeze=freeze).clusters
+    assert len(cluster.inputs) == (1 if freeze else 4) and cluster.operations.count("MatMul") == 3
 
 
 def test_nodes_that_nothing_needs_count_for_nothing():
