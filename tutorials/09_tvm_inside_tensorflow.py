@@ -9,13 +9,14 @@
 # (`pip install apache-tvm`) the same program runs on Relax, and an operation of TensorFlow in C++ calls them.
 
 # %%
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
 from IPython.display import SVG
 
-from tvm_hlo_frontend import hybrid
+from tvm_hlo_frontend import SignatureError, hybrid
 
 WORDS, WIDTH = 12, 64
 tf.get_logger().setLevel("ERROR")
@@ -168,6 +169,24 @@ data = tf.data.Dataset.from_tensor_slices(tf.stack(batches)).map(surest)
 for batch, p in zip(batches, data, strict=True):
     np.testing.assert_allclose(p, tf.reduce_max(judge(batch)[1]), rtol=1e-4)
 print(len(batches), "batches by 8 threads, and by tf.data")
+
+# %% [markdown]
+# ## Saved and loaded
+#
+# `save` writes a SavedModel that has the compiled clusters among its assets. `hybrid.load` runs it without compiling
+# anything, and so does `tf.saved_model.load` in a process that has loaded the operation. On Relay, where clusters are
+# called through Python, it is refused.
+
+# %%
+with tempfile.TemporaryDirectory() as folder:
+    try:
+        run.save(f"{folder}/judge")
+    except SignatureError as error:
+        print("refused:", error)
+    else:
+        loaded = hybrid.load(f"{folder}/judge")
+        np.testing.assert_allclose(loaded(texts)[1], judge(texts)[1], rtol=1e-4, atol=1e-6)
+        print("loaded, with the signatures", list(loaded.signatures))
 
 # %% [markdown]
 # ## What stays, and why

@@ -87,7 +87,7 @@ def divided(
                 lowered.append(replace(cluster, lowered=lower_cluster(source, cluster)))
             except LoweringError as error:
                 blamed = _blamed(cluster, str(error))
-                reasons.update(dict.fromkeys(blamed, f"XLA cannot compile it: {_first_line(error)}"))
+                reasons.update(dict.fromkeys(blamed, _first_line(error)))
                 notes.append(f"{cluster.name}: {', '.join(blamed[:4])} given up: {_first_line(error)}")
                 break
         else:
