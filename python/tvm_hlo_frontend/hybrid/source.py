@@ -142,6 +142,11 @@ def _flat(function: Any) -> Any:
     return definition
 
 
+def frozen_name(handle: str) -> str:
+    """Name of the constant that has the value of a variable."""
+    return f"{handle}/frozen"
+
+
 def freeze_variables(definition: Any, captured: Mapping[str, Any], kept: Collection[str]) -> None:
     """Put the values of variables that a GraphDef only reads in the place of what reads them.
 
@@ -165,11 +170,13 @@ def freeze_variables(definition: Any, captured: Mapping[str, Any], kept: Collect
         if any(node.op not in ("ReadVariableOp", "ResourceGather") for node in nodes):
             continue
         dtype = tf.dtypes.as_dtype(nodes[0].attr["dtype"].type)
-        _add_constant(definition, f"{handle}/frozen", tf.raw_ops.ReadVariableOp(resource=captured[handle], dtype=dtype))
+        _add_constant(
+            definition, frozen_name(handle), tf.raw_ops.ReadVariableOp(resource=captured[handle], dtype=dtype)
+        )
         for node in nodes:
-            _read_constant(definition, node, f"{handle}/frozen")
+            _read_constant(definition, node, frozen_name(handle))
             if node.op == "Identity" and node.name not in kept:
-                constants[node.name] = f"{handle}/frozen"
+                constants[node.name] = frozen_name(handle)
     _replace(definition, constants)
 
 

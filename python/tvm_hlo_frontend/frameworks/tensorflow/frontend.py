@@ -124,17 +124,22 @@ def from_tensorflow_graph(
     SignatureError
         If `layout` or `convert_config` ask for what has no meaning here; otherwise as for `from_tensorflow`.
     """
+    refuse_importer_options(layout, convert_config, "hlo")
+    return from_tensorflow(graph, shape=shape, outputs=outputs, **options)
+
+
+def refuse_importer_options(layout: str | None, convert_config: Mapping[str, Any] | None, via: str) -> None:
+    """SignatureError if options of TVM's own importer ask for what has no meaning here."""
     if layout not in (None, "NHWC"):
         raise SignatureError(
-            f'layout={layout!r} has no meaning with via="hlo": results keep TensorFlow\'s dimensions, and convolutions '
-            'are laid out for the target anyway; leave it at "NHWC"'
+            f'layout={layout!r} has no meaning with via="{via}": results keep TensorFlow\'s dimensions, and '
+            'convolutions are laid out for the target anyway; leave it at "NHWC"'
         )
     if convert_config:
         raise SignatureError(
-            f'convert_config={dict(convert_config)} has no meaning with via="hlo": it chooses between operators of '
+            f'convert_config={dict(convert_config)} has no meaning with via="{via}": it chooses between operators of '
             "TVM's own importer; leave it out"
         )
-    return from_tensorflow(graph, shape=shape, outputs=outputs, **options)
 
 
 def from_concrete_function(
