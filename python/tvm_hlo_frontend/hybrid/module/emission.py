@@ -22,7 +22,7 @@ from ..plan import Plan
 from ..source import Source
 from . import direct
 from .constants import weight_names
-from .extern import part_function, registered
+from .extern import registered
 from .interface import Converted, Main
 from .parts import ATTRIBUTE, DIRECT, HLO, Part, parts_text, with_shares
 from .units import Unit
@@ -146,9 +146,8 @@ class _Emission:
         self._host_functions += report["host_functions"]
 
     def _add_extern(self, unit: Unit) -> None:
-        function = part_function(self._source, unit)
         operands, results = ([shape_of(self._tensor(n)) for n in names] for names in (unit.inputs, unit.outputs))
-        name = registered(function, unit, operands, results)
+        name = registered(self._source, unit, operands, results)
         values = [self._values.last(self._tensor(each)) for each in unit.inputs]
         shapes = self._stored_outputs(unit) or [array_shape("s32", ())]  # else it would be no value at all
         self._put(unit, self._main.call_host(name, values, shapes, unit.effect))

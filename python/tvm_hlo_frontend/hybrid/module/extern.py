@@ -44,12 +44,12 @@ def part_function(source: Source, unit: Unit) -> Any:
     return tf.function(flat, autograph=False).get_concrete_function(*specs)
 
 
-def registered(function: Any, unit: Unit, operands: Sequence[Shape], results: Sequence[Shape]) -> str:
-    """Name of a packed function that calls a ConcreteFunction; it lives as long as the process.
+def registered(source: Source, unit: Unit, operands: Sequence[Shape], results: Sequence[Shape]) -> str:
+    """Name of a packed function that computes a unit in TensorFlow; it lives as long as the process.
 
     Parameters
     ----------
-    function : ConcreteFunction
+    source : Source
     unit : Unit
     operands, results : sequence of Shape
         HLO's own; what TVM hands over is stored as `hlo.ir.storage` says.
@@ -57,13 +57,15 @@ def registered(function: Any, unit: Unit, operands: Sequence[Shape], results: Se
     import tvm
 
     name = f"{TENSORFLOW_PREFIX}{next(_numbers)}.{unit.name}"
-    tvm.register_global_func(name, _packed(function, unit, operands, results))
+    tvm.register_global_func(name, _packed(source, unit, operands, results))
     return name
 
 
-def _packed(function: Any, unit: Unit, operands: Sequence[Shape], results: Sequence[Shape]) -> Callable[..., Any]:
+def _packed(source: Source, unit: Unit, operands: Sequence[Shape], results: Sequence[Shape]) -> Callable[..., Any]:
     import tensorflow as tf
     import tvm
+
+    function, owner = part_function(source, unit), source.program
 
     def call(*arrays: Any) -> Any:
         given = [tf.constant(from_storage(each.numpy(), own.element_type)) for each, own in zip(arrays, operands)]
@@ -74,6 +76,7 @@ def _packed(function: Any, unit: Unit, operands: Sequence[Shape], results: Seque
             return tvm.runtime.tensor(np.zeros((), "int32"))
         return tvm.runtime.tensor(stored[0]) if len(stored) == 1 else [tvm.runtime.tensor(each) for each in stored]
 
+    call.owner = owner  # type: ignore[attr-defined]  # else its variables might go
     return call
 
 

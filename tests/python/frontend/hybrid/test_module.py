@@ -71,6 +71,28 @@ def test_a_network_is_operators_and_functions(converted):
     assert "nn.conv2d" in str(mod["main"]) and "cluster_0" in str(mod["main"])
 
 
+def test_tvm_alone_makes_the_same_of_it():
+    def plain(x):
+        return tf.nn.softmax(tf.matmul(tf.nn.tanh(tf.nn.relu(tf.matmul(x, WEIGHTS[0]))), WEIGHTS[1]))
+
+    rows = arguments((ROWS,))[0].numpy()
+    got = run_plain(*mod_and_params(from_tensorflow(tf.function(plain), ROWS)), rows)
+    np.testing.assert_allclose(got, plain(tf.constant(rows)).numpy(), rtol=1e-4, atol=1e-5)
+
+
+def run_plain(mod, params, *arrays):
+    import tvm
+
+    if DIALECT == "relax":
+        machine = tvm.relax.VirtualMachine(tvm.compile(mod, tvm.target.Target("llvm")), tvm.cpu())
+        return machine["main"](*map(tvm.runtime.tensor, arrays)).numpy()
+    from tvm.contrib import graph_executor
+
+    module = graph_executor.GraphModule(tvm.relay.build(mod, target="llvm", params=params)["default"](tvm.cpu()))
+    module.run(**dict(zip([variable.name_hint for variable in mod["main"].params], arrays)))
+    return module.get_output(0).numpy()
+
+
 def test_its_parts_are_told(converted):
     mod, _ = mod_and_params(converted)
     parts = parts_of(mod)

@@ -44,6 +44,17 @@ def test_variables_are_inputs_or_constants():
     assert not any("ReadVariableOp" in name for name in frozen.nodes)
 
 
+def test_outputs_that_nothing_reads_need_no_shape():
+    def normalized(x):
+        ones = tf.ones([16])
+        images = tf.reshape(x, [1, 2, 2, 16])
+        return tf.raw_ops.FusedBatchNormV3(
+            x=images, scale=ones, offset=ones, mean=ones, variance=ones, is_training=False
+        ).y
+
+    assert not partition(tf.function(normalized), ROWS, min_cluster_size=1).stays
+
+
 def test_nodes_that_nothing_needs_count_for_nothing():
     def half(x):
         tf.matmul(network(x), tf.ones([8, 64]))
