@@ -168,7 +168,8 @@ class _Emission:
         for unit in units:
             if not unit.kind:
                 continue
-            flops = sum(self._flops(name) for name in unit.nodes)
+            made = self._converted.get(unit.name) if unit.kind == HLO else None
+            flops = sum(map(self._flops, unit.nodes)) if made is None else made.flops
             known = next((row for row in rows if row[1] == DIRECT), None) if unit.kind == DIRECT else None
             if known is not None:
                 rows[rows.index(known)] = (*known[:2], [*known[2], *unit.nodes], known[3] + flops)

@@ -6,12 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ...analysis.trips import known_trips
 from ...backends.select import installed_dialect
 from ...errors import LoweringError, SignatureError, UnsupportedHloError
 from ...frameworks.lowered import convert_lowered
 from ...frameworks.tensorflow.frontend import program_maker, refuse_importer_options
 from ...frameworks.tensorflow.places import places_of
 from ...frameworks.tensorflow.unsupported import advice
+from ...hlo.cost import module_cost
+from ...hlo.proto.reader import read
 from ..eligible import CONSTANT
 from ..partition import Division, divided, needed_nodes, obstacles
 from ..plan import Cluster
@@ -144,8 +147,13 @@ def _function_of(main: Main, source: Source, cluster: Cluster, freeze: bool) -> 
     lowered, nodes = cluster.lowered, weights_of(source, cluster)
     if not freeze:
         lowered = lowered_with_weights(source, cluster, nodes)
-    made = convert_lowered(lowered, dialect=main.function_dialect(cluster.name), freeze_params=freeze)
-    return replace(made, nodes=dict(zip(lowered.input_names[len(cluster.inputs) :], nodes)))
+    module = read(lowered.hlo)
+    cost = module_cost(module, known_trips).total
+    made = convert_lowered(
+        replace(lowered, hlo=module), dialect=main.function_dialect(cluster.name), freeze_params=freeze
+    )
+    names = dict(zip(lowered.input_names[len(cluster.inputs) :], nodes))
+    return replace(made, nodes=names, flops=cost.flops + cost.transcendentals)
 
 
 def _operations(source: Source) -> list[Any]:

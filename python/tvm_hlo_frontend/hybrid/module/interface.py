@@ -40,12 +40,15 @@ class Converted:
         Signature and report, as `from_hlo` makes them.
     nodes : mapping of str to str
         Constants of the program's graph by the names that such weights have in the signature.
+    flops : int
+        Operations of one run, those of loops as often as they are known to run.
     """
 
     function: Any
     weights: Mapping[str, np.ndarray]
     attributes: Mapping[str, str]
     nodes: Mapping[str, str] = field(default_factory=dict)
+    flops: int = 0
 
 
 class Main(Dialect, Protocol):

@@ -32,7 +32,7 @@ class Part:
     nodes : tuple of str
         Names in the program's graph.
     flops : int
-        Estimated from the nodes.
+        Estimated: of a function from its HLO, else from the nodes.
     share : float
         Part of the floating point operations of all parts; of nodes where there are none.
     """
