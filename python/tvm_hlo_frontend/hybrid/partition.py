@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import LoweringError, UnsupportedHloError
-from ..frameworks.tensorflow.frontend import program_maker
 from ..frameworks.tensorflow.graph_def import cut_function
 from ..frameworks.tensorflow.lowering import lower_program
 from ..frameworks.tensorflow.program import Program
 from .clusters import convex_clusters
 from .eligible import CONSTANT, EDGE, Eligibility, estimated_flops
 from .plan import Cluster, Plan, Stay
-from .source import Source, of_specs, source_of
+from .source import Source, program_of, source_of
 
 MIN_CLUSTER_SIZE = 4
 UNNEEDED = "nothing needs it"
@@ -65,8 +64,8 @@ def partition(
     SignatureError, LoweringError
         If the program cannot be traced, or an input has an open dimension.
     """
-    made = program_maker(program, input_specs, shape, outputs, signature)(False)
-    return divided(source_of(of_specs(made, input_specs), freeze=freeze), min_cluster_size, min_flops).plan
+    made = program_of(program, input_specs, shape, outputs, signature)
+    return divided(source_of(made, freeze=freeze), min_cluster_size, min_flops).plan
 
 
 def divided(

@@ -7,9 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import LoweringError
+from ..frameworks.tensorflow.frontend import program_maker
 from ..frameworks.tensorflow.graph_def import imported, normalized
+from ..frameworks.tensorflow.nodes import all_nodes
 from ..frameworks.tensorflow.program import Program
 from ..frameworks.tensorflow.specs import refuse_open
+
+# they have a state, and no effect
+READS = frozenset({"ReadVariableOp", "ResourceGather", "VarHandleOp", "LookupTableFindV2"})
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,28 @@ def source_of(program: Program, *, freeze: bool = False) -> Source:
         tuple(tensor.name for tensor in function.outputs),
         tuple(_effects(function, definition)),
     )
+
+
+def program_of(
+    program: Any,
+    input_specs: Sequence[Any],
+    shape: Any = None,
+    outputs: Sequence[str] | None = None,
+    signature: str | None = None,
+) -> Program:
+    """The program of anything that `from_tensorflow` takes, for the shapes of `input_specs`; what has an effect keeps
+    its order."""
+    made = program_maker(program, input_specs, shape, outputs, signature)(False)
+    if sum(_has_effect(each.node) for each in all_nodes(made.function)) > 1:
+        made = program_maker(program, input_specs, shape, outputs, signature, for_xla=False)(False)
+    return of_specs(made, input_specs)
+
+
+def _has_effect(node: Any) -> bool:
+    from tensorflow.python.framework import op_def_registry
+
+    known = op_def_registry.get(node.op)
+    return known is not None and known.is_stateful and node.op not in READS
 
 
 def of_specs(program: Program, specs: Sequence[Any]) -> Program:

@@ -182,10 +182,15 @@ def lower_concrete_function(
 
 
 def program_maker(
-    program: Any, input_specs: Sequence[Any], shape: Any, outputs: Sequence[str] | None, signature: str | None
+    program: Any,
+    input_specs: Sequence[Any],
+    shape: Any,
+    outputs: Sequence[str] | None,
+    signature: str | None,
+    for_xla: bool = True,
 ) -> Callable[[bool], Program]:
     """What makes the program of anything that `from_tensorflow` takes; constants are weights where its argument says so
-    and they can be."""
+    and they can be. `for_xla` as of `functions.traced`."""
     import tensorflow as tf
 
     if isinstance(program, (str, Path)):
@@ -207,10 +212,10 @@ def program_maker(
         )
     _refuse_options(outputs=outputs)
     if is_keras_model(program):
-        return _always(keras_program(program, input_specs, shape))
+        return _always(keras_program(program, input_specs, shape, for_xla))
     if not callable(program):
         raise SignatureError(f"{type(program).__name__} is no kind of program that from_tensorflow knows")
-    return _always(function_program(program, input_specs, shape))
+    return _always(function_program(program, input_specs, shape, for_xla))
 
 
 def _always(program: Program) -> Callable[[bool], Program]:

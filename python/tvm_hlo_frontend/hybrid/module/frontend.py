@@ -10,7 +10,7 @@ from ...analysis.trips import known_trips
 from ...backends.select import installed_dialect
 from ...errors import LoweringError, SignatureError, UnsupportedHloError
 from ...frameworks.lowered import convert_lowered
-from ...frameworks.tensorflow.frontend import program_maker, refuse_importer_options
+from ...frameworks.tensorflow.frontend import refuse_importer_options
 from ...frameworks.tensorflow.places import places_of
 from ...frameworks.tensorflow.unsupported import advice
 from ...hlo.cost import module_cost
@@ -18,7 +18,7 @@ from ...hlo.proto.reader import read
 from ..eligible import CONSTANT
 from ..partition import Division, divided, needed_nodes, obstacles
 from ..plan import Cluster
-from ..source import Source, of_specs, source_of
+from ..source import Source, program_of, source_of
 from .constants import lowered_with_weights, weights_of, with_constants
 from .direct import REASON, TABLE, direct_nodes
 from .emission import emitted
@@ -81,8 +81,7 @@ def from_tensorflow(
     language = dialect or installed_dialect()
     if allow_extern and language != "relax":
         raise SignatureError("allow_extern needs Relax: Relay's compiler may call such a function while it compiles")
-    made = program_maker(program, input_specs, shape, outputs, signature)(False)
-    source = with_constants(source_of(of_specs(made, input_specs), freeze=True))
+    source = with_constants(source_of(program_of(program, input_specs, shape, outputs, signature), freeze=True))
     _refuse_boundaries(source)
     freeze = main_of(language).freezes_params if freeze_params is None else freeze_params
     main, division, converted, operators = _converted(source, language, freeze, direct)

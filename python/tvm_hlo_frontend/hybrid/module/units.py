@@ -190,11 +190,14 @@ def _ordered(
         members.setdefault(group, []).append(node)
     constants = {each.name: CONSTANT for each in source.graph.get_operations() if each.type == "Const"}
     by_node = {name: cluster for cluster in clusters for name in cluster.nodes}
+    needed = {operation.name for operation in operations}
     units: list[Unit] = []
     for group in _order(_contracted(groups, edges)):
         nodes = tuple(operations[member].name for member in members[group])
         if group in external or members[group][0] in external:
             inputs, outputs = boundary(source, nodes, constants)
+            outside = needed.difference(nodes)
+            outputs = tuple(name for name in outputs if name in source.outputs or _readers(source, name) & outside)
             inputs = tuple(name for name in inputs if name.partition(":")[0] not in source.captured)
             effect = any(_has_effect(operations[member]) for member in members[group])
             number = sum(unit.kind == EXTERN for unit in units)
@@ -206,6 +209,10 @@ def _ordered(
             (name,) = nodes
             units.append(Unit(name, DIRECT if name in direct else "", nodes))
     return units
+
+
+def _readers(source: Source, tensor: str) -> set[str]:
+    return {each.name for each in source.graph.get_tensor_by_name(tensor).consumers()}
 
 
 def _has_effect(operation: Any) -> bool:

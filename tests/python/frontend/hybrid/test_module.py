@@ -223,6 +223,21 @@ def test_results_and_effects_are_tensorflow_s(name):
         assert COUNTER.numpy() == counted
 
 
+def logged_twice(x):
+    """Effects that nothing but their order in the program puts one before the other."""
+    for number in range(4):
+        hidden = network(x) if number % 2 else x
+        tf.py_function(lambda total, place=number: LOGGED.append(place), [tf.reduce_sum(hidden)], [])
+    return network(x)
+
+
+@NEEDS_EXTERN
+def test_effects_keep_their_order():
+    LOGGED.clear()
+    build(from_tensorflow(tf.function(logged_twice), ROWS, allow_extern=True))(arguments((ROWS,))[0].numpy())
+    assert LOGGED == [0, 1, 2, 3]
+
+
 @NEEDS_EXTERN
 def test_an_assertion_that_fails_is_tensorflow_s_error():
     def checked(x):
