@@ -49,19 +49,6 @@ def test_results_and_effects_are_tensorflow_s(graph, freeze):
         assert COUNTER.numpy() == counted
 
 
-def test_effects_keep_their_order():
-    def logged(x):
-        for number in range(4):
-            hidden = network(x) if number % 2 else x
-            tf.py_function(lambda total, place=number: LOGGED.append(place), [tf.reduce_sum(hidden)], [])
-        return network(x)
-
-    hybrid = offload(tf.function(logged), ROWS)
-    LOGGED.clear()
-    hybrid(*arguments((ROWS,)))
-    assert LOGGED == [0, 1, 2, 3]
-
-
 def test_the_bridge_is_said():
     notes = " ".join(offload(network, ROWS).plan.notes)
     assert ("run by the operation TvmCluster" in notes) == NATIVE
