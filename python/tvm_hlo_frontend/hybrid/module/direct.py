@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...backends.program import Pool
 from ...backends.values import Tensor
-from .interface import Pool
 from .values import Values
 
 REASON = "it is an operator of main"

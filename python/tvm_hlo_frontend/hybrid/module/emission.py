@@ -1,4 +1,4 @@
-"""Main of a module: its units one after another, its signature and its report."""
+"""ProgramDialect of a module: its units one after another, its signature and its report."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backends.program import Converted, ProgramDialect
 from ...backends.signature import Parameter, Signature, printable, result_tree
 from ...backends.values import Tensor
 from ...convert.context import LARGE_CONSTANT_ELEMENTS
@@ -23,14 +24,13 @@ from ..source import Source
 from . import direct
 from .constants import weight_names
 from .extern import registered
-from .interface import Converted, Main
 from .parts import ATTRIBUTE, DIRECT, HLO, Part, parts_text, with_shares
 from .units import Unit
 from .values import Values
 
 
 def emitted(
-    main: Main,
+    main: ProgramDialect,
     source: Source,
     plan: Plan,
     units: Sequence[Unit],
@@ -41,7 +41,7 @@ def emitted(
 
     Parameters
     ----------
-    main : Main
+    main : ProgramDialect
         Holds the functions.
     source, plan, units
         The program, and how it is divided.
@@ -54,7 +54,7 @@ def emitted(
 
 
 class _Emission:
-    def __init__(self, main: Main, source: Source, converted: Mapping[str, Converted], freeze: bool) -> None:
+    def __init__(self, main: ProgramDialect, source: Source, converted: Mapping[str, Converted], freeze: bool) -> None:
         self._main, self._source, self._converted, self._freeze = main, source, converted, freeze
         self._variables, self._taken = VariableNames(), Names()
         self._names = weight_names(source)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from ...analysis.trips import known_trips
-from ...backends.select import installed_dialect
+from ...backends.program import Converted, ProgramDialect
+from ...backends.select import backend, installed_dialect, load_dialect
 from ...errors import LoweringError, SignatureError, UnsupportedHloError
 from ...frameworks.lowered import convert_lowered
 from ...frameworks.tensorflow.frontend import refuse_importer_options
@@ -22,8 +23,7 @@ from ..source import Source, program_of, source_of
 from .constants import lowered_with_weights, weights_of, with_constants
 from .direct import REASON, TABLE, direct_nodes
 from .emission import emitted
-from .interface import Converted, Main
-from .units import crosses, units_of
+from .units import Unit, crosses, units_of
 
 MAX_NODES = 60
 
@@ -78,17 +78,25 @@ def from_tensorflow(
     unknown = sorted(set(direct) - set(TABLE))
     if unknown:
         raise SignatureError(f"direct= names {', '.join(unknown)}; main can have {', '.join(sorted(TABLE))}")
+    load_dialect(dialect)  # else an error says which TVM is missing
     language = dialect or installed_dialect()
     if allow_extern and language != "relax":
         raise SignatureError("allow_extern needs Relax: Relay's compiler may call such a function while it compiles")
     source = with_constants(source_of(program_of(program, input_specs, shape, outputs, signature), freeze=True))
     _refuse_boundaries(source)
-    freeze = main_of(language).freezes_params if freeze_params is None else freeze_params
-    main, division, converted, operators = _converted(source, language, freeze, direct)
-    stays = {stay.name: stay.reason for stay in division.plan.stays if stay.name not in operators}
+    freeze = backend(language).program().freezes_params if freeze_params is None else freeze_params
+    given_up: dict[str, str] = {each.name: CONSTANT for each in source.graph.get_operations() if each.type == "Const"}
+    while True:
+        division, operators = _divided(source, direct, given_up)
+        stays = {stay.name: stay.reason for stay in division.plan.stays if stay.name not in operators}
+        units = units_of(source, _operations(source), division.plan.clusters, operators, stays)
+        main = backend(language).program()
+        converted, refused = _converted(main, source, division, freeze, units if allow_extern else None)
+        if not refused:
+            break
+        given_up |= refused  # each round gives up some nodes, so this ends
     if stays and not allow_extern:
         raise LoweringError(_refusal(source, stays))
-    units = units_of(source, _operations(source), division.plan.clusters, operators, stays)
     return emitted(main, source, division.plan, units, converted, freeze)
 
 
@@ -106,42 +114,33 @@ def from_tensorflow_graph(
     return from_tensorflow(graph, shape=shape, outputs=outputs, **options)
 
 
-def main_of(dialect: str) -> Main:
-    """A new object of what makes main in a dialect."""
-    if dialect == "relax":
-        from .relax import RelaxMain
-
-        return RelaxMain()
-    from .relay import RelayMain
-
-    return RelayMain()
+def _divided(source: Source, direct: Collection[str], given_up: Mapping[str, str]) -> tuple[Division, set[str]]:
+    """Clusters of what is no operator of main, and the operators."""
+    stays = obstacles(source) | dict(given_up)
+    operators = set(direct_nodes(_operations(source), stays, direct, source.outputs))
+    return divided(source, 1, 0, dict(given_up) | dict.fromkeys(operators, REASON)), operators
 
 
 def _converted(
-    source: Source, dialect: str, freeze: bool, direct: Collection[str]
-) -> tuple[Main, Division, dict[str, Converted], set[str]]:
-    """A division whose clusters are functions already, and its direct nodes; what HLO's converters refuse stays."""
-    given_up: dict[str, str] = {each.name: CONSTANT for each in source.graph.get_operations() if each.type == "Const"}
-    while True:
-        stays = obstacles(source) | given_up
-        operators = set(direct_nodes(_operations(source), stays, direct, source.outputs))
-        division = divided(source, 1, 0, given_up | dict.fromkeys(operators, REASON))
-        main = main_of(dialect)
-        converted: dict[str, Converted] = {}
-        refused: dict[str, str] = {}
-        for cluster in division.plan.clusters:
-            try:
-                converted[cluster.name] = _function_of(main, source, cluster, freeze)
-            except UnsupportedHloError as error:
-                named = {each.source.split(" ")[0]: f"{each.opcode}: {each.reason}" for each in error.refusals}
-                told = {name: named[name] for name in cluster.nodes if name in named}
-                refused |= told or dict.fromkeys(cluster.nodes, "; ".join(dict.fromkeys(named.values())))
-        if not refused:
-            return main, division, converted, operators
-        given_up |= refused  # each round gives up some nodes, so this ends
+    main: ProgramDialect, source: Source, division: Division, freeze: bool, units: Sequence[Unit] | None
+) -> tuple[dict[str, Converted], dict[str, str]]:
+    """Functions that clusters became, those of `units` or all of them, and the nodes that HLO's converters refuse."""
+    wanted = None if units is None else {unit.name for unit in units}
+    converted: dict[str, Converted] = {}
+    refused: dict[str, str] = {}
+    for cluster in division.plan.clusters:
+        if wanted is not None and cluster.name not in wanted:
+            continue  # TensorFlow computes it, as it does what is around it
+        try:
+            converted[cluster.name] = _function_of(main, source, cluster, freeze)
+        except UnsupportedHloError as error:
+            named = {each.source.split(" ")[0]: f"{each.opcode}: {each.reason}" for each in error.refusals}
+            told = {name: named[name] for name in cluster.nodes if name in named}
+            refused |= told or dict.fromkeys(cluster.nodes, "; ".join(dict.fromkeys(named.values())))
+    return converted, refused
 
 
-def _function_of(main: Main, source: Source, cluster: Cluster, freeze: bool) -> Converted:
+def _function_of(main: ProgramDialect, source: Source, cluster: Cluster, freeze: bool) -> Converted:
     """A cluster as a function of the module that is being made."""
     lowered, nodes = cluster.lowered, weights_of(source, cluster)
     if not freeze:

@@ -110,7 +110,7 @@ def _contracted(groups: Sequence[int], edges: Sequence[set[int]]) -> dict[int, s
 
 
 def _order(graph: dict[int, set[int]]) -> list[int]:
-    """Groups behind those that they depend on, else by number; those of a cycle are left out."""
+    """Groups behind those that they depend on, else by number."""
     import heapq
 
     waiting = {group: len(before) for group, before in graph.items()}
@@ -128,6 +128,7 @@ def _order(graph: dict[int, set[int]]) -> list[int]:
             waiting[other] -= 1
             if not waiting[other]:
                 heapq.heappush(ready, other)
+    assert len(order) == len(graph), "a unit depends on itself"
     return order
 
 

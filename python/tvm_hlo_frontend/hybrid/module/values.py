@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...backends.program import ProgramDialect
 from ...backends.values import Tensor
-from .interface import Main
 
 TO_FIRST, TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
@@ -17,12 +17,12 @@ class Values:
 
     Parameters
     ----------
-    main : Main
+    main : ProgramDialect
     constant : callable
         ``constant(tensor)``: what main has for the output of a Const.
     """
 
-    def __init__(self, main: Main, constant: Callable[[Any], Tensor]) -> None:
+    def __init__(self, main: ProgramDialect, constant: Callable[[Any], Tensor]) -> None:
         self.main = main
         self._constant = constant
         self._last: dict[str, Tensor] = {}

@@ -262,6 +262,7 @@ def test_what_lies_between_strings_is_tensorflow_s_too():
     mod = from_tensorflow(tf.function(told), ROWS, allow_extern=True)
     inside, outside = parts_of(mod)
     assert (inside.kind, outside.kind) == ("extern", "hlo") and {"Tanh", "StringJoin"} <= set(inside.nodes)
+    assert {name for name in functions_of(mod) if name.startswith("cluster")} == {outside.name}
     assert_like_tensorflow(mod, told, arguments((ROWS,))[0].numpy())
 
 

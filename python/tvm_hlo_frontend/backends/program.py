@@ -1,4 +1,4 @@
-"""What makes a module: a dialect whose main calls the functions that clusters became."""
+"""Modules of several functions: a dialect whose main calls what was converted with it, and has TVM's own operators."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...backends.base import Dialect
-from ...backends.values import Tensor
-from ...hlo.ir.shape import Shape
+from ..hlo.ir.shape import Shape
+from .base import Dialect
+from .values import Tensor
 
 # a function of the module: tensors to tensors
 Function = Callable[[Sequence[Tensor]], Sequence[Tensor]]
@@ -28,7 +28,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Converted:
-    """A cluster as a function of the module.
+    """An HLO module as a function of the module that is being made.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Converted:
     attributes : mapping of str to str
         Signature and report, as `from_hlo` makes them.
     nodes : mapping of str to str
-        Constants of the program's graph by the names that such weights have in the signature.
+        What its source calls such weights, by the names that they have in the signature.
     flops : int
         Operations of one run, those of loops as often as they are known to run.
     """
@@ -51,7 +51,7 @@ class Converted:
     flops: int = 0
 
 
-class Main(Dialect, Protocol):
+class ProgramDialect(Dialect, Protocol):
     """A dialect that makes main: its operators are TVM's own, which build compiles."""
 
     def function_dialect(self, name: str) -> Any:

@@ -9,19 +9,19 @@ import numpy as np
 import tvm
 from tvm import relay
 
-from ...backends.relay.dialect import RelayDialect
-from ...backends.relay.functions import tensor_type, tuple_type
-from ...backends.values import Tensor
 from ...errors import SignatureError
 from ...hlo.ir.shape import Shape
-from .interface import Converted, Pool
+from ..program import Converted, Pool
+from ..values import Tensor
+from .dialect import RelayDialect
+from .functions import tensor_type, tuple_type
 
 # attribute by which TVM puts calls of a function in place when it compiles, which fuses across them
 INLINE = "Inline"
 
 
 class FunctionDialect(RelayDialect):
-    """What one cluster is converted with: its main is a function of a module that is being made."""
+    """What one HLO module is converted with: its main is a function of a module that is being made."""
 
     def __init__(self, functions: Any, name: str) -> None:
         super().__init__(functions)
@@ -42,8 +42,8 @@ class FunctionDialect(RelayDialect):
         return Converted((function, flat), dict(arrays), attributes)
 
 
-class RelayMain(RelayDialect):
-    """Relay as `interface.Main`."""
+class RelayProgram(RelayDialect):
+    """Relay as `program.ProgramDialect`."""
 
     def function_dialect(self, name: str) -> FunctionDialect:
         return FunctionDialect(self._functions, name)

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
-from ...backends.relax.dialect import RelaxDialect
-from ...backends.values import Tensor
 from ...hlo.ir.attributes import Window
 from ...hlo.ir.shape import Shape
 from ...kernels.dtypes import TVM_DTYPES
-from .interface import Converted, Pool
+from ..program import Converted, Pool
+from ..values import Tensor
+from .dialect import RelaxDialect
 
 
 class FunctionDialect(RelaxDialect):
-    """What one cluster is converted with: its main is a function of a module that is being made."""
+    """What one HLO module is converted with: its main is a function of a module that is being made."""
 
     def __init__(self, builder: Any, name: str) -> None:
         super().__init__(builder)
@@ -35,8 +35,8 @@ class FunctionDialect(RelaxDialect):
         return Converted(function, dict(arrays), attributes)
 
 
-class RelaxMain(RelaxDialect):
-    """Relax as `interface.Main`; convolutions and products of matrices are operators, not kernels."""
+class RelaxProgram(RelaxDialect):
+    """Relax as `program.ProgramDialect`; convolutions and products of matrices are operators, not kernels."""
 
     def __init__(self) -> None:
         super().__init__()
