@@ -239,6 +239,19 @@ def test_effects_keep_their_order():
 
 
 @NEEDS_EXTERN
+def test_results_of_effects_that_nothing_needs_are_left():
+    def dropped(x):
+        tf.ensure_shape(tf.numpy_function(lambda total: LOGGED.append(0) or total, [tf.reduce_sum(x)], tf.float32), [])
+        return tf.nn.tanh(x) * 2
+
+    LOGGED.clear()
+    assert_like_tensorflow(
+        from_tensorflow(tf.function(dropped), ROWS, allow_extern=True), dropped, np.ones((4, 16), "f")
+    )
+    assert LOGGED == [0, 0]
+
+
+@NEEDS_EXTERN
 def test_an_assertion_that_fails_is_tensorflow_s_error():
     def checked(x):
         with tf.control_dependencies([tf.debugging.assert_less(tf.reduce_max(x), 100.0, "too large")]):
