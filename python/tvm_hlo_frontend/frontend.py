@@ -37,7 +37,7 @@ from .rewrites.substitute_sizes import unknown_sizes
 def from_hlo(
     proto: Any,
     *,
-    dialect: str | None = None,
+    dialect: str | Any = None,
     input_names: Sequence[str] | None = None,
     parameter_values: Mapping[int, np.ndarray] | None = None,
     freeze_params: bool | None = None,
@@ -59,6 +59,7 @@ def from_hlo(
         OpenModule, whose sizes stay unknown.
     dialect : str, optional
         ``"relay"`` (TVM <= 0.19) or ``"relax"`` (TVM >= 0.25); by default what the installed TVM has.
+        Also an object of a `backends.base.Dialect`; what is returned then is what its `finished` makes.
     input_names : sequence of str, optional
         One name per HLO entry parameter, in order. By default the framework's own names from the metadata where they
         are unique, else HLO's. The signature shows them; a variable of main is called otherwise where some part of TVM

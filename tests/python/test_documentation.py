@@ -31,7 +31,7 @@ PAGES = {  # number of programs
     "docs/howto/stablehlo.md": 2,
     "docs/howto/tensorflow.md": 4,
     "docs/howto/pytorch.md": 1,
-    "docs/howto/hybrid.md": 2,
+    "docs/howto/hybrid.md": 3,
 }
 # of other pages than these Relay's pair of module and parameters is what from_… return
 OF_BOTH = (

@@ -53,6 +53,8 @@ class Backend:
     ----------
     dialect : callable
         ``dialect()`` gives a new object for one conversion.
+    program : callable
+        ``program()`` gives a new `program.ProgramDialect`, for a module of several functions.
     compile_module : callable
         ``compile_module(mod, params, target, signature)`` gives a `Compiled`.
     run_library : callable
@@ -73,6 +75,7 @@ class Backend:
     """
 
     dialect: Callable[[], Dialect]
+    program: Callable[[], Any]
     compile_module: Callable[..., Compiled]
     run_library: Callable[..., RunFlat]
     placed_run: Callable[..., Callable[[], Any]]

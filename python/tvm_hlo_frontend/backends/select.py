@@ -36,8 +36,8 @@ def installed_dialect() -> str:
     return "relax" if importlib.util.find_spec("tvm.tirx") is not None else "relay"
 
 
-def load_dialect(name: str | None = None) -> Dialect:
-    """A new object of the dialect called `name`, by default what the installed TVM has.
+def load_dialect(name: str | Dialect | None = None) -> Dialect:
+    """A new object of the dialect called `name`, by default what the installed TVM has; an object of one as it is.
 
     Raises
     ------
@@ -46,6 +46,8 @@ def load_dialect(name: str | None = None) -> Dialect:
     ValueError
         For a name that is no dialect.
     """
+    if name is not None and not isinstance(name, str):
+        return name
     if name is not None and name not in DIALECTS:
         raise ValueError(f"dialect must be 'relay' or 'relax', not {name!r}")
     installed = installed_dialect()

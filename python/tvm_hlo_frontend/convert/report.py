@@ -11,7 +11,7 @@ from typing import Any
 from ..analysis.refused import refusal_of
 from ..analysis.symbolic import free_sizes, has_known_sizes, may_be_symbolic
 from ..backends.signature import attribute_of_main
-from ..errors import Refusal
+from ..errors import HostFunctionError, Refusal
 from ..hlo.ir.builder import callees_of
 from ..hlo.ir.module import HloInstruction, HloModule
 from ..hlo.ir.open_module import OpenModule
@@ -23,6 +23,8 @@ from .refusals import SPECIALIZE, is_expanded, missing_reason
 from .rules import Converter
 
 DYNAMIC_SHAPE = f"its shape {{shape}} is known only at run time; {SPECIALIZE}"
+# names of functions of a process that compute parts of a program in TensorFlow
+TENSORFLOW_PREFIX = "tvm_hlo_frontend.tensorflow."
 NEED_NO_CONVERTER = frozenset({"parameter", *REWRITTEN_OPCODES})
 
 
@@ -37,7 +39,8 @@ class ConversionReport:
     converted : dict of str to int
         Number of instructions by opcode and how, for instance ``{"dot: native": 3}``.
     host_functions : tuple of str
-        Functions of the host's LAPACK that the module calls while it runs: see `host_lapack`.
+        Functions of the host that the module calls while it runs: its LAPACK's, see `host_lapack`, and TensorFlow's,
+        see `hybrid.from_tensorflow`.
     notes : tuple of str
         What the module's source tells of it besides, for instance what its results are.
     """
@@ -68,11 +71,31 @@ class ConversionReport:
 
 def host_note(functions: tuple[str, ...]) -> str:
     """What a user must know of a module that calls `functions`."""
-    return (
-        f"needs the host's LAPACK: it calls {', '.join(functions)} while it runs. A process that loads an exported "
-        "library has to `import tvm_hlo_frontend.deploy.host_lapack` (which needs SciPy), or register functions of "
-        "these names"
-    )
+    bound = process_functions(functions)
+    notes = [f"works in the process that converted it alone: it calls TensorFlow ({', '.join(bound)})"] if bound else []
+    rest = [name for name in functions if name not in bound]
+    if rest:
+        notes.append(
+            f"needs the host's LAPACK: it calls {', '.join(rest)} while it runs. A process that loads an exported "
+            "library has to `import tvm_hlo_frontend.deploy.host_lapack` (which needs SciPy), or register functions of "
+            "these names"
+        )
+    return "; ".join(notes)
+
+
+def process_functions(functions: Sequence[str]) -> tuple[str, ...]:
+    """Those of `functions` that are of one process, which no other can have."""
+    return tuple(name for name in functions if name.startswith(TENSORFLOW_PREFIX))
+
+
+def refuse_to_save(functions: Sequence[str], path: object) -> None:
+    """HostFunctionError if what calls `functions` is of no use outside of this process."""
+    bound = process_functions(functions)
+    if bound:
+        raise HostFunctionError(
+            f"{path}: what calls TensorFlow in this process ({', '.join(bound)}) cannot be saved; convert the program "
+            "without allow_extern, or save the part that needs none"
+        )
 
 
 def report_text(ctx: ConversionContext, module: HloModule, notes: Sequence[str] = ()) -> str:

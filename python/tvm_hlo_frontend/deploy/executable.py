@@ -19,8 +19,8 @@ from ..backends.executors import processors
 from ..backends.select import compile_module, mod_and_params, parameter_names, run_library
 from ..backends.signature import Parameter, Signature, signature_of
 from ..backends.thread_pool import uses_thread_pool
-from ..convert.report import host_note, report_of
-from ..errors import SignatureError
+from ..convert.report import host_note, process_functions, refuse_to_save, report_of
+from ..errors import HostFunctionError, SignatureError
 from ..hlo.ir.shape import BY_NAME
 from ..hlo.ir.storage import from_storage, to_storage
 from .donation import Donated, given_away
@@ -49,7 +49,7 @@ class Executable:
     library : object
         What `relay.build`, `relay.vm.compile` or `tvm.compile` returned.
     host_functions : tuple of str
-        Functions of the host's LAPACK that it calls, see `host_lapack`; none for all but a few modules.
+        Functions of the host that it calls, see `ConversionReport`; none for all but a few modules.
     parallel : bool
         Whether a call may use TVM's thread pool; else it stays in the thread that makes it.
     in_place : tuple of InPlace
@@ -119,8 +119,10 @@ class Executable:
     def export_library(self, path: str | Path) -> None:
         """Write a shared library that TVM's runtime loads without this package or any framework.
 
-        Warns if `host_functions` is not empty: the process that loads the library must have them.
+        Warns if `host_functions` is not empty: the process that loads the library must have them. HostFunctionError if
+        no other process can.
         """
+        refuse_to_save(self.host_functions, path)
         if self.host_functions:
             warnings.warn(f"{path} {host_note(self.host_functions)}", stacklevel=2)
         library = self.library.mod if self.executor == "vm" else self.library
@@ -149,8 +151,12 @@ def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None)
         If `mod` was not made by `from_hlo`.
     SignatureError
         If a parameter that holds a weight has no value in `params`.
+    HostFunctionError
+        If it calls TensorFlow in the process that converted it, and this is another one.
     """
     signature = signature_of(mod)
+    host_functions = report_of(mod).host_functions
+    refuse_missing(process_functions(host_functions))
     given = mod_and_params(mod)[1] if params is None else params
     values = {signature.variables.get(name, name): value for name, value in given.items()}
     taken = set(parameter_names(mod))  # fewer once `bind_params_by_name` has run
@@ -165,8 +171,16 @@ def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None)
         made = with_deep_stack(lambda: compile_module(mod, values, target, signature))
     parallel = uses_thread_pool(made.library)
     run_flat = run_library(made.library, made.executor, signature, parallel, made.in_place)
-    host_functions = report_of(mod).host_functions
     return Executable(signature, made.executor, made.library, run_flat, host_functions, parallel, made.in_place)
+
+
+def refuse_missing(functions: Sequence[str]) -> None:
+    """HostFunctionError if this process has not registered functions that a module calls."""
+    import tvm
+
+    missing = [name for name in functions if tvm.get_global_func(name, allow_missing=True) is None]
+    if missing:
+        raise HostFunctionError(f"the module calls functions of the process that converted it: {', '.join(missing)}")
 
 
 def use_all_cores() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from ..backends.base import InPlace
 from ..backends.select import load_dialect, module_text, run_library, without_params
 from ..backends.signature import Signature, signature_of
-from ..convert.report import report_of
+from ..convert.report import refuse_to_save, report_of
 from ..errors import HloParseError
 from .executable import Executable, use_all_cores
 from .targets import target_text
@@ -39,9 +39,15 @@ def save_module(mod: Any, params: Mapping[str, Any], folder: Path, source: str =
         and ``metadata.json`` (signature, report, versions).
     source : str
         What the module was read from, for the metadata.
+
+    Raises
+    ------
+    HostFunctionError
+        If the module calls TensorFlow in this process.
     """
     import tvm
 
+    refuse_to_save(report_of(mod).host_functions, folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODULE).write_text(tvm.ir.save_json(without_params(mod)))
     (folder / TEXT).write_text(module_text(without_params(mod)) + "\n")

@@ -8,7 +8,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -35,11 +35,23 @@ FUNCTIONS = {
     },
     RELAX_STABLEHLO: {"from_stablehlo": ("frameworks.stablehlo", "from_stablehlo_module")},
 }
+# of those the functions that `via="hybrid"` chooses: one module by both roads
+HYBRID = {
+    RELAY: {"from_tensorflow": ("hybrid.module.frontend", "from_tensorflow_graph")},
+    RELAX: {"from_tensorflow": ("hybrid.module.frontend", "from_tensorflow")},
+}
 _DOCUMENTATION = """
 
     via : str, optional
         "hlo" converts through XLA's HLO, see tvm_hlo_frontend.{name} for what may be converted then, for more options
         and for errors; by default ("tvm") TVM's own importer converts.
+"""
+_VIA_DOCUMENTATION = """
+    via : str, optional
+        "hlo" is the default.
+"""
+_HYBRID_DOCUMENTATION = """
+        "hybrid" makes one module of operators and of functions that HLO gave, see tvm_hlo_frontend.hybrid.{name}.
 """
 _RELAX_DOCUMENTATION = """Convert to Relax through HLO; see tvm_hlo_frontend.{name} for parameters and errors.
 
@@ -73,9 +85,11 @@ def extend(frontend: ModuleType) -> None:
         importer = getattr(frontend, name, None)
         if hasattr(importer, "tvm_importer"):
             continue
-        hook: Any = ours(name, module, function)
-        if importer is not None:
-            hook = _beside(name, importer, hook)
+        roads: dict[str, Any] = {} if importer is None else {"tvm": importer}
+        roads["hlo"] = ours(name, module, function)
+        if name in HYBRID.get(frontend.__name__, {}):
+            roads["hybrid"] = ours(name, *HYBRID[frontend.__name__][name])
+        hook: Any = roads["hlo"] if len(roads) == 1 else _by_road(name, roads)
         hook.tvm_importer = importer
         setattr(frontend, name, hook)
 
@@ -103,18 +117,23 @@ def _function(module: str, function: str) -> Any:
     return getattr(importlib.import_module(f"..{module}", __package__), function)
 
 
-def _beside(name: str, importer: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
-    """TVM's own importer, which gets its arguments unchanged without `via`, and ours with `via="hlo"`."""
+def _by_road(name: str, roads: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
+    """One function for several, of which `via` chooses; without it the first one, TVM's own importer where it has one,
+    gets its arguments unchanged."""
+    (default, first), *_ = roads.items()
 
-    @functools.wraps(importer)
+    @functools.wraps(first)
     def convert(*args: Any, via: str | None = None, **options: Any) -> Any:
-        if via in (None, "tvm"):
-            return importer(*args, **options)
-        if via != "hlo":
-            raise ValueError(f'via={via!r}: {name} converts via "tvm" (its own importer) or via "hlo"')
-        return ours(*args, **options)
+        road = default if via is None else via
+        if road not in roads:
+            names = {"tvm": '"tvm" (its own importer)'}
+            known = " or ".join(f"via {names.get(each, chr(34) + each + chr(34))}" for each in roads)
+            raise ValueError(f"via={via!r}: {name} converts {known}")
+        return roads[road](*args, **options)
 
-    convert.__doc__ = (importer.__doc__ or "") + _DOCUMENTATION.format(name=name)
+    text = _DOCUMENTATION.format(name=name) if default == "tvm" else _VIA_DOCUMENTATION
+    text += _HYBRID_DOCUMENTATION.format(name=name) if "hybrid" in roads else ""
+    convert.__doc__ = (first.__doc__ or "") + text
     return convert
 
 

@@ -46,7 +46,7 @@ class LoweredModule:
 def convert_lowered(
     lowered: LoweredModule,
     *,
-    dialect: str | None = None,
+    dialect: str | Any = None,
     freeze_params: bool | None = None,
     custom_converters: Mapping[str, Any] | None = None,
     rng_seed: int | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from ..frameworks.tensorflow.nodes import VERSION_1_CONTROL_FLOW, called_functions
@@ -31,9 +32,12 @@ class Eligibility:
     Parameters
     ----------
     graph : tf.Graph
+    outputs : collection of str
+        Tensors that the program returns.
     """
 
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, graph: Any, outputs: Collection[str] = ()) -> None:
+        self._outputs = frozenset(outputs)
         self._kernels = kernels()
         definition = graph.as_graph_def()
         self._library = {each.signature.name: each.node_def for each in definition.library.function}
@@ -54,7 +58,9 @@ class Eligibility:
             return reason
         if not operation.outputs:
             return "it returns nothing"
-        for tensor in [*operation.inputs, *operation.outputs]:
+        # a batch normalisation has outputs without a shape for its gradient
+        read = [each for each in operation.outputs if each.consumers() or each.name in self._outputs]
+        for tensor in [*operation.inputs, *read]:
             if not tensor.shape.is_fully_defined():
                 return f"the shape of {tensor.name} is known only at run time: {tensor.shape}"
         return None

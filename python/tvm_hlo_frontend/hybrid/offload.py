@@ -13,7 +13,6 @@ from ..backends.select import mod_and_params
 from ..deploy.executable import Executable, build
 from ..errors import HloFrontendError, SignatureError, UnsupportedHloError
 from ..frameworks.lowered import convert_lowered
-from ..frameworks.tensorflow.frontend import program_maker
 from ..frameworks.tensorflow.program import Program
 from .assembly import assembled
 from .bridge.choice import bridge_of
@@ -21,7 +20,7 @@ from .bridge.interface import Bridge
 from .partition import MIN_CLUSTER_SIZE, Division, divided, refused_nodes
 from .plan import Plan
 from .saving import save
-from .source import of_specs, source_of
+from .source import program_of, source_of
 
 LIMIT = 8
 
@@ -182,8 +181,8 @@ def offload(
     sizes = (min_cluster_size, min_flops)
 
     def variant(specs: Sequence[Any], shape: Any = None) -> Variant:
-        made = program_maker(program, specs, shape, None, signature)(False)
-        division = divided(source_of(of_specs(made, specs), freeze=freeze), *sizes)
+        made = program_of(program, specs, shape, signature=signature)
+        division = divided(source_of(made, freeze=freeze), *sizes)
         return _compiled(division, sizes, bridge_of(dialect, in_python), target, dialect, strict)
 
     def of_call(flat: Sequence[Any]) -> Variant:

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import LoweringError, UnsupportedHloError
-from ..frameworks.tensorflow.frontend import program_maker
 from ..frameworks.tensorflow.graph_def import cut_function
 from ..frameworks.tensorflow.lowering import lower_program
 from ..frameworks.tensorflow.program import Program
 from .clusters import convex_clusters
 from .eligible import CONSTANT, EDGE, Eligibility, estimated_flops
 from .plan import Cluster, Plan, Stay
-from .source import Source, of_specs, source_of
+from .source import Source, program_of, source_of
 from .tensors import tensors_between
 
 MIN_CLUSTER_SIZE = 4
@@ -66,8 +65,8 @@ def partition(
     SignatureError, LoweringError
         If the program cannot be traced, or an input has an open dimension.
     """
-    made = program_maker(program, input_specs, shape, outputs, signature)(False)
-    return divided(source_of(of_specs(made, input_specs), freeze=freeze), min_cluster_size, min_flops).plan
+    made = program_of(program, input_specs, shape, outputs, signature)
+    return divided(source_of(made, freeze=freeze), min_cluster_size, min_flops).plan
 
 
 def divided(
@@ -97,9 +96,9 @@ def divided(
 
 def obstacles(source: Source) -> dict[str, str]:
     """Nodes that stay, and why."""
-    eligibility = Eligibility(source.graph)
+    eligibility = Eligibility(source.graph, source.outputs)
     reasons = {}
-    needed = _needed(source)
+    needed = needed_nodes(source)
     for operation in source.graph.get_operations():
         reason = eligibility.obstacle(operation) if operation.name in needed else UNNEEDED
         if reason is not None:
@@ -109,7 +108,7 @@ def obstacles(source: Source) -> dict[str, str]:
     return reasons
 
 
-def _needed(source: Source) -> set[str]:
+def needed_nodes(source: Source) -> set[str]:
     """Nodes that outputs and effects need."""
     graph = source.graph
     waiting = [graph.get_tensor_by_name(name).op for name in source.outputs]
@@ -161,14 +160,16 @@ def _clusters(source: Source, reasons: dict[str, str], min_cluster_size: int, mi
             reason = f"its cluster would have {len(names)} nodes and {flops} floating point operations"
             reasons.update(dict.fromkeys(names, reason))
             continue
-        inputs, outputs = _boundary(source, names, reasons)
+        inputs, outputs = boundary(source, names, reasons)
         if outputs:
             kinds = tuple(operations[member].type for member in members)
             found.append(Cluster(f"{prefix}{len(found)}", names, inputs, outputs, flops, kinds))
     return found
 
 
-def _boundary(source: Source, names: Sequence[str], reasons: dict[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def boundary(
+    source: Source, names: Sequence[str], reasons: Mapping[str, str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Tensors that a cluster takes from outside, and those of it that are taken; constants are its own."""
     inside, wanted = set(names), set(source.outputs)
     inputs: dict[str, None] = {}
@@ -184,8 +185,16 @@ def _boundary(source: Source, names: Sequence[str], reasons: dict[str, str]) -> 
     return tuple(inputs), tuple(outputs)
 
 
-def lower_cluster(source: Source, cluster: Cluster) -> Any:
-    """HLO of a cluster; LoweringError if XLA cannot compile it."""
+def lower_cluster(source: Source, cluster: Cluster, weights: Mapping[str, Any] | None = None) -> Any:
+    """HLO of a cluster; LoweringError if XLA cannot compile it.
+
+    Parameters
+    ----------
+    source : Source
+    cluster : Cluster
+    weights : mapping of str to numpy.ndarray, optional
+        Values of constants that it takes as weights, by the name of their node.
+    """
     import tensorflow as tf
 
     tensor = source.graph.get_tensor_by_name
@@ -197,8 +206,12 @@ def lower_cluster(source: Source, cluster: Cluster) -> Any:
             copy.CopyFrom(node)
             copy.input[:] = [name for name in node.input if not name.startswith("^") or name[1:] in cluster.nodes]
     feeds, fetches = [tensor(name) for name in cluster.inputs], [tensor(name) for name in cluster.outputs]
+    values = weights or {}
+    feeds += [tensor(f"{name}:0") for name in values]
     specs = tuple(tf.TensorSpec(each.shape, each.dtype) for each in feeds)
-    return lower_program(Program(cut_function(part, feeds, fetches), cluster.inputs, specs, cluster.outputs))
+    function = cut_function(part, feeds, fetches)
+    numbered = {len(cluster.inputs) + number: value for number, value in enumerate(values.values())}
+    return lower_program(Program(function, (*cluster.inputs, *values), specs, cluster.outputs, numbered))
 
 
 def constants_of(source: Source, cluster: Cluster) -> list[str]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import LoweringError
+from ..frameworks.tensorflow.frontend import program_maker
 from ..frameworks.tensorflow.graph_def import imported, normalized
+from ..frameworks.tensorflow.nodes import all_nodes
 from ..frameworks.tensorflow.program import Program
-from ..frameworks.tensorflow.specs import refuse_open
+from ..frameworks.tensorflow.specs import refuse_open, without_index
+from ..hlo.ir.names import Names
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+# they have a state, and no effect
+READS = frozenset({"ReadVariableOp", "ResourceGather", "VarHandleOp", "LookupTableFindV2"})
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def source_of(program: Program, *, freeze: bool = False) -> Source:
         )
     count = len(program.specs)
     placeholders = [tensor.op.name for tensor in function.inputs]
-    captured = dict(zip(placeholders[count:], function.captured_inputs))
+    captured = _apart(definition, dict(zip(placeholders[count:], function.captured_inputs)))
     shapes = dict(zip(placeholders, (spec.shape for spec in program.specs)))
     for node in definition.node:
         if node.name in shapes:
@@ -86,17 +92,60 @@ def source_of(program: Program, *, freeze: bool = False) -> Source:
     take_directly(definition, captured, kept)
     if freeze:
         freeze_variables(definition, captured, kept)
-    there = {node.name for node in definition.node}
-    resources = {k: v for k, v in captured.items() if v.dtype == tf.resource and k in there}
     return Source(
         program,
         definition,
-        imported(definition, resources),
+        imported(definition, resources_of(captured)),
         tuple(placeholders[:count]),
         captured,
         tuple(tensor.name for tensor in function.outputs),
         tuple(_effects(function, definition)),
     )
+
+
+def resources_of(captured: Mapping[str, Any]) -> dict[str, Any]:
+    """Variables and tables among what a program takes from around it."""
+    import tensorflow as tf
+
+    return {name: tensor for name, tensor in captured.items() if tensor.dtype == tf.resource}
+
+
+def _apart(definition: Any, captured: Mapping[str, Any]) -> dict[str, Any]:
+    """What is captured, under names that do not begin with those of nodes (``assign/ref`` of ``assign``), also in
+    `definition`: TensorFlow cannot import such nodes apart."""
+    names = Names(node.name for node in definition.node)
+    nodes = {node.name for node in definition.node}
+    renamed = {}
+    for name in captured:
+        parents = itertools.accumulate(name.split("/")[:-1], "{}/{}".format)
+        if any(parent in nodes for parent in parents):
+            renamed[name] = names.take(name.replace("/", "_"))
+    for node in definition.node:
+        node.name = renamed.get(node.name, node.name)
+        node.input[:] = [renamed.get(without_index(name), name) for name in node.input]
+    return {renamed.get(name, name): tensor for name, tensor in captured.items()}
+
+
+def program_of(
+    program: Any,
+    input_specs: Sequence[Any],
+    shape: Any = None,
+    outputs: Sequence[str] | None = None,
+    signature: str | None = None,
+) -> Program:
+    """The program of anything that `from_tensorflow` takes, for the shapes of `input_specs`; what has an effect keeps
+    its order."""
+    made = program_maker(program, input_specs, shape, outputs, signature)(False)
+    if sum(_has_effect(each.node) for each in all_nodes(made.function)) > 1:
+        made = program_maker(program, input_specs, shape, outputs, signature, for_xla=False)(False)
+    return of_specs(made, input_specs)
+
+
+def _has_effect(node: Any) -> bool:
+    from tensorflow.python.framework import op_def_registry
+
+    known = op_def_registry.get(node.op)
+    return known is not None and known.is_stateful and node.op not in READS
 
 
 def of_specs(program: Program, specs: Sequence[Any]) -> Program:
@@ -203,6 +252,11 @@ def take_directly(definition: Any, captured: Mapping[str, Any], kept: Collection
     definition.node.extend(left)
 
 
+def frozen_name(handle: str) -> str:
+    """Name of the constant that has the value of a variable."""
+    return f"{handle}/frozen"
+
+
 def freeze_variables(definition: Any, captured: Mapping[str, Any], kept: Collection[str]) -> None:
     """Put the values of variables that a GraphDef only reads in the place of what reads them.
 
@@ -227,12 +281,14 @@ def freeze_variables(definition: Any, captured: Mapping[str, Any], kept: Collect
         if any(node.op not in ("ReadVariableOp", "ResourceGather") for node in nodes):
             continue
         dtype = tf.dtypes.as_dtype(nodes[0].attr["dtype"].type)
-        _add_constant(definition, f"{handle}/frozen", tf.raw_ops.ReadVariableOp(resource=captured[handle], dtype=dtype))
+        _add_constant(
+            definition, frozen_name(handle), tf.raw_ops.ReadVariableOp(resource=captured[handle], dtype=dtype)
+        )
         for node in nodes:
             waits[node.name] = [name for name in node.input if name.startswith("^")]
-            _read_constant(definition, node, f"{handle}/frozen")
+            _read_constant(definition, node, frozen_name(handle))
             if node.op == "Identity" and node.name not in kept:
-                constants[node.name] = f"{handle}/frozen"
+                constants[node.name] = frozen_name(handle)
     for node in definition.node:  # nothing needs to run before or behind what reads a constant
         controls = [name for name in node.input if name.startswith("^")]
         if any(name[1:] in waits for name in controls):

@@ -8,6 +8,7 @@ from tvm import relax
 
 from ..base import Backend
 from .dialect import RelaxDialect
+from .program import RelaxProgram
 from .runtime import compile_module, placed_run, run_library
 
 
@@ -30,6 +31,7 @@ def without_weights(mod: Any) -> Any:
 
 BACKEND = Backend(
     dialect=RelaxDialect,
+    program=RelaxProgram,
     compile_module=compile_module,
     run_library=run_library,
     placed_run=placed_run,

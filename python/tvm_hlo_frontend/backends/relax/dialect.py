@@ -33,6 +33,11 @@ class RelaxDialect(BaseDialect):
 
     Expressions are variables and constants; what they are
     bound to is in the scope that was innermost when they were made.
+
+    Parameters
+    ----------
+    builder : relax.BlockBuilder, optional
+        Of the module that gets the functions; by default a new one.
     """
 
     name = "relax"
@@ -41,8 +46,8 @@ class RelaxDialect(BaseDialect):
     keeps_memory = True
     weights_come_last = True  # where `num_input` and `params` tell of them
 
-    def __init__(self) -> None:
-        self._builder = relax.BlockBuilder()
+    def __init__(self, builder: Any = None) -> None:
+        self._builder = relax.BlockBuilder() if builder is None else builder
         self._size_variables = SizeVariables()
         self._functions = RelaxFunctions(self._builder, self._type, self._size_variables)
         super().__init__(self._functions)
@@ -174,6 +179,20 @@ class RelaxDialect(BaseDialect):
     def main(
         self, parameters: Sequence[Tensor], results: Sequence[Tensor], flat: bool, attributes: dict[str, str]
     ) -> Any:
+        function = self._whole(parameters, results, flat).with_attrs({"global_symbol": "main", **attributes})
+        if self._size_variables.computed:
+            function = function.with_attr(COMPUTES_SIZES, "true")
+        return self._module(function)
+
+    def _module(self, main: Any) -> Any:
+        """The module of everything that was made so far."""
+        mod = self._builder.get()
+        mod["main"] = main  # the builder would look for an equal function
+        # passes fuse operators in dataflow blocks only
+        return relax.transform.ConvertToDataflow()(relax.transform.Normalize()(mod))
+
+    def _whole(self, parameters: Sequence[Tensor], results: Sequence[Tensor], flat: bool) -> Any:
+        """The function of everything that was made so far."""
         (scope,) = self._functions.scopes
         exprs = [result.expr for result in results]
         # a function must not return its parameter or a constant as such: callers may free both
@@ -181,14 +200,7 @@ class RelaxDialect(BaseDialect):
         kinds = [self._written_type(result.shape) for result in results]
         value = scope.known_as(value, kinds[0] if flat else relax.TupleType(kinds))
         taken = [*self._passed, *(self._taken[parameter.expr] for parameter in parameters)]
-        function = self._functions.closed(taken, scope.close(value), value.ty)
-        if self._size_variables.computed:
-            attributes = {**attributes, COMPUTES_SIZES: "true"}
-        mod = self._builder.get()
-        # the builder would look for an equal function
-        mod["main"] = function.with_attrs({"global_symbol": "main", **attributes})
-        # passes fuse operators in dataflow blocks only
-        return relax.transform.ConvertToDataflow()(relax.transform.Normalize()(mod))
+        return self._functions.closed(taken, scope.close(value), value.ty)
 
     def finished(self, mod: Any, arrays: Mapping[str, np.ndarray]) -> Any:
         """The module alone; values of parameters are in main's attribute `params`, in the order of the last ones."""

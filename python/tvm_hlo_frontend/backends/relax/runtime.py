@@ -19,6 +19,7 @@ from ..results import flat_results, flat_tensors
 from ..signature import Signature
 from .dialect import COMPUTES_SIZES
 from .in_place import MAIN_IN_PLACE, keeps_memory, mark_reshapes, steps_in_place, with_main_in_place
+from .legalization import LEGALIZATIONS
 
 CONFIG = {
     "relax.FuseOps.max_depth": 64,
@@ -48,14 +49,14 @@ def scheduling_pipeline(target: Any, signature: Signature, found: list[InPlace],
         return made
 
     in_place = keeps_memory(module) or bool(signature.aliases)
-    legalization = cpu_generic.legalize_passes(target)
+    own = dict(LEGALIZATIONS)
     if COMPUTES_SIZES in (module["main"].attrs or {}):
         # with a variable for each size TVM does not see that a loop nest only reshapes
-        keep = relax.transform.LegalizeOps({"relax.reshape": lambda builder, call: call})
-        legalization = [keep if each.info.name == "LegalizeOps" else each for each in legalization]
+        own["relax.reshape"] = lambda builder, call: call
+    legalize = relax.transform.LegalizeOps(own)
     passes = [
         *cpu_generic.library_dispatch_passes(target),
-        *legalization,
+        *(legalize if each.info.name == "LegalizeOps" else each for each in cpu_generic.legalize_passes(target)),
         relax.transform.RewriteDataflowReshape(),  # knows a reshape by its loops, so before they are scheduled
         *([mark_reshapes] if in_place else []),
         schedule_module_pass(target),

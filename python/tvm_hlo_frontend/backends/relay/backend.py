@@ -6,6 +6,7 @@ from typing import Any
 
 from ..base import Backend
 from .dialect import RelayDialect
+from .program import RelayProgram
 from .runtime import compile_module, placed_run, run_library
 
 
@@ -21,6 +22,7 @@ def text(mod: Any) -> str:
 
 BACKEND = Backend(
     dialect=RelayDialect,
+    program=RelayProgram,
     compile_module=compile_module,
     run_library=run_library,
     placed_run=placed_run,

@@ -37,9 +37,9 @@ class RelayDialect(BaseDialect):
     keeps_memory = False
     weights_come_last = False
 
-    def __init__(self) -> None:
+    def __init__(self, functions: RelayFunctions | None = None) -> None:
         register_operators()
-        self._functions = RelayFunctions()
+        self._functions = RelayFunctions() if functions is None else functions
         super().__init__(self._functions)
 
     # leaves

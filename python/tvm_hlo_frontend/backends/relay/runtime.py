@@ -30,6 +30,8 @@ LOWER_PHASE = 1
 
 def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
     """Compile for the executor that the module needs."""
+    if any(function.attrs is not None and "Inline" in function.attrs for function in mod.functions.values()):
+        mod = relay.transform.Inline()(relay.transform.InferType()(mod))
     if needs_vm(mod) or not is_static(signature):
         return compile_vm(mod, params, target)
     return compile_graph(mod, params, target, signature)

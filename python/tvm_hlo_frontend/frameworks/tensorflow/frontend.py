@@ -124,17 +124,22 @@ def from_tensorflow_graph(
     SignatureError
         If `layout` or `convert_config` ask for what has no meaning here; otherwise as for `from_tensorflow`.
     """
+    refuse_importer_options(layout, convert_config, "hlo")
+    return from_tensorflow(graph, shape=shape, outputs=outputs, **options)
+
+
+def refuse_importer_options(layout: str | None, convert_config: Mapping[str, Any] | None, via: str) -> None:
+    """SignatureError if options of TVM's own importer ask for what has no meaning here."""
     if layout not in (None, "NHWC"):
         raise SignatureError(
-            f'layout={layout!r} has no meaning with via="hlo": results keep TensorFlow\'s dimensions, and convolutions '
-            'are laid out for the target anyway; leave it at "NHWC"'
+            f'layout={layout!r} has no meaning with via="{via}": results keep TensorFlow\'s dimensions, and '
+            'convolutions are laid out for the target anyway; leave it at "NHWC"'
         )
     if convert_config:
         raise SignatureError(
-            f'convert_config={dict(convert_config)} has no meaning with via="hlo": it chooses between operators of '
+            f'convert_config={dict(convert_config)} has no meaning with via="{via}": it chooses between operators of '
             "TVM's own importer; leave it out"
         )
-    return from_tensorflow(graph, shape=shape, outputs=outputs, **options)
 
 
 def from_concrete_function(
@@ -177,10 +182,15 @@ def lower_concrete_function(
 
 
 def program_maker(
-    program: Any, input_specs: Sequence[Any], shape: Any, outputs: Sequence[str] | None, signature: str | None
+    program: Any,
+    input_specs: Sequence[Any],
+    shape: Any,
+    outputs: Sequence[str] | None,
+    signature: str | None,
+    for_xla: bool = True,
 ) -> Callable[[bool], Program]:
     """What makes the program of anything that `from_tensorflow` takes; constants are weights where its argument says so
-    and they can be."""
+    and they can be. `for_xla` as of `functions.traced`."""
     import tensorflow as tf
 
     if isinstance(program, (str, Path)):
@@ -202,10 +212,10 @@ def program_maker(
         )
     _refuse_options(outputs=outputs)
     if is_keras_model(program):
-        return _always(keras_program(program, input_specs, shape))
+        return _always(keras_program(program, input_specs, shape, for_xla))
     if not callable(program):
         raise SignatureError(f"{type(program).__name__} is no kind of program that from_tensorflow knows")
-    return _always(function_program(program, input_specs, shape))
+    return _always(function_program(program, input_specs, shape, for_xla))
 
 
 def _always(program: Program) -> Callable[[bool], Program]:

@@ -11,8 +11,8 @@ from .program import Program
 from .specs import Input, settled_specs, shapes_by_name, to_spec
 
 
-def function_program(program: Any, input_specs: Sequence[Any], shape: Any) -> Program:
-    """Program of a ConcreteFunction, a tf.function or a Python function.
+def function_program(program: Any, input_specs: Sequence[Any], shape: Any, for_xla: bool = True) -> Program:
+    """Program of a ConcreteFunction, a tf.function or a Python function; `for_xla` as of `traced`.
 
     Raises
     ------
@@ -27,12 +27,18 @@ def function_program(program: Any, input_specs: Sequence[Any], shape: Any) -> Pr
     signature = getattr(program, "input_signature", None)
     if not specs and shape is not None and signature is None:
         raise SignatureError("shape= does not say the dtypes of this function's arguments; pass a tf.TensorSpec each")
-    return concrete_program(traced(program, specs), None, shape)
+    return concrete_program(traced(program, specs, for_xla), None, shape)
 
 
-def traced(program: Any, specs: Sequence[Any]) -> Any:
-    """ConcreteFunction of a tf.function, or of a Python function as tf.function traces it, made for XLA: lists that
-    loops fill then have a size, which their gradients need.
+def traced(program: Any, specs: Sequence[Any], for_xla: bool = True) -> Any:
+    """ConcreteFunction of a tf.function, or of a Python function as tf.function traces it.
+
+    Parameters
+    ----------
+    program : callable
+    specs : sequence
+    for_xla : bool
+        Whether lists that loops fill have a size, which their gradients need; effects then have no order.
 
     Raises
     ------
@@ -45,7 +51,7 @@ def traced(program: Any, specs: Sequence[Any]) -> Any:
     from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
     function = program if hasattr(program, "get_concrete_function") else tf.function(program)
-    if type(function) is polymorphic_function.Function and not function._jit_compile:
+    if for_xla and type(function) is polymorphic_function.Function and not function._jit_compile:
         function = function._clone(None)  # the caller's own function keeps its traces
         function._jit_compile = True
     try:
@@ -120,8 +126,8 @@ def is_keras_model(program: Any) -> bool:
     return keras is not None and isinstance(program, keras.Model)
 
 
-def keras_program(model: Any, input_specs: Sequence[Any], shape: Any) -> Program:
-    """Program of a Keras model in inference mode.
+def keras_program(model: Any, input_specs: Sequence[Any], shape: Any, for_xla: bool = True) -> Program:
+    """Program of a Keras model in inference mode; `for_xla` as of `traced`.
 
     Raises
     ------
@@ -142,7 +148,7 @@ def keras_program(model: Any, input_specs: Sequence[Any], shape: Any) -> Program
     def infer(*inputs: Any) -> Any:
         return model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
 
-    concrete = traced(infer, specs)
+    concrete = traced(infer, specs, for_xla)
     handles = {id(variable.value.handle): variable.path for variable in model.variables}
     return concrete_program(concrete, None, None, variable_names=handles, owner=model)
 

@@ -135,8 +135,8 @@ def imported(graph_def: Any, resources: Mapping[str, Any] | None = None) -> Any:
     ----------
     graph_def : GraphDef
     resources : mapping of str to tensor, optional
-        What placeholders of resources stand for: a GraphDef does not say what shapes variables have. In the graph they
-        have other names.
+        What placeholders of resources stand for: a GraphDef does not say what shapes variables have. What is before a
+        slash in their names must be the name of no node.
 
     Raises
     ------
@@ -154,10 +154,8 @@ def imported(graph_def: Any, resources: Mapping[str, Any] | None = None) -> Any:
     try:
         with graph.as_default():
             known = {}
-            names = Names(node.name.partition("/")[0] for node in part.node)
             for name, tensor in resources.items():
-                # a node's own name would keep that of what is before its slash from others
-                known[name] = tf.compat.v1.placeholder(tensor.dtype, tensor.shape, names.take("resource"))
+                known[name] = tf.compat.v1.placeholder(tensor.dtype, tensor.shape, name)
                 handle_data_util.copy_handle_data(tensor, known[name])
             tf.compat.v1.import_graph_def(part, input_map=known, name="")
     except ValueError as error:

@@ -34,7 +34,7 @@ def lower_program(program: Program) -> LoweredModule:
     hlo = with_places(compile_program(program), places_of(program.function))
     refuse_sizes(hlo, program.function)
     _check_shapes(hlo, program)
-    names = _variable_names(program.function) | dict(program.variable_names)
+    names = variable_names(program)
     first = len(program.specs)
     wanted = [*program.input_names]
     wanted += [names.get(id(tensor), f"captured_{number}") for number, tensor in enumerate(captured)]
@@ -103,10 +103,11 @@ def _check_shapes(hlo: bytes, program: Program) -> None:
             raise LoweringError(f"XLA made {shape} of the output {tensor.name}, which has the shape {tensor.shape}")
 
 
-def _variable_names(function: Any) -> dict[int, str]:
+def variable_names(program: Program) -> dict[int, str]:
     """Names of the variables by ``id`` of their handle; those whose variable object is gone are left out."""
-    alive = [reference() for reference in function.graph._weak_variables]
-    return {id(variable.handle): variable.name.partition(":")[0] for variable in alive if variable is not None}
+    alive = [reference() for reference in program.function.graph._weak_variables]
+    names = {id(variable.handle): variable.name.partition(":")[0] for variable in alive if variable is not None}
+    return names | dict(program.variable_names)
 
 
 def _captured_value(tensor: Any) -> np.ndarray:

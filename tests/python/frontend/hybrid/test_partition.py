@@ -1,10 +1,13 @@
 """Plans: what TVM computes, what stays and why."""
 
+from itertools import pairwise
+
 import pytest
 
 from tests.support.hybrid_graphs import GRAPHS, ROWS, TEXTS, WEIGHTS, called, lookup, network, strings
 from tvm_hlo_frontend.errors import SignatureError
 from tvm_hlo_frontend.hybrid import partition
+from tvm_hlo_frontend.hybrid.source import program_of, source_of
 
 tf = pytest.importorskip("tensorflow")
 
@@ -62,6 +65,17 @@ def test_a_saved_model(freeze, tmp_path):
     assert len(cluster.inputs) == (1 if freeze else 4) and cluster.operations.count("MatMul") == 3
 
 
+def test_outputs_that_nothing_reads_need_no_shape():
+    def normalized(x):
+        ones = tf.ones([16])
+        images = tf.reshape(x, [1, 2, 2, 16])
+        return tf.raw_ops.FusedBatchNormV3(
+            x=images, scale=ones, offset=ones, mean=ones, variance=ones, is_training=False
+        ).y
+
+    assert not partition(tf.function(normalized), ROWS, min_cluster_size=1).stays
+
+
 def test_nodes_that_nothing_needs_count_for_nothing():
     def half(x):
         tf.matmul(network(x), tf.ones([8, 64]))
@@ -82,6 +96,18 @@ def test_what_xla_cannot_compile_is_given_up_by_node():
     assert any("given up" in note and "compile-time constant" in note for note in plan.notes)
     assert [stay.op for stay in plan.stays if "XLA cannot compile this" in stay.reason] == ["Fill"]
     assert max(len(cluster.nodes) for cluster in plan.clusters) >= 7
+
+
+def test_effects_keep_their_order():
+    def logged(x):
+        for _ in range(3):
+            tf.numpy_function(lambda total: total, [tf.reduce_sum(x)], tf.float32)
+        return network(x)
+
+    operations = source_of(program_of(tf.function(logged), [ROWS])).graph.get_operations()
+    calls = [operation for operation in operations if operation.type == "PyFunc"]
+    assert len(calls) == 3
+    assert all(before in after.control_inputs for before, after in pairwise(calls))
 
 
 def test_open_dimensions_are_refused():
