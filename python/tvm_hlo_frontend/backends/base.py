@@ -94,6 +94,8 @@ class Dialect(Protocol):
         Whether steps of loops may compute states in the memory of those before.
     freezes_params : bool
         Whether its frontends put weights into the module unless told otherwise.
+    convolves_channels_last : bool
+        Whether there are kernels of convolutions with channels last, and they are faster than channels first.
     weights_come_last : bool
         Whether main takes the parameters that have values behind its inputs, whatever HLO's order is.
     unsupported_error : type
@@ -108,6 +110,7 @@ class Dialect(Protocol):
     leaves_sizes_open: bool
     freezes_params: bool
     keeps_memory: bool
+    convolves_channels_last: bool
     weights_come_last: bool
     kernels_emitted: int
     host_functions: set[str]

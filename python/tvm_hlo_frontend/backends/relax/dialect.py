@@ -39,6 +39,7 @@ class RelaxDialect(BaseDialect):
     freezes_params = True
     leaves_sizes_open = True
     keeps_memory = True
+    convolves_channels_last = True
     weights_come_last = True  # where `num_input` and `params` tell of them
 
     def __init__(self) -> None:

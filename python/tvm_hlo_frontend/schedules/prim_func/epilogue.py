@@ -1,0 +1,28 @@
+"""What was fused with a contraction: element-wise blocks that read its sums, computed tile by tile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .blocks import Block, block_of, blocks_of
+from .producers import inline, is_worth_inlining
+
+
+def epilogue_of(schedule: Any, total: Block) -> list[Any]:
+    """The blocks that depend on `total`, in order, after all those that can be became part of their readers; the last
+    one is the result."""
+    for block in blocks_of(schedule):
+        if block.name == total.name or block.is_reduction:
+            continue
+        now = block_of(schedule, block.handle)
+        readers = [block_of(schedule, handle) for handle in schedule.get_consumers(now.handle)]
+        if readers and not any(reader.is_reduction for reader in readers) and is_worth_inlining(now, readers):
+            inline(schedule, now)
+    dependent: list[str] = [total.name]
+    found = []
+    for block in blocks_of(schedule):
+        producers = [str(schedule.get(handle).name_hint) for handle in schedule.get_producers(block.handle)]
+        if any(name in dependent for name in producers):
+            dependent.append(block.name)
+            found.append(block.handle)
+    return found
