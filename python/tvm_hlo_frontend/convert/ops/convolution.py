@@ -9,7 +9,6 @@ from typing import Any
 
 from ...analysis.accumulators import accumulator_type
 from ...analysis.convolution_layouts import (
-    CHANNELS,
     FEW_POSITIONS,
     LARGE_WINDOW,
     channels_last,
@@ -25,13 +24,11 @@ from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec, convolution_spec
 from ..context import ConversionContext
 from ..rules import ConverterTable
-from .dot import widen
+from .dot import panels_of, widen
 
 table = ConverterTable()
 
 NATIVE_SPATIAL_RANKS = (1, 2, 3)
-# outputs side by side in a panel of weights
-MOST_LANES = 16
 
 
 @dataclass(frozen=True)
@@ -110,17 +107,10 @@ def by_panels(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, 
     if is_depthwise(instruction):
         (value,) = ctx.dialect.kernel(KernelSpec("depthwise_channels_last", parameters), [lhs, rhs], [result])
         return value
-    *window, channels, outputs = instruction.operands[1].shape.sizes
-    lanes = panel_lanes(outputs // groups)
-    shape = Shape(accumulator, (outputs // lanes, *window, channels, lanes))
-    (panels,) = ctx.dialect.kernel(KernelSpec("convolution_panels"), [rhs], [shape])
+    outputs = instruction.shape.sizes[-1]
+    panels = panels_of(ctx, rhs, outputs // groups, accumulator)
     (value,) = ctx.dialect.kernel(KernelSpec("convolution_channels_last", parameters), [lhs, panels], [result])
     return value
-
-
-def panel_lanes(outputs: int) -> int:
-    """Neighbouring outputs of a group that a panel of weights holds: a cache line of numbers, or what divides them."""
-    return next(lanes for lanes in (MOST_LANES, 8, CHANNELS) if outputs % lanes == 0)
 
 
 def channels_first(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, rhs: Tensor) -> ChannelsFirst:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tvm import te
 
-from ...tensor_ir.compat import tir
+from ...tensor_ir.compat import dtype_of, tir
 from ...tensor_ir.loops import wide
 from .. import plans
 from ..spec import KernelSpec
@@ -19,8 +19,8 @@ table = KernelTable()
 Results = Sequence[tuple[tuple[int, ...], str]]
 
 
-@table.kernel("convolution_panels", "injective")
-def convolution_panels(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
+@table.kernel("weight_panels", "injective")
+def weight_panels(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
     """kernel[window..., C, O] -> [O / lanes, window..., C, lanes] in the result's type, filled up with zeros.
 
     A kernel of its own, so that TVM computes those of constant weights when it compiles a module.
@@ -35,7 +35,7 @@ def convolution_panels(spec: KernelSpec, inputs: Sequence[Any], results: Results
         value = weight(*rest, o).astype(dtype)
         return value if outputs % lanes == 0 else tir.if_then_else(o < outputs, value, tir.const(0, dtype))
 
-    return [te.compute(tuple(dimensions), element, name="convolution_panels")]
+    return [te.compute(tuple(dimensions), element, name="weight_panels")]
 
 
 @table.kernel("convolution_channels_last", "contraction")
@@ -47,7 +47,7 @@ def convolution_channels_last(spec: KernelSpec, inputs: Sequence[Any], results: 
     """
     data, panels = inputs
     parameters = spec.parameters
-    accumulator, groups = parameters["accumulator"], parameters["groups"]
+    groups = parameters["groups"]
     dimensions, dtype = results[0]
     batch, *kept, outputs = map(int, dimensions)
     count, *window_sizes, channels, lanes = map(int, panels.shape)
@@ -71,6 +71,43 @@ def convolution_channels_last(spec: KernelSpec, inputs: Sequence[Any], results: 
         element,
         name=plans.CHANNELS_LAST_SUM,
         attrs={"outputs": outputs // groups, "lanes": lanes},
+    )
+    out = te.compute(tuple(dimensions), lambda *i: convert_sum(total(*i), dtype), name=plans.CHANNELS_LAST_OUT)
+    return [out]
+
+
+@table.kernel("dot_of_panels", "contraction")
+def dot_of_panels(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
+    """lhs[M..., K] * panels[P, K, lanes] -> [M..., N] with sums in the panels' type; rule 48.
+
+    Where no tile divides the last dimension of M, more rows are computed than are kept.
+    """
+    lhs, panels = inputs
+    dimensions, dtype = results[0]
+    accumulator = dtype_of(panels)
+    *kept, outputs = map(int, dimensions)
+    count, depth, lanes = map(int, panels.shape)
+    computed = [*kept[:-1], plans.filled_width(kept[-1])]
+
+    def row(*index: Any) -> Any:
+        *outer, last, channel = index
+        if computed == kept:
+            return lhs(*index).astype(accumulator)
+        # what is computed of the last row again is dropped
+        return lhs(*outer, tir.min(last, wide(kept[-1] - 1)), channel).astype(accumulator)
+
+    rows = te.compute(tuple(map(wide, (*computed, depth))), row, name=plans.CONVOLUTION_PADDED)
+    k = te.reduce_axis((wide(0), wide(depth)), name="k")
+
+    def element(*index: Any) -> Any:
+        *position, o = index
+        return te.sum(rows(*position, k) * panels(tir.indexdiv(o, lanes), k, tir.indexmod(o, lanes)), axis=[k])
+
+    total = te.compute(
+        tuple(map(wide, (*computed, count * lanes))),
+        element,
+        name=plans.CHANNELS_LAST_SUM,
+        attrs={"outputs": outputs, "lanes": lanes},
     )
     out = te.compute(tuple(dimensions), lambda *i: convert_sum(total(*i), dtype), name=plans.CHANNELS_LAST_OUT)
     return [out]

@@ -217,7 +217,7 @@ def test_any_window(cases):
 
 CONVOLUTION = {"relay": "nn.conv2d", "relax": "convolution"}[DIALECT]
 # of outputs that fill vectors: weights in panels first
-FULL = {"relay": ["nn.conv2d"], "relax": ["convolution_panels", "convolution_channels_last"]}[DIALECT]
+FULL = {"relay": ["nn.conv2d"], "relax": ["weight_panels", "convolution_channels_last"]}[DIALECT]
 
 
 def calls(**case) -> list[str]:
