@@ -1,5 +1,5 @@
-"""Register tiles of products and convolutions with channels last: the numbers of the unscheduled function, in tiles that
-fit the registers of a target, with what follows in the tile."""
+"""Register tiles of products and convolutions with channels last: the numbers of the unscheduled function, in tiles
+that fit the registers of a target, with what follows in the tile."""
 
 from __future__ import annotations
 
