@@ -97,6 +97,8 @@ class Dialect(Protocol):
         Whether steps of loops may compute states in the memory of those before.
     freezes_params : bool
         Whether its frontends put weights into the module unless told otherwise.
+    convolves_channels_last : bool
+        Whether there are kernels of convolutions with channels last, and they are faster than channels first.
     weights_come_last : bool
         Whether main takes the parameters that have values behind its inputs, whatever HLO's order is.
     unsupported_error : type
@@ -111,6 +113,7 @@ class Dialect(Protocol):
     leaves_sizes_open: bool
     freezes_params: bool
     keeps_memory: bool
+    convolves_channels_last: bool
     weights_come_last: bool
     kernels_emitted: int
     host_functions: set[str]
@@ -147,6 +150,10 @@ class Dialect(Protocol):
         ...
 
     # movement: no arithmetic
+    def is_constant(self, x: Tensor) -> bool:
+        """Whether `x` is known now to be computed when the module is compiled, so that panels of it cost nothing."""
+        ...
+
     def reshape(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
         """The same elements in the same order."""
         ...

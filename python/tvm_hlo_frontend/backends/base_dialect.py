@@ -45,6 +45,9 @@ class BaseDialect(ABC):
     def computes(self, node: ArrayNode, program: ArrayProgram) -> bool:
         return computes(node, program)
 
+    def is_constant(self, x: Tensor) -> bool:
+        return False
+
     # leaves
     def pass_sizes(self, names: Sequence[str], highest: Mapping[str, int]) -> None:
         if names:

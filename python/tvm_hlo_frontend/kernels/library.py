@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..errors import RegistryError
-from .contraction import convolution, dot, ragged_dot
+from .contraction import channels_last, convolution, dot, ragged_dot
 from .control import loop, statements, while_loop
 from .elementwise import integer_power
 from .elementwise import map as map_kernel
@@ -16,6 +16,7 @@ from .spec import KernelSpec
 from .table import Compute, KernelDefinition, KernelTable, Schedule, described
 
 TABLE = KernelTable.of(
+    channels_last.table,
     convolution.table,
     dot.table,
     fold.table,

@@ -13,6 +13,8 @@ DOT_OUT, DOT_PRODUCT, DOT_PANEL, DOT_ROWS = "dot_out", "dot_product", "dot_panel
 DOT_LANES, DOT_SUM, DOT_TAIL = "dot_lanes", "dot_sum", "dot_tail"
 # of `kernels.contraction.convolution`
 CONVOLUTION_PADDED, CONVOLUTION_SUM, CONVOLUTION_OUT = "convolution_padded", "convolution_sum", "convolution_out"
+# of `kernels.contraction.channels_last`
+CHANNELS_LAST_SUM, CHANNELS_LAST_OUT = "channels_last_sum", "channels_last_out"
 # of `kernels.reduction.reduce`: all begin so; a reduction over a last dimension too short for lanes; partial results
 REDUCE, REDUCE_SHORT, LANES_SUFFIX = "hlo_reduce", "hlo_reduce_short", "_lanes"
 
@@ -71,6 +73,19 @@ def columns_step(batch: int, columns: int, dtype: str) -> int:
     while step > lanes and batch * columns < WANTED_PIECES * step:
         step = step // 2 // lanes * lanes if step > 2 * lanes else lanes
     return step
+
+
+# convolutions with channels last
+
+# positions of one register tile
+MOST_POSITIONS, FEWEST_POSITIONS = 14, 6
+
+
+def filled_width(width: int) -> int:
+    """A last spatial dimension filled up so that it can be cut into equal tiles of positions."""
+    if width <= MOST_POSITIONS:
+        return width
+    return min(-(-width // size) * size for size in range(MOST_POSITIONS, FEWEST_POSITIONS - 1, -1))
 
 
 # reductions

@@ -13,7 +13,7 @@ from .spec import KernelSpec
 Compute = Callable[[KernelSpec, Sequence[Any], Sequence[tuple[tuple[int, ...], str]]], list[Any]]
 Schedule = Callable[[Sequence[Any], Any], Any]
 
-CLASSES = ("map", "injective", "reduction", "extern")
+CLASSES = ("map", "injective", "reduction", "contraction", "extern")
 # in Relax a kernel is a function of the module
 NAMES_OF_FUNCTIONS = ("main",)
 
@@ -26,7 +26,8 @@ class KernelDefinition:
     ----------
     kernel_class : str
         ``map`` (element-wise with numpy broadcasting), ``injective`` (te.compute, fusible), ``reduction`` (a single
-        te reduction, fusible as such), ``extern`` (anything else; never fused).
+        te reduction, fusible as such), ``contraction`` (sums of products, with which element-wise operators that follow
+        can be fused), ``extern`` (anything else; never fused).
     compute : callable
         ``compute(spec, inputs, results)`` with te tensors and a list of (dimensions, TVM dtype); a list of te tensors.
     schedule : callable or None

@@ -23,6 +23,8 @@ class Capabilities:
         ``computes(node, program)``: whether the kernel of a whole loop has statements for a node of its program.
     replaced : frozenset of str
         Opcodes that the caller has converters of their own for, so that nothing may compute them in advance.
+    channels_last : bool
+        Whether convolutions with channels last are the faster ones.
     """
 
     element_types: frozenset[str]
@@ -30,6 +32,7 @@ class Capabilities:
     targets: frozenset[str] = frozenset()
     computes: Computes = any_node
     replaced: frozenset[str] = frozenset()
+    channels_last: bool = False
 
     @staticmethod
     def of(
@@ -40,4 +43,5 @@ class Capabilities:
     ) -> Capabilities:
         """Ask a dialect."""
         carried = frozenset(row.name for row in ELEMENT_TYPES if dialect.carries(row.name))
-        return Capabilities(carried, rng_seed, targets, but_for(dialect.computes, replaced), replaced)
+        computes = but_for(dialect.computes, replaced)
+        return Capabilities(carried, rng_seed, targets, computes, replaced, dialect.convolves_channels_last)

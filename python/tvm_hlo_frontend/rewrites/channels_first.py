@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from ..analysis.convolution_layouts import channels_first, channels_last, fills_vectors
 from ..hlo.ir.attributes import (
     Attributes,
     BatchNormAttributes,
@@ -42,7 +43,10 @@ class Twin:
 
 @dataclass
 class _Rewriter:
-    """State of the pass: twins by the value they stand for, and permuted values made so far."""
+    """State of the pass: twins by the value they stand for, and permuted values made so far; whether convolutions that
+    fill vectors with output channels have them last."""
+
+    prefers_last: bool = False
 
     twins: dict[HloInstruction, Twin] = field(default_factory=dict)
     made: dict[tuple[HloInstruction, Permutation], HloInstruction] = field(default_factory=dict)
@@ -79,6 +83,11 @@ class _Rewriter:
         self.twins[value] = Twin(twin, permutation)
         return value
 
+    def wanted(self, convolution: HloInstruction) -> ConvolutionDimensionNumbers:
+        """The layouts that a convolution gets."""
+        layout = channels_last if self.prefers_last and fills_vectors(convolution) else channels_first
+        return layout(convolution.shape.rank)
+
     def permutation_of(self, operands: Sequence[HloInstruction]) -> Permutation | None:
         """Permutation of the first operand that has a twin."""
         return next((self.twins[operand].permutation for operand in operands if operand in self.twins), None)
@@ -99,9 +108,10 @@ def convolutions_channels_first(module: HloModule, capabilities: Capabilities) -
     HloModule
         The same function, of the same parameters and results.
     """
-    if not any(_needs_rewriting(instruction) for instruction in module.instructions):
+    rewriter = _Rewriter(capabilities.channels_last)
+    if not any(_needs_rewriting(rewriter, instruction) for instruction in module.instructions):
         return module
-    return transform(module, _Rewriter())
+    return transform(module, rewriter)
 
 
 def _has_sizes(shape: Shape) -> bool:
@@ -109,16 +119,11 @@ def _has_sizes(shape: Shape) -> bool:
     return all(isinstance(size, (int, Size)) for size in shape.dimensions)
 
 
-def _needs_rewriting(instruction: HloInstruction) -> bool:
+def _needs_rewriting(rewriter: _Rewriter, instruction: HloInstruction) -> bool:
     attributes = instruction.attributes
-    return isinstance(attributes, ConvolutionAttributes) and attributes.dimension_numbers != _channels_first(
-        instruction.shape.rank
+    return isinstance(attributes, ConvolutionAttributes) and attributes.dimension_numbers != rewriter.wanted(
+        instruction
     )
-
-
-def _channels_first(rank: int) -> ConvolutionDimensionNumbers:
-    spatial = tuple(range(2, rank))
-    return ConvolutionDimensionNumbers(0, 1, spatial, 1, 0, spatial, 0, 1, spatial)
 
 
 def _inverse(permutation: Permutation) -> Permutation:
@@ -189,15 +194,25 @@ def _convolution(
     rewriter: _Rewriter, builder: RewriteBuilder, old: HloInstruction, operands: tuple[HloInstruction, ...]
 ) -> HloInstruction | None:
     attributes = old.attributes_as(ConvolutionAttributes)
-    numbers, wanted = attributes.dimension_numbers, _channels_first(old.shape.rank)
+    numbers, wanted = attributes.dimension_numbers, rewriter.wanted(old)
     if numbers == wanted:
         return None
-    data = (numbers.input_batch, numbers.input_feature, *numbers.input_spatial)
-    kernel = (numbers.kernel_output_feature, numbers.kernel_input_feature, *numbers.kernel_spatial)
-    output = (numbers.output_batch, numbers.output_feature, *numbers.output_spatial)
+    data, kernel, output = (
+        tuple(was[now.index(axis)] for axis in range(old.shape.rank))
+        for was, now in zip(_positions(numbers), _positions(wanted))
+    )
     parts = [rewriter.permuted(builder, x, order) for x, order in zip(operands, (data, kernel))]
     changed = dataclasses.replace(attributes, dimension_numbers=wanted)
     return rewriter.result(builder, _like(builder, old, parts, changed, output), output)
+
+
+def _positions(numbers: ConvolutionDimensionNumbers) -> tuple[Permutation, Permutation, Permutation]:
+    """Dimensions of the data, the kernel and the result, each in the order in which channels-first ones are."""
+    return (
+        (numbers.input_batch, numbers.input_feature, *numbers.input_spatial),
+        (numbers.kernel_output_feature, numbers.kernel_input_feature, *numbers.kernel_spatial),
+        (numbers.output_batch, numbers.output_feature, *numbers.output_spatial),
+    )
 
 
 def _like(

@@ -23,6 +23,8 @@ from .sizes import SizeVariables
 
 # TVM's simplifiers reach these only through their operands, see analysis/arithmetic
 _ARITHMETIC = {"add": relax.op.add, "subtract": relax.op.subtract, "multiply": relax.op.multiply}
+# what of a constant is one
+_MOVED = frozenset(tvm.ir.Op.get(f"relax.{name}") for name in ("astype", "permute_dims", "reshape"))
 # attribute of main where dimensions are computed from others
 COMPUTES_SIZES = "hlo.computes_sizes"
 _NATIVE_FLOATS = frozenset({"f32", "f64"})
@@ -44,6 +46,7 @@ class RelaxDialect(BaseDialect):
     freezes_params = True
     leaves_sizes_open = True
     keeps_memory = True
+    convolves_channels_last = True
     weights_come_last = True  # where `num_input` and `params` tell of them
 
     def __init__(self, builder: Any = None) -> None:
@@ -53,6 +56,8 @@ class RelaxDialect(BaseDialect):
         super().__init__(self._functions)
         self._kernels = KernelFunctions(self._builder)
         self._passed: list[Any] = []
+        # variables that are constants in another order
+        self._constants: set[Any] = set()
         # by parameter the variable that main takes: another one where dimensions are computed
         self._taken: dict[Any, Any] = {}
 
@@ -74,6 +79,9 @@ class RelaxDialect(BaseDialect):
     def _empty(self, shape: Shape) -> Any:
         # TVM cannot load an executable with an empty constant, and would fold any other operator
         return relax.op.builtin.alloc_tensor(relax.ShapeExpr(shape.sizes), TVM_DTYPES[shape.element_type], 0)
+
+    def is_constant(self, x: Tensor) -> bool:
+        return self._is_constant(x.expr)
 
     # movement
     def reshape(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
@@ -214,7 +222,13 @@ class RelaxDialect(BaseDialect):
 
     # helpers
     def _bound(self, expr: Any) -> Any:
-        return self._functions.scopes[-1].emit(expr)
+        value = self._functions.scopes[-1].emit(expr)
+        if isinstance(expr, relax.Call) and expr.op in _MOVED and self._is_constant(expr.args[0]):
+            self._constants.add(value)
+        return value
+
+    def _is_constant(self, expr: Any) -> bool:
+        return isinstance(expr, tvm.ir.Constant) or expr in self._constants
 
     def _tensor(self, expr: Any, element_type: str, dimensions: Sequence[Dimension]) -> Tensor:
         shape = Shape(element_type, tuple(dimensions))

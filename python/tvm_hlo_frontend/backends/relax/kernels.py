@@ -17,8 +17,8 @@ from ...kernels.spec import KernelSpec
 from ..values import Tensor
 from .in_place import OVERWRITES
 
-# relax's OpPatternKind
-OPAQUE = 8
+# relax's OpPatternKind by the class of a kernel; what is not here TVM tells by the loops
+PATTERNS = {"contraction": 4, "extern": 8}
 
 
 class KernelFunctions:
@@ -76,8 +76,8 @@ def prim_func(spec: KernelSpec, operands: Sequence[Shape], results: Sequence[Sha
             raise
         raise StaticSizeError(f"the kernel {spec.name} needs them, {type(error).__name__}: {error}") from error
     function = te.create_prim_func([*inputs, *outputs]).without_attr("global_symbol")
-    if found.kernel_class == "extern":
-        function = function.with_attr("op_pattern", OPAQUE)
+    if found.kernel_class in PATTERNS:
+        function = function.with_attr("op_pattern", PATTERNS[found.kernel_class])
     over = overwritten_operands(spec, len(results))
     if over:
         function = function.with_attr(OVERWRITES, list(over))

@@ -34,6 +34,7 @@ class RelayDialect(BaseDialect):
     name = "relay"
     freezes_params = False
     leaves_sizes_open = False
+    convolves_channels_last = False
     keeps_memory = False
     weights_come_last = False
 

@@ -31,6 +31,7 @@ OPERATOR_OF_CLASS = {
     "map": "hlo.map",
     "injective": "hlo.injective",
     "reduction": "hlo.reduction",
+    "contraction": "hlo.kernel",
     "extern": "hlo.kernel",
 }
 

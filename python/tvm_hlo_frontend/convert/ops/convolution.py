@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...analysis.accumulators import accumulator_type
+from ...analysis.convolution_layouts import (
+    FEW_POSITIONS,
+    LARGE_WINDOW,
+    channels_last,
+    fills_vectors,
+    is_depthwise,
+)
 from ...backends.values import Tensor
 from ...hlo.ir.attributes import ConvolutionAttributes, Window
 from ...hlo.ir.module import HloInstruction
@@ -17,15 +24,11 @@ from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec, convolution_spec
 from ..context import ConversionContext
 from ..rules import ConverterTable
-from .dot import widen
+from .dot import panels_of, widen
 
 table = ConverterTable()
 
 NATIVE_SPATIAL_RANKS = (1, 2, 3)
-# windows from here on are products in disguise (weight gradients): schedules of convolutions unroll windows
-LARGE_WINDOW = 144
-# ... as long as there are few positions of the window
-FEW_POSITIONS = 64
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,38 @@ def convert_convolution(ctx: ConversionContext, instruction: HloInstruction, lhs
     shape = instruction.shape
     if 0 in (*shape.dimensions, *lhs.dimensions, *rhs.dimensions):
         return ctx.zeros(shape)
+    if ctx.dialect.convolves_channels_last and is_channels_last(instruction):
+        return by_panels(ctx, instruction, lhs, rhs)
     convolution = channels_first(ctx, instruction, lhs, rhs)
     numbers = instruction.attributes_as(ConvolutionAttributes).dimension_numbers
     produced = [numbers.output_batch, numbers.output_feature, *numbers.output_spatial]
     back = [produced.index(axis) for axis in range(shape.rank)]
     return ctx.dialect.transpose(choose(convolution)(ctx, convolution), back)
+
+
+def is_channels_last(instruction: HloInstruction) -> bool:
+    """Whether a kernel with channels last computes it."""
+    numbers = instruction.attributes_as(ConvolutionAttributes).dimension_numbers
+    return numbers == channels_last(instruction.shape.rank) and fills_vectors(instruction)
+
+
+def by_panels(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, rhs: Tensor) -> Tensor:
+    """The kernels with channels last; weights become panels in a kernel of their own, which TVM folds if they are
+    constants."""
+    attributes, result = instruction.attributes_as(ConvolutionAttributes), instruction.shape
+    reversed_axes = [axis for axis, w in enumerate(attributes.window.dimensions) if w.window_reversal and w.size > 1]
+    if reversed_axes:
+        rhs = ctx.dialect.reverse(rhs, reversed_axes)
+    accumulator = accumulator_type(lhs.element_type, rhs.element_type, result.element_type)
+    groups = attributes.feature_group_count
+    parameters = convolution_spec(attributes.window, groups, TVM_DTYPES[accumulator]).parameters
+    if is_depthwise(instruction):
+        (value,) = ctx.dialect.kernel(KernelSpec("depthwise_channels_last", parameters), [lhs, rhs], [result])
+        return value
+    outputs = instruction.shape.sizes[-1]
+    panels = panels_of(ctx, rhs, outputs // groups, accumulator)
+    (value,) = ctx.dialect.kernel(KernelSpec("convolution_channels_last", parameters), [lhs, panels], [result])
+    return value
 
 
 def channels_first(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, rhs: Tensor) -> ChannelsFirst:

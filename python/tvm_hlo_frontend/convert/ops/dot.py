@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ...analysis.accumulators import accumulator_type
+from ...analysis.convolution_layouts import CHANNELS
 from ...backends.values import Tensor
 from ...hlo.ir.attributes import DotAttributes, DotDimensionNumbers, RaggedDotAttributes
 from ...hlo.ir.module import HloInstruction
-from ...hlo.ir.shape import BY_NAME, Shape
+from ...hlo.ir.shape import BY_NAME, Dimension, Shape
 from ...hlo.ir.sizes import is_known, product_of
 from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec
@@ -18,6 +20,10 @@ from ..rules import ConverterTable
 
 table = ConverterTable()
 
+# outputs side by side in a panel of weights, at most and at least
+PANEL_LANES = (16, 8, CHANNELS)
+# rows of a last dimension that are worth a tile
+TILE_ROWS = 6
 # up to so many rows a product is limited by reading the other operand, which TVM's dense would first repack
 STREAMED_ROWS = 4
 
@@ -64,6 +70,8 @@ def convert_dot(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor
         # the many rows are the operand to stream; a lone column is in the same order as a lone row
         lhs, rhs, left, right, m, n = rhs, lhs, right, left, n, m
     accumulator = accumulator_type(lhs.element_type, rhs.element_type, shape.element_type)
+    if is_static and is_weight(ctx, rhs, left, m, n):
+        return by_panels(ctx, instruction, (lhs, rhs), (left, right), accumulator)
     is_dense = is_static and BY_NAME[accumulator].kind == "float" and batch == 1 and m > STREAMED_ROWS
     if is_dense and ctx.dialect.has_fast_dense(m, n, depth):
         product = dense(ctx, lhs, rhs, left, right, accumulator)
@@ -75,6 +83,42 @@ def convert_dot(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor
         result = Shape(shape.element_type, (batch, m, n))
         (product,) = ctx.dialect.kernel(KernelSpec("dot", parameters), [lhs, rhs], [result])
     return ctx.dialect.reshape(product, shape.dimensions)
+
+
+def is_weight(ctx: ConversionContext, rhs: Tensor, left: Arrangement, rows: Dimension, columns: Dimension) -> bool:
+    """Whether the right operand is a constant matrix that is worth being kept in panels."""
+    assert isinstance(rows, int) and isinstance(columns, int)
+    return not left.batch and rows > STREAMED_ROWS and columns % CHANNELS == 0 and ctx.dialect.is_constant(rhs)
+
+
+def by_panels(
+    ctx: ConversionContext,
+    instruction: HloInstruction,
+    operands: tuple[Tensor, Tensor],
+    parts: tuple[Arrangement, Arrangement],
+    accumulator: str,
+) -> Tensor:
+    """The product with panels of a constant; of many dimensions of rows, if the last one is worth a tile."""
+    (lhs, rhs), (left, right), shape = operands, parts, instruction.shape
+    rows: tuple[Any, ...] = tuple(lhs.dimensions[axis] for axis in left.free)
+    if len(rows) != 1 and (not rows or rows[-1] < TILE_ROWS):
+        rows = (product_of(rows),)
+    weight = flattened(ctx, rhs, right.contracting_first, (right.contracting, right.free))
+    depth, columns = weight.dimensions
+    lhs = ctx.dialect.reshape(ctx.dialect.transpose(lhs, left.free_first), (*rows, depth))
+    panels = panels_of(ctx, weight, columns, accumulator)
+    result = Shape(shape.element_type, (*rows, columns))
+    (product,) = ctx.dialect.kernel(KernelSpec("dot_of_panels"), [lhs, panels], [result])
+    return ctx.dialect.reshape(product, shape.dimensions)
+
+
+def panels_of(ctx: ConversionContext, weight: Tensor, outputs: Any, accumulator: str) -> Tensor:
+    """weight[..., O] in panels of a cache line of outputs, or of what divides those of a group."""
+    *rest, columns = weight.dimensions
+    lanes = next(lanes for lanes in PANEL_LANES if outputs % lanes == 0)
+    shape = Shape(accumulator, (columns // lanes, *rest, lanes))  # type: ignore[operator]
+    (panels,) = ctx.dialect.kernel(KernelSpec("weight_panels"), [weight], [shape])
+    return panels
 
 
 @table.converter("scaled-dot", how="rewrite")

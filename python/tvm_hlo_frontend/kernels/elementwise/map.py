@@ -22,17 +22,19 @@ def map_kernel(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[
     dimensions, _ = results[0]
 
     def element(*index: Any) -> Any:
-        scalars = [tensor(*_broadcast_index(tensor, index)) for tensor in inputs]
+        scalars = [tensor(*_broadcast_index(tensor, index, dimensions)) for tensor in inputs]
         return evaluate(body, scalars)[0]
 
     return [te.compute(tuple(dimensions), element, name="hlo_map", tag=topi.tag.BROADCAST)]
 
 
-def _broadcast_index(tensor: Any, index: tuple) -> list[Any]:
-    """numpy broadcasting: align on the right, dimensions of size 1 are read at 0."""
-    aligned = index[len(index) - len(tensor.shape) :]
-    return [0 if _is_one(size) else position for size, position in zip(tensor.shape, aligned)]
+def _broadcast_index(tensor: Any, index: tuple, dimensions: Sequence[Any]) -> list[Any]:
+    """numpy broadcasting: align on the right, dimensions of size 1 are read at 0. Where the result's is 1 too they are
+    not: to TVM that is no element-wise access, and is not fused with sums."""
+    rank = len(tensor.shape)
+    aligned = zip(tensor.shape, index[len(index) - rank :], dimensions[len(index) - rank :])
+    return [0 if _is_one(size) and not _is_one(length) else position for size, position, length in aligned]
 
 
 def _is_one(size: Any) -> bool:
-    return hasattr(size, "value") and size.value == 1
+    return bool(getattr(size, "value", size) == 1) if isinstance(getattr(size, "value", size), int) else False

@@ -8,6 +8,7 @@ from typing import Any
 from ...kernels import plans
 from ...tensor_ir.compat import tir
 from .blocks import Block, by_name, has_vectors, loop_extent
+from .expressions import loads_of
 from .injective import schedule_loops
 from .producers import inline
 from .reduction import start_sums, vectorize_result
@@ -45,7 +46,7 @@ def is_plain_copy(padded: Block) -> bool:
     """Whether nothing is padded, so that the operand can be read in its place."""
     value = padded.value
     if not hasattr(value, "args"):
-        return True
+        return not any(isinstance(index, tir.Min) for load in loads_of(value) for index in load.indices)
     return bool(padded.analyzer().can_prove(value.args[0]))
 
 

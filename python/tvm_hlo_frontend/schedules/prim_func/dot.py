@@ -6,8 +6,10 @@ from typing import Any
 
 from ...kernels import plans
 from .blocks import Block, by_name, fuse, has_vectors, loop_extent
+from .convolution import divisor
 from .injective import schedule_loops
 from .reduction import start_sums, vectorize_result
+from .registers import registers_of
 
 # neighbouring columns whose inner products are taken together, best first
 _TOGETHER = (plans.STREAM_ROWS, 5, 6, 7, 8, 3, 2, 1)
@@ -29,13 +31,18 @@ def _schedule_packed(schedule: Any, blocks: dict[str, Block], target: Any) -> No
     rows, columns, lanes = (
         int(blocks[plans.DOT_PRODUCT].node.annotations[name]) for name in ("rows", "columns", "lanes")
     )
+    schedule.set_scope(product, 0, "local")
+    dtype, registers = str(blocks[plans.DOT_PRODUCT].buffer.dtype), registers_of(target)
+    lanes = divisor(lanes, registers.lanes(dtype))
+    rows_inside, vectors = registers.tile(rows, columns // lanes)
     batch, m, n, k = schedule.get_loops(product)
     row_tile, row = schedule.split(m, [None, rows])
     column_tile, column = schedule.split(n, [None, columns])
     pieces = row_pieces(loop_extent(schedule, row_tile), blocks[plans.DOT_PANEL].extents)
     piece, row_tile = schedule.split(row_tile, [pieces, None])
-    vector, lane = schedule.split(column, [None, lanes])
-    schedule.reorder(batch, piece, column_tile, row_tile, k, row, vector, lane)
+    part, vector, lane = schedule.split(column, [None, vectors, lanes])
+    strip, row = schedule.split(row, [None, rows_inside])
+    schedule.reorder(batch, piece, column_tile, row_tile, part, strip, k, row, vector, lane)
     task = schedule.fuse(batch, piece, column_tile)
     schedule.parallel(task)
     if has_vectors(target):
@@ -49,7 +56,7 @@ def _schedule_packed(schedule: Any, blocks: dict[str, Block], target: Any) -> No
         vectorize_result(schedule, panel, target)
     else:
         schedule_loops(schedule, blocks[plans.DOT_PANEL], target)
-    schedule.reverse_compute_at(blocks[plans.DOT_OUT].handle, row_tile, preserve_unit_loops=True)
+    schedule.reverse_compute_at(blocks[plans.DOT_OUT].handle, strip, preserve_unit_loops=True)
     vectorize_result(schedule, blocks[plans.DOT_OUT].handle, target)
     start_sums(schedule, product, k)
 

@@ -11,6 +11,7 @@ from tvm import s_tir
 from ...kernels import plans
 from ...tensor_ir.compat import tir
 from .blocks import blocks_of, is_understood
+from .channels_last import schedule_channels_last
 from .convolution import schedule_convolution
 from .dot import schedule_dot
 from .injective import schedule_injective, schedule_loops
@@ -86,6 +87,8 @@ def family_of(function: Any) -> Family:
     names = {block.name for block in blocks}
     if plans.DOT_OUT in names:
         return schedule_dot
+    if plans.CHANNELS_LAST_OUT in names:
+        return schedule_channels_last
     if plans.CONVOLUTION_OUT in names:
         return schedule_convolution
     return schedule_reductions if any(block.is_reduction for block in blocks) else schedule_injective

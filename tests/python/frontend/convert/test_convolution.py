@@ -216,19 +216,30 @@ def test_any_window(cases):
 
 
 CONVOLUTION = {"relay": "nn.conv2d", "relax": "convolution"}[DIALECT]
+# of outputs that fill vectors: weights in panels first
+FULL = {"relay": ["nn.conv2d"], "relax": ["weight_panels", "convolution_channels_last"]}[DIALECT]
 
 
 def calls(**case) -> list[str]:
     return calls_of(mod_and_params(from_hlo(to_proto(collect([case]).module())))[0])
 
 
-def test_convolution_stays_convolution():
-    assert calls(labels=FIRST, features=16, outputs=16, sizes=(9, 9), window=SAME) == [CONVOLUTION]
+@pytest.mark.parametrize(
+    ("outputs", "first", "last"),
+    [(16, 0 if DIALECT == "relay" else 3, 3 if DIALECT == "relay" else 0), (3, 0, 3)],
+)
+def test_operands_are_transposed_where_the_layout_is_another(outputs, first, last):
+    convolution = FULL if outputs == 16 else [CONVOLUTION]
+    for labels, transposes in ((FIRST, first), (CHANNELS_LAST, last)):
+        found = calls(labels=labels, features=16, outputs=outputs, sizes=(9, 9), window=SAME)
+        assert sorted(found) == sorted([*convolution, *["transpose"] * transposes])
 
 
-def test_channels_last_is_transposed_once_per_operand():
-    found = calls(labels=CHANNELS_LAST, features=16, outputs=16, sizes=(9, 9), window=SAME)
-    assert sorted(found) == [CONVOLUTION, *["transpose"] * 3]
+def test_depthwise_convolution_has_a_kernel_of_its_own():
+    found = calls(labels=CHANNELS_LAST, features=16, outputs=16, sizes=(9, 9), window=SAME, groups=16)
+    assert [name for name in found if name != "transpose"] == [
+        {"relay": "nn.conv2d", "relax": "depthwise_channels_last"}[DIALECT]
+    ]
 
 
 def test_weight_gradient_is_products():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,7 @@ from tools.support.oracle import run_xla
 from tests.support.dialect_marks import DIALECT, relay_only
 from tests.support.emitted import calls_of
 from tvm_hlo_frontend import from_hlo
+from tvm_hlo_frontend.analysis.convolution_layouts import channels_first, channels_last, fills_vectors
 from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.hlo.ir.shape import ELEMENT_TYPES
 from tvm_hlo_frontend.hlo.proto.reader import read
@@ -123,16 +126,16 @@ def lowered(name: str):
     return module, args, proto
 
 
+@pytest.mark.parametrize("last", [False, True], ids=["first", "last where that fills vectors"])
 @pytest.mark.parametrize("name", CASES)
-def test_same_numbers(name):
+def test_same_numbers(name, last):
     module, args, _ = lowered(name)
-    rewritten = convolutions_channels_first(module, CAPABILITIES)
+    rewritten = convolutions_channels_first(module, replace(CAPABILITIES, channels_last=last))
     verify(rewritten)
     for instruction in rewritten.instructions:
         if instruction.opcode == "convolution":
-            numbers = instruction.attributes.dimension_numbers
-            assert (numbers.input_batch, numbers.input_feature, numbers.output_feature) == (0, 1, 1)
-            assert (numbers.kernel_output_feature, numbers.kernel_input_feature) == (0, 1)
+            layout = channels_last if last and fills_vectors(instruction) else channels_first
+            assert instruction.attributes.dimension_numbers == layout(instruction.shape.rank)
     compare(run_xla(rewritten, args), run_xla(module, args), rtol=2e-5)
 
 
@@ -163,6 +166,17 @@ def test_channels_first_is_left_alone():
     assert convolutions_channels_first(module, CAPABILITIES) is module
 
 
+@pytest.mark.parametrize(("groups", "outputs", "last"), [(1, 8, True), (1, 6, False), (6, 6, False), (2, 8, True)])
+def test_outputs_of_a_group_decide(groups, outputs, last):
+    def function(x, w):
+        return convolve(x, w, feature_group_count=groups)
+
+    x, w = np.ones((1, 6, 6, 6), np.float32), np.ones((3, 3, 6 // groups, outputs), np.float32)
+    module = read(jax.jit(function).lower(x, w).compiler_ir("hlo").as_serialized_hlo_module_proto())
+    rewritten = convolutions_channels_first(module, replace(CAPABILITIES, channels_last=True))
+    assert (rewritten is module) == last
+
+
 @relay_only("blocked layouts are those of Relay's convolutions")
 def test_blocked_layout_is_kept():
     """TVM blocks channels (NCHW16c) once at the start, not around every operator between convolutions."""
@@ -184,6 +198,6 @@ def test_converted_network():
     """End to end: convolutions and pool on channels-first data, transposes of input and weights alone."""
     _, _, proto = lowered("network")
     found = calls_of(mod_and_params(from_hlo(proto))[0])
-    assert found.count("nn.conv2d" if DIALECT == "relay" else "convolution") == 3
-    # the image and four weights (the classifier's among them)
-    assert found.count("transpose") <= 5
+    assert found.count("nn.conv2d" if DIALECT == "relay" else "convolution_channels_last") == 3
+    # the image and four weights (the classifier's among them); with channels last none but the classifier's
+    assert found.count("transpose") <= (5 if DIALECT == "relay" else 1)

@@ -1,0 +1,173 @@
+"""convolution_channels_last: data and results with channels last, weights in panels of neighbouring output channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tvm import te
+
+from ...tensor_ir.compat import dtype_of, tir
+from ...tensor_ir.loops import wide
+from .. import plans
+from ..spec import KernelSpec
+from ..table import KernelTable
+from .sums import convert_sum
+
+table = KernelTable()
+
+Results = Sequence[tuple[tuple[int, ...], str]]
+
+
+@table.kernel("weight_panels", "injective")
+def weight_panels(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
+    """kernel[window..., C, O] -> [O / lanes, window..., C, lanes] in the result's type, filled up with zeros.
+
+    A kernel of its own, so that TVM computes those of constant weights when it compiles a module.
+    """
+    (weight,) = inputs
+    dimensions, dtype = results[0]
+    outputs, lanes = int(weight.shape[-1]), dimensions[-1]
+
+    def element(panel: Any, *index: Any) -> Any:
+        *rest, lane = index
+        o = panel * lanes + lane
+        value = weight(*rest, o).astype(dtype)
+        return value if outputs % lanes == 0 else tir.if_then_else(o < outputs, value, tir.const(0, dtype))
+
+    return [te.compute(tuple(dimensions), element, name="weight_panels")]
+
+
+@table.kernel("convolution_channels_last", "contraction")
+def convolution_channels_last(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
+    """data[N, spatial..., groups * C] * panels[P, window..., C, lanes] -> [N, spatial..., O].
+
+    Parameters of the spec are those of `convolution`. Where no tile divides the last spatial dimension, more positions
+    are computed than are kept. XLA operation semantics: ConvGeneralDilated; rules 49, 50 and 52.
+    """
+    data, panels = inputs
+    parameters = spec.parameters
+    groups = parameters["groups"]
+    dimensions, dtype = results[0]
+    batch, *kept, outputs = map(int, dimensions)
+    count, *window_sizes, channels, lanes = map(int, panels.shape)
+    computed = [*kept[:-1], plans.filled_width(kept[-1])]
+    padded = _padded(data, window_sizes, computed, parameters)
+    window = [te.reduce_axis((wide(0), wide(size)), name=f"window{axis}") for axis, size in enumerate(window_sizes)]
+    channel = te.reduce_axis((wide(0), wide(channels)), name="channel")
+
+    def element(n: Any, *index: Any) -> Any:
+        *position, o = index
+        source = [
+            p * stride + w * dilation
+            for p, w, stride, dilation in zip(position, window, parameters["stride"], parameters["window_dilation"])
+        ]
+        c = channel if groups == 1 else tir.indexdiv(o, outputs // groups) * channels + channel
+        weight = panels(tir.indexdiv(o, lanes), *window, channel, tir.indexmod(o, lanes))
+        return te.sum(padded(n, *source, c) * weight, axis=[*window, channel])
+
+    total = te.compute(
+        tuple(map(wide, (batch, *computed, count * lanes))),
+        element,
+        name=plans.CHANNELS_LAST_SUM,
+        attrs={"outputs": outputs // groups, "lanes": lanes},
+    )
+    out = te.compute(tuple(dimensions), lambda *i: convert_sum(total(*i), dtype), name=plans.CHANNELS_LAST_OUT)
+    return [out]
+
+
+@table.kernel("dot_of_panels", "contraction")
+def dot_of_panels(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
+    """lhs[M..., K] * panels[P, K, lanes] -> [M..., N] with sums in the panels' type; rule 48.
+
+    Where no tile divides the last dimension of M, more rows are computed than are kept.
+    """
+    lhs, panels = inputs
+    dimensions, dtype = results[0]
+    accumulator = dtype_of(panels)
+    *kept, outputs = map(int, dimensions)
+    count, depth, lanes = map(int, panels.shape)
+    computed = [*kept[:-1], plans.filled_width(kept[-1])]
+
+    def row(*index: Any) -> Any:
+        *outer, last, channel = index
+        if computed == kept:
+            return lhs(*index).astype(accumulator)
+        # what is computed of the last row again is dropped
+        return lhs(*outer, tir.min(last, wide(kept[-1] - 1)), channel).astype(accumulator)
+
+    rows = te.compute(tuple(map(wide, (*computed, depth))), row, name=plans.CONVOLUTION_PADDED)
+    k = te.reduce_axis((wide(0), wide(depth)), name="k")
+
+    def element(*index: Any) -> Any:
+        *position, o = index
+        return te.sum(rows(*position, k) * panels(tir.indexdiv(o, lanes), k, tir.indexmod(o, lanes)), axis=[k])
+
+    total = te.compute(
+        tuple(map(wide, (*computed, count * lanes))),
+        element,
+        name=plans.CHANNELS_LAST_SUM,
+        attrs={"outputs": outputs, "lanes": lanes},
+    )
+    out = te.compute(tuple(dimensions), lambda *i: convert_sum(total(*i), dtype), name=plans.CHANNELS_LAST_OUT)
+    return [out]
+
+
+@table.kernel("depthwise_channels_last", "contraction")
+def depthwise_channels_last(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
+    """data[N, spatial..., C] * kernel[window..., 1, C] -> [N, spatial..., C]: one product per position of the window.
+
+    Parameters of the spec are those of `convolution`. XLA operation semantics: ConvGeneralDilated; rule 50.
+    """
+    data, weight = inputs
+    parameters = spec.parameters
+    dimensions, dtype = results[0]
+    *window_sizes, _, _ = map(int, weight.shape)
+    computed = [*map(int, dimensions[1:-2]), plans.filled_width(int(dimensions[-2]))]
+    padded = _padded(data, window_sizes, computed, parameters)
+    window = [te.reduce_axis((wide(0), wide(size)), name=f"window{axis}") for axis, size in enumerate(window_sizes)]
+
+    def element(n: Any, *index: Any) -> Any:
+        *position, c = index
+        source = [
+            p * stride + w * dilation
+            for p, w, stride, dilation in zip(position, window, parameters["stride"], parameters["window_dilation"])
+        ]
+        product = padded(n, *source, c) * weight(*window, 0, c).astype(parameters["accumulator"])
+        return te.sum(product, axis=window)
+
+    channels = int(dimensions[-1])
+    total = te.compute(
+        (wide(int(dimensions[0])), *map(wide, computed), wide(channels)),
+        element,
+        name=plans.CHANNELS_LAST_SUM,
+        attrs={"outputs": channels, "lanes": channels},
+    )
+    out = te.compute(tuple(dimensions), lambda *i: convert_sum(total(*i), dtype), name=plans.CHANNELS_LAST_OUT)
+    return [out]
+
+
+def _padded(data: Any, window: Sequence[int], computed: Sequence[int], parameters: dict[str, Any]) -> Any:
+    """Holes and padding filled with zeros, in the accumulator's type; exactly as much as the windows reach."""
+    accumulator = parameters["accumulator"]
+    batch, *sizes, channels = map(int, data.shape)
+    rows = zip(computed, window, parameters["stride"], parameters["window_dilation"])
+    reach = [(size - 1) * stride + (width - 1) * dilation + 1 for size, width, stride, dilation in rows]
+
+    def element(n: Any, *index: Any) -> Any:
+        *position, c = index
+        inside, source = [], []
+        steps = zip(position, parameters["low"], parameters["base_dilation"], sizes, reach)
+        for p, low, step, size, extent in steps:
+            offset = p - low
+            if low > 0:
+                inside.append(offset >= 0)
+            if extent - low > (size - 1) * step + 1:
+                inside.append(offset < (size - 1) * step + 1)
+            if step > 1:
+                inside.append(tir.indexmod(offset, step) == 0)
+            source.append(tir.indexdiv(offset, step) if step > 1 else offset)
+        value = data(n, *source, c).astype(accumulator)
+        return tir.if_then_else(tir.all(*inside), value, tir.const(0, accumulator)) if inside else value
+
+    return te.compute(tuple(map(wide, (batch, *reach, channels))), element, name=plans.CONVOLUTION_PADDED)

@@ -1,0 +1,141 @@
+"""Convolutions with channels last: register tiles of output channels by positions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...kernels import plans
+from .blocks import Block, block_of, by_name, has_vectors
+from .convolution import divisor, is_plain_copy
+from .epilogue import epilogue_of
+from .injective import schedule_loops, stores_vectors
+from .producers import inline
+from .reduction import start_sums
+from .registers import Registers, registers_of
+
+# of the second-level cache of a core, of which there are at least so many
+CACHE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class ChannelTile:
+    """`vectors` times `lanes` output channels by `rows` times `columns` positions of the last two dimensions."""
+
+    lanes: int
+    vectors: int
+    rows: int
+    columns: int
+
+
+def schedule_channels_last(schedule: Any, target: Any) -> None:
+    """Schedule of ``kernels.contraction.channels_last`` and of what was fused with it."""
+    blocks = by_name(schedule)
+    padded, total = blocks[plans.CONVOLUTION_PADDED], blocks[plans.CHANNELS_LAST_SUM]
+    if not (is_plain_copy(padded) and inline(schedule, padded)):
+        schedule_loops(schedule, padded, target)
+    epilogue = epilogue_of(schedule, total)
+    extents = [size or 1 for size in total.extents]
+    rank = len(padded.extents)
+    outer, outputs, reduced = extents[: rank - 1], extents[rank - 1], extents[rank:]
+    dtype, registers = str(total.buffer.dtype), registers_of(target)
+    group, lanes = (int(total.node.annotations[name]) for name in ("outputs", "lanes"))
+    tile = channel_tile(registers, group, divisor(lanes, registers.lanes(dtype)), outer)
+    bytes_of = np.dtype(dtype).itemsize
+    plan = plan_of(
+        tile,
+        outer,
+        outputs,
+        bytes_of * math.prod(size or 1 for size in padded.extents),
+        bytes_of * outputs * math.prod(reduced),
+    )
+    _schedule_tiles(schedule, total, epilogue, tile, plan, target)
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """Into how many pieces the last dimension's tiles are cut for tasks, and whether all positions are computed with
+    one tile of weights before the next, or all outputs of a piece of positions."""
+
+    pieces: int
+    outputs_first: bool
+
+
+def plan_of(tile: ChannelTile, outer: list[int], outputs: int, data: int, weights: int) -> TaskPlan:
+    """The order that brings fewer bytes into a core's own cache, and tasks that fit it, enough for many cores."""
+    tiles_of_outputs, rows = outputs // (tile.vectors * tile.lanes), math.prod(outer[:-1]) // tile.rows
+    columns = outer[-1] // tile.columns
+    wanted = max(1, -(-plans.WANTED_PIECES // (tiles_of_outputs * rows)), -(-data // (rows * CACHE_BYTES // 2)))
+    pieces = next((size for size in range(wanted, columns + 1) if columns % size == 0), columns)
+    outputs_first = weights + data * (1 if data <= CACHE_BYTES else tiles_of_outputs)
+    positions_first = data + weights * (1 if weights <= CACHE_BYTES else rows * pieces)
+    return TaskPlan(pieces, outputs_first <= positions_first)
+
+
+def channel_tile(registers: Registers, outputs: int, lanes: int, outer: list[int]) -> ChannelTile:
+    """The tile that takes fewest cycles per product, the one with most sums per operand loaded if there are several."""
+    height, width = (outer[-2] if len(outer) > 1 else 1), outer[-1]
+    found = []
+    for vectors in (1, 2, 4):
+        if outputs % (vectors * lanes):
+            continue
+        for columns in range(1, min(width, registers.count) + 1):
+            if width % columns:
+                continue
+            most = divisor(height, registers.count // columns) if columns == width else 1
+            for rows in {1, most}:
+                cycles = registers.cycles(vectors, rows * columns)
+                found.append((cycles, -_sums_per_load(vectors, rows * columns), vectors, rows, columns))
+    _, _, vectors, rows, columns = min(found)
+    return ChannelTile(lanes, vectors, rows, columns)
+
+
+def _sums_per_load(vectors: int, positions: int) -> float:
+    return vectors * positions / (vectors + positions)
+
+
+def _schedule_tiles(
+    schedule: Any, total: Block, epilogue: list[Any], tile: ChannelTile, plan: TaskPlan, target: Any
+) -> None:
+    rank = len(total.node.writes[0].region)
+    schedule.set_scope(total.handle, 0, "local")
+    loops = schedule.get_loops(total.handle)
+    outer, o, reduced = loops[: rank - 1], loops[rank - 1], loops[rank:]
+    o, vector, lane = schedule.split(o, [None, tile.vectors, tile.lanes])
+    inner = [vector, lane]
+    outer[-1], column = schedule.split(outer[-1], [None, tile.columns])
+    inner.insert(0, column)
+    if len(outer) > 1:
+        outer[-2], row = schedule.split(outer[-2], [None, tile.rows])
+        inner.insert(0, row)
+    piece, at = schedule.split(outer.pop(), [plan.pieces, None])
+    tasks = [o, *outer, piece] if plan.outputs_first else [*outer, piece, o]
+    schedule.reorder(*tasks, at, *reduced, *inner)
+    if has_vectors(target):
+        for loop in inner[:-1]:
+            schedule.unroll(loop)
+        schedule.vectorize(lane)
+    schedule.parallel(schedule.fuse(*tasks))
+    depth = len(schedule.get_loops(total.handle)) - len(reduced) - len(inner)
+    readers = [schedule.get_sref(handle) for handle in schedule.get_consumers(total.handle)]
+    for block in epilogue:
+        schedule.reverse_compute_at(block, at)
+        # sums with fixed subscripts stay in registers
+        unrolled = any(schedule.get_sref(block).same_as(reader) for reader in readers)
+        _tile_loops(schedule, block, depth, tile, unrolled, target)
+    start_sums(schedule, total.handle, reduced[0])
+
+
+def _tile_loops(schedule: Any, block: Any, depth: int, tile: ChannelTile, unrolled: bool, target: Any) -> None:
+    """Vectors of the lanes of a block within a tile."""
+    if not has_vectors(target):
+        return
+    *outer, last = schedule.get_loops(block)[depth:]
+    last, lane = schedule.split(last, [None, tile.lanes])
+    for loop in [*outer, last] if unrolled else []:
+        schedule.unroll(loop)
+    if stores_vectors(schedule, block_of(schedule, block), target):
+        schedule.vectorize(lane)
