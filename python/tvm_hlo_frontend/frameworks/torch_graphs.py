@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import LoweringError
-from . import torch_gradients
+from . import torch_operators
 from .exported_program import place_of, to_numpy
 from .lowered import LoweredModule, unique_identifiers
 from .torchax_bridge import Order, interpret_graph
 from .torchax_import import import_torchax
-
 
 Strides = tuple[int, ...]
 
@@ -141,7 +140,7 @@ def _traced(graph_module: Any, arguments: Sequence[Any]) -> tuple[Any, list[Any]
         return tuple(Interpreter(graph_module).run(*flat))
 
     table = {**core_aten_decompositions(), **import_torchax().decompositions}
-    for operator in torch_gradients.lowerings():
+    for operator in torch_operators.lowerings():
         table.pop(operator, None)
     tensors = [each.detach() for each in arguments if isinstance(each, torch.Tensor)]
     try:
@@ -165,7 +164,8 @@ def _output(node: Any, like: Any, place: dict[Any, int], bases: dict[tuple[Any, 
         return Output("value", node)
     if not isinstance(node.meta.get("val"), torch.Tensor):
         raise LoweringError(f"{place_of(node)} is an output and no tensor")
-    base, views = node, []
+    base: Any = node
+    views = []
     while _is_view(base):
         views.append((base.target, tuple(base.args[1:]), dict(base.kwargs)))
         base = base.args[0]

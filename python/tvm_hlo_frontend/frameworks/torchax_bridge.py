@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import LoweringError
 from ..hlo.ir.open_module import OpenModule
-from . import torch_control, torch_gradients, torch_quantized, torch_sizes
+from . import torch_control, torch_operators, torch_quantized, torch_sizes
 from .exported_program import place_of, result_positions, tensors_of, to_numpy, with_places
 from .jax_export import lower_symbolic
 from .torch_sizes import names_of, shapes_of, symbols_of
@@ -68,7 +68,7 @@ def _reason_against(node: Any, known_sizes: Set[str]) -> str:
 @cache
 def _own_lowerings() -> Mapping[Any, Callable[..., Any]]:
     """Functions of JAX's arrays for operators that torchax lacks, by operator."""
-    return {**torch_quantized.lowerings(), **torch_gradients.lowerings()}
+    return {**torch_quantized.lowerings(), **torch_operators.lowerings()}
 
 
 def _is_check(node: Any) -> bool:

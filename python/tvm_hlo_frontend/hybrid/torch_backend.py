@@ -25,7 +25,7 @@ class TorchOptions:
     Attributes
     ----------
     freeze : bool
-        Whether parameters and buffers become constants of graphs without gradients, as they are when these are compiled:
+        Whether parameters and buffers are constants of graphs without gradients, as they are when these are compiled:
         faster, and blind to updates.
     strict : bool
         Whether a graph that TVM cannot run is an error; else PyTorch runs it, and a warning and the report say why.

@@ -95,6 +95,8 @@ def _tensor(array: Any, dtype: Any, order: Order) -> Any:
     import torch
 
     found = torch.from_dlpack(array)
+    if not found.numel():
+        found = torch.empty(found.shape, dtype=found.dtype)  # numpy has strides of 0 there
     if found.dtype != dtype:
         found = torch.view_as_complex(found) if dtype.is_complex else found.view(dtype)
     return found if order is None else found.permute(order)

@@ -1,4 +1,4 @@
-"""Gradients of operators that torchax has no lowering of, or none that can be traced."""
+"""Operators of compiled graphs that torchax has no lowering of, or none that can be traced: gradients, conversions."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ def lowerings() -> Mapping[Any, Callable[..., Any]]:
     """Functions of JAX's arrays, by operator."""
     import torch
 
-    aten = torch.ops.aten
+    aten, prims = torch.ops.aten, torch.ops.prims
     return {
+        prims.convert_element_type.default: _convert,
         aten.convolution_backward.default: _convolution_backward,
         aten.max_pool2d_with_indices_backward.default: _max_pool_backward,
         aten.max_pool3d_with_indices_backward.default: _max_pool_backward,
     }
 
 
-def _convolution_backward(
-    gradient: Any, x: Any, weight: Any, bias_sizes: Any, *options: Any
-) -> tuple[Any, Any, Any]:
+def _convert(x: Any, dtype: Any) -> Any:
+    return x.astype(import_torchax().dtype_of(dtype))
+
+
+def _convolution_backward(gradient: Any, x: Any, weight: Any, bias_sizes: Any, *options: Any) -> tuple[Any, Any, Any]:
     """Of input, weight and bias; those that the last option does not ask for are None."""
     import jax
     import torch
