@@ -76,7 +76,7 @@ def offload_jax(
 
         leaves, tree = jax.tree.flatten((args, kwargs))
         leaves = [leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf) for leaf in leaves]
-        specs = tuple((leaf.shape, leaf.dtype, getattr(leaf, "weak_type", False)) for leaf in leaves)
+        specs = _specs(leaves)
 
         def make() -> Variant:
             def flat(*leaves: Any) -> Any:
@@ -150,9 +150,14 @@ def variant(function: Callable[..., Any], specs: Sequence[tuple[Any, Any, bool]]
     return Variant(function, structure, tuple(results), executable, settings, Variants(settings.limit))
 
 
+def _specs(leaves: Sequence[Any]) -> tuple[tuple[Any, Any, bool], ...]:
+    return tuple((leaf.shape, leaf.dtype, getattr(leaf, "weak_type", False)) for leaf in leaves)
+
+
 def _traceable(compiled: Variant) -> Callable[..., Any]:
     """A function of flat arguments for JAX's transformations."""
     import jax
+    import jax.numpy as jnp
 
     @jax.custom_jvp
     def without_gradient(*leaves: Any) -> Any:
@@ -171,9 +176,12 @@ def _traceable(compiled: Variant) -> Callable[..., Any]:
         def make() -> Variant:
             axes = [0 if batched else None for batched in in_batched]
             function = jax.vmap(compiled.function, in_axes=axes, axis_size=axis_size)
-            return variant(function, [(leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves], compiled.settings)
+            return variant(function, _specs(arrays), compiled.settings)
+
+        # of eager calls the caller's own arrays come, which may be numpy's
+        arrays = [leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf) for leaf in leaves]
 
         found = compiled.batched.found_or_made((axis_size, tuple(in_batched)), make)
-        return found(leaves), [True] * len(found.results)
+        return found(arrays), [True] * len(found.results)
 
     return call

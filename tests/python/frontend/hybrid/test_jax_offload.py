@@ -103,7 +103,7 @@ def test_a_batch_is_one_program(axes, compiled):
 
 
 def test_batches_of_batches():
-    x = rows(6).reshape(2, 3, 4)
+    x = np.asarray(rows(6).reshape(2, 3, 4))
     same(jax.vmap(jax.vmap(offload_jax(network)))(x), jax.vmap(jax.vmap(network))(x))
 
 
