@@ -23,14 +23,14 @@ PAGES = {  # number of programs
     "docs/index.md": 2,
     "docs/extending.md": 3,
     "docs/howto/relax.md": 3,
-    "docs/howto/jax.md": 3,
+    "docs/howto/jax.md": 4,
     "docs/howto/deploy.md": 2,
     "docs/howto/threads.md": 1,
     "docs/howto/donation.md": 1,
     "docs/howto/dynamic_shapes.md": 7,
     "docs/howto/stablehlo.md": 2,
     "docs/howto/tensorflow.md": 4,
-    "docs/howto/pytorch.md": 1,
+    "docs/howto/pytorch.md": 2,
     "docs/howto/hybrid.md": 3,
 }
 # of other pages than these Relay's pair of module and parameters is what from_… return

@@ -17,6 +17,8 @@ from .values import Body, Condition, Tensor
 
 # arrays as main takes and gives them; those of unknown sizes that are `Signature.sizes` stand first, as a tuple of int
 RunFlat = Callable[[list[Any]], list[np.ndarray]]
+# what `Backend.borrow` made of arrays as main takes them, to arrays of the DLPack protocol
+RunBorrowed = Callable[[list[Any]], list[Any]]
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,13 @@ class Backend:
     placed_run : callable
         ``placed_run(library, executor, signature, arrays)`` gives a call that runs a library on arrays, as main takes
         them, that are in place already.
+    borrow : callable
+        ``borrow(array)`` gives what `run_borrowed` takes: an array on the memory of one of the DLPack protocol, which
+        is contiguous and begins at a multiple of 64 bytes.
+    run_borrowed : callable
+        ``run_borrowed(library, executor, signature, parallel)`` says how to run a library on such arrays, without
+        copies where the executor can do that. No result is the memory of an argument, of another result or of the
+        library.
     parameter_names : callable
         ``parameter_names(mod)``: those of main.
     text : callable
@@ -79,6 +88,8 @@ class Backend:
     compile_module: Callable[..., Compiled]
     run_library: Callable[..., RunFlat]
     placed_run: Callable[..., Callable[[], Any]]
+    borrow: Callable[[Any], Any]
+    run_borrowed: Callable[..., RunBorrowed]
     parameter_names: Callable[[Any], list[str]]
     text: Callable[[Any], str]
     weights: Callable[[Any], list[Any]]

@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
-from .base import Backend, Compiled, Dialect, InPlace, RunFlat
+from .base import Backend, Compiled, Dialect, InPlace, RunBorrowed, RunFlat
 from .signature import Signature
 
 DIALECTS = ("relay", "relax")
@@ -114,6 +114,11 @@ def run_library(
 ) -> RunFlat:
     """How to run a library, as it was compiled or exported and loaded again; it overwrites the arguments `in_place`."""
     return backend().run_library(library, executor, signature, parallel, in_place)
+
+
+def run_borrowed(library: Any, executor: str, signature: Signature, parallel: bool) -> RunBorrowed:
+    """How to run a library on what `borrow` gave, without copies where the executor can do that."""
+    return backend().run_borrowed(library, executor, signature, parallel)
 
 
 def placed_run(library: Any, executor: str, signature: Signature, arrays: list[Any]) -> Callable[[], Any]:

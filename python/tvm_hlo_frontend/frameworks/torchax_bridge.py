@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from functools import cache
 from typing import Any
 
 from ..errors import LoweringError
 from ..hlo.ir.open_module import OpenModule
-from . import torch_control, torch_quantized, torch_sizes
-from .exported_program import place_of, result_positions, tensors_of, with_places
+from . import torch_control, torch_operators, torch_quantized, torch_sizes
+from .exported_program import place_of, result_positions, tensors_of, to_numpy, with_places
 from .jax_export import lower_symbolic
 from .torch_sizes import names_of, shapes_of, symbols_of
 from .torchax_import import import_torchax
 
 # checks at run time, which compiled code does without: a matrix that has no factorization gives NaN
 CHECKS = frozenset({"aten::_linalg_check_errors"})
+# of dimensions; None where it is as it is
+Order = tuple[int, ...] | None
 
 
 def decomposed(program: Any) -> Any:
@@ -47,7 +50,7 @@ def _reason_against(node: Any, known_sizes: Set[str]) -> str:
         if node.target in torch_control.lowerings():
             return f"{node.target.name()} (numbers that are no tensors)" if torch_control.has_numbers(node) else ""
         return f"{node.target.name()} (control flow or effects)"
-    if not isinstance(node.target, torch._ops.OpOverload) or node.target in torch_quantized.lowerings():
+    if not isinstance(node.target, torch._ops.OpOverload) or node.target in _own_lowerings():
         return ""
     value = node.meta.get("val")
     if isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool)):
@@ -60,6 +63,12 @@ def _reason_against(node: Any, known_sizes: Set[str]) -> str:
     if found is None or not found.is_jax_function:
         return f"{node.target} (no lowering)"
     return f"{node.target} (random numbers)" if found.needs_env else ""
+
+
+@cache
+def _own_lowerings() -> Mapping[Any, Callable[..., Any]]:
+    """Functions of JAX's arrays for operators that torchax lacks, by operator."""
+    return {**torch_quantized.lowerings(), **torch_operators.lowerings()}
 
 
 def _is_check(node: Any) -> bool:
@@ -89,27 +98,58 @@ def interpret(program: Any, weights: Sequence[str], inputs: Sequence[str]) -> by
     LoweringError
         If operators have no lowering, or one fails; the message names them and their source lines.
     """
+    return interpret_graph(program, [*weights, *inputs], result_positions(program))
+
+
+def interpret_graph(
+    program: Any,
+    given: Sequence[str],
+    chosen: Sequence[int],
+    given_orders: Sequence[Order] = (),
+    chosen_orders: Sequence[Order] = (),
+) -> bytes | OpenModule:
+    """HLO of the graph of a program, from some of its placeholders to some of its outputs.
+
+    Parameters
+    ----------
+    program : torch.export.ExportedProgram or torch_graphs.StaticGraph
+        Of it the graph counts, and the ranges of unknown sizes.
+    given : sequence of str
+        Placeholders that become HLO parameters; the others have the value that the graph says.
+    chosen : sequence of int
+        Positions in the graph's output.
+    given_orders, chosen_orders : sequence of tuple of int or None
+        For each of them the order of its dimensions in HLO, where that is another.
+
+    Raises
+    ------
+    LoweringError
+        As for `interpret`.
+    """
     import jax
 
     t2j_dtype = import_torchax().dtype_of
     sizes = names_of([node for node in program.graph.nodes if node.op == "placeholder"])
     _refuse_unsupported(program, set(sizes))
     placeholders = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
-    given = [*weights, *inputs]
     constants = {name: value for name, value in placeholders.items() if not tensors_of(value)}
     interpreter = _interpreter(program)
-    chosen = result_positions(program)
+    given_orders, chosen_orders = given_orders or [None] * len(given), chosen_orders or [None] * len(chosen)
 
     def forward(*arrays: Any) -> list[Any]:
+        arrays = tuple(_reordered(array, order and inverse(order)) for array, order in zip(arrays, given_orders))
         values = {**constants, **dict(zip(given, arrays))}
         results = interpreter.run(*(values.get(name) for name in placeholders), enable_io_processing=False)
-        return [results[position] for position in chosen]
+        return [_reordered(results[position], order) for position, order in zip(chosen, chosen_orders)]
 
     # without x64 JAX makes 32-bit types of 64-bit ones; with it torchax computes some constants in f64
     with jax.enable_x64(_has_wide_types(program)):
         try:
             tensors = [placeholders[name] for name in given]
-            dimensions = shapes_of(tensors, sizes, program)
+            dimensions = [
+                tuple(d[axis] for axis in order) if order else d
+                for d, order in zip(shapes_of(tensors, sizes, program), given_orders)
+            ]
             shapes = [jax.ShapeDtypeStruct(d, t2j_dtype(tensor.dtype)) for d, tensor in zip(dimensions, tensors)]
             jitted = jax.jit(forward, keep_unused=True)
             if sizes:
@@ -121,12 +161,21 @@ def interpret(program: Any, weights: Sequence[str], inputs: Sequence[str]) -> by
         return with_places(lowered.compiler_ir("hlo").as_serialized_hlo_module_proto(), program)  # type: ignore[union-attr]
 
 
+def inverse(order: Sequence[int]) -> tuple[int, ...]:
+    """The order that undoes another."""
+    return tuple(sorted(range(len(order)), key=order.__getitem__))
+
+
+def _reordered(array: Any, order: Order) -> Any:
+    return array if order is None else array.transpose(order)
+
+
 def _interpreter(program: Any) -> Any:
     """torchax's interpreter that keeps to the element types and shapes which torch says."""
     import jax
     import torch
 
-    torchax, lowerings, sym_size = import_torchax(), torch_quantized.lowerings(), torch.ops.aten.sym_size.int
+    torchax, lowerings, sym_size = import_torchax(), _own_lowerings(), torch.ops.aten.sym_size.int
     control = torch_control.lowerings()
 
     def typed(value: Any, wanted: Any, node: Any) -> Any:
@@ -157,6 +206,10 @@ def _interpreter(program: Any) -> Any:
                 return control[target](self.results_of, *args, **kwargs)
             own = lowerings.get(target) or torch_sizes.lowering(target, args)
             return super().call_function(target, args, kwargs) if own is None else own(*args, **kwargs)
+
+        def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
+            value = super().get_attr(target, args, kwargs)
+            return jax.numpy.asarray(to_numpy(value, target)) if isinstance(value, torch.Tensor) else value
 
         def results_of(self, graph_module: Any, arrays: Any) -> list[Any]:
             results = TypedInterpreter(graph_module).run(*arrays, enable_io_processing=False)

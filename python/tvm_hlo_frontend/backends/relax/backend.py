@@ -9,7 +9,7 @@ from tvm import relax
 from ..base import Backend
 from .dialect import RelaxDialect
 from .program import RelaxProgram
-from .runtime import compile_module, placed_run, run_library
+from .runtime import borrow, compile_module, placed_run, run_borrowed, run_library
 
 
 def parameter_names(mod: Any) -> list[str]:
@@ -35,6 +35,8 @@ BACKEND = Backend(
     compile_module=compile_module,
     run_library=run_library,
     placed_run=placed_run,
+    borrow=borrow,
+    run_borrowed=run_borrowed,
     parameter_names=parameter_names,
     text=lambda mod: mod.script(),
     weights=weights,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from tvm.relax.backend.cpu_generic import pipeline as cpu_generic
 
 from ...schedules.prim_func import schedule_module_pass
 from ..arguments import Arguments
-from ..base import Compiled, InPlace, RunFlat
+from ..base import Compiled, InPlace, RunBorrowed, RunFlat
 from ..executors import pooled
 from ..results import flat_results, flat_tensors
 from ..signature import Signature
@@ -114,6 +114,45 @@ def run_library(
         return pooled(make_in_place, run_in_place, parallel)
 
     return pooled(make, run, parallel)
+
+
+def borrow(array: Any) -> Any:
+    """One of TVM's arrays on the memory of another, which it keeps alive."""
+    return tvm.runtime.from_dlpack(array)
+
+
+def run_borrowed(library: Any, executor: str, signature: Signature, parallel: bool) -> RunBorrowed:
+    """Run a library on the memory of arguments; results stay in the memory that the virtual machine took for them."""
+    copied: list[frozenset[int]] = []  # found at the first call, and alike for all
+
+    def make(first: Any) -> Any:
+        return relax.VirtualMachine(library, tvm.cpu())["main"]
+
+    def run(main: Any, given: list[Any]) -> list[Any]:
+        results = flat_tensors(main(*given))
+        if not copied:
+            copied.append(not_new(given, results, flat_tensors(main(*given))))
+        return [each.numpy() if number in copied[0] else each for number, each in enumerate(results)]
+
+    return pooled(make, run, parallel)
+
+
+def not_new(arguments: Sequence[Any], results: Sequence[Any], of_another_call: Sequence[Any]) -> frozenset[int]:
+    """Numbers of results that are no memory of their own: constants of the library, or parts of other arrays.
+
+    Parameters
+    ----------
+    arguments, results : sequence of tvm.runtime.Tensor
+    of_another_call : sequence of tvm.runtime.Tensor
+        Results of a call that was made while the others lived.
+    """
+    taken, found = [np.from_dlpack(each) for each in (*arguments, *of_another_call)], set()
+    for number, result in enumerate(results):
+        array = np.from_dlpack(result)
+        if any(np.may_share_memory(array, other) for other in taken):
+            found.add(number)
+        taken.append(array)
+    return frozenset(found)
 
 
 def sizes_and_arrays(signature: Signature, given: list[Any]) -> tuple[list[Any], list[np.ndarray]]:

@@ -7,7 +7,7 @@ from typing import Any
 from ..base import Backend
 from .dialect import RelayDialect
 from .program import RelayProgram
-from .runtime import compile_module, placed_run, run_library
+from .runtime import borrow, compile_module, placed_run, run_borrowed, run_library
 
 
 def parameter_names(mod: Any) -> list[str]:
@@ -26,6 +26,8 @@ BACKEND = Backend(
     compile_module=compile_module,
     run_library=run_library,
     placed_run=placed_run,
+    borrow=borrow,
+    run_borrowed=run_borrowed,
     parameter_names=parameter_names,
     text=text,
     weights=lambda mod: [],

@@ -16,7 +16,7 @@ from tvm.runtime.vm import VirtualMachine
 
 from ...schedules.small_loops import small_loops_run_serially
 from ..arguments import Arguments
-from ..base import Compiled, InPlace, RunFlat
+from ..base import Compiled, InPlace, RunBorrowed, RunFlat
 from ..executors import pooled
 from ..results import flat_results
 from ..signature import Signature
@@ -222,3 +222,13 @@ def run_library(
     if executor == "vm":
         return run_on_virtual_machine(library, parallel)
     return run_on_graph_executor(library, signature, parallel, in_place)
+
+
+def borrow(array: Any) -> np.ndarray:
+    """A numpy array on the memory of another."""
+    return np.from_dlpack(array)
+
+
+def run_borrowed(library: Any, executor: str, signature: Signature, parallel: bool) -> RunBorrowed:
+    """Run a library on copies of arguments: the memory that these executors plan is their own."""
+    return run_library(library, executor, signature, parallel, ())
