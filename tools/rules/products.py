@@ -30,7 +30,7 @@ RULES = (
     )),
     Rule(49, "convolution: zero padding, also negative; dilation of both sides; reversal; any layout", (
         Break(
-            "channels_first",
+            "with_reversals",
             "if w.window_reversal and w.size > 1]",
             "if w.window_reversal and w.size > 9]",
             WINDOWS,

@@ -15,13 +15,13 @@ FEW_POSITIONS = 64
 CHANNELS = 4
 
 
-def channels_first(rank: int) -> ConvolutionDimensionNumbers:
+def numbers_channels_first(rank: int) -> ConvolutionDimensionNumbers:
     """[N, C, spatial...] * [O, I, spatial...] -> [N, O, spatial...]."""
     spatial = tuple(range(2, rank))
     return ConvolutionDimensionNumbers(0, 1, spatial, 1, 0, spatial, 0, 1, spatial)
 
 
-def channels_last(rank: int) -> ConvolutionDimensionNumbers:
+def numbers_channels_last(rank: int) -> ConvolutionDimensionNumbers:
     """[N, spatial..., C] * [spatial..., I, O] -> [N, spatial..., O]."""
     spatial, window = tuple(range(1, rank - 1)), tuple(range(rank - 2))
     return ConvolutionDimensionNumbers(0, rank - 1, spatial, rank - 2, rank - 1, window, 0, rank - 1, spatial)

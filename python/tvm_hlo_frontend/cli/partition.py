@@ -68,7 +68,7 @@ def partition(
             min_flops=min_flops,
         )
     if file is not None:
-        _draw(plan, model.stem, file)
+        _write_picture(plan, model.stem, file)
     if as_json:
         click.echo(json.dumps(_as_json(plan), indent=2))
     else:
@@ -77,7 +77,7 @@ def partition(
             click.echo(f"{file}: the plan as a picture")
 
 
-def _draw(plan: Plan, title: str, file: Path) -> None:
+def _write_picture(plan: Plan, title: str, file: Path) -> None:
     from ..drawing.html import html_text
     from ..hybrid.picture import picture
 

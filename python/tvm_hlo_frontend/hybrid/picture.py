@@ -145,21 +145,21 @@ def _of_results(tensors: Sequence[Tensor]) -> Node:
 
 def _label(tensors: Sequence[Tensor]) -> Node:
     first, *rest = _types(tensors)
-    details = "\n".join(_cut([f"{tensor.name} {tensor.type}" for tensor in tensors], MAX_DETAILS))
+    details = "\n".join(_cut_short([f"{tensor.name} {tensor.type}" for tensor in tensors], MAX_DETAILS))
     return Node(first, tuple(rest), "ends", details, is_label=True)
 
 
 def _box(title: str, lines: Sequence[str], kind: str, details: Iterable[str] = ()) -> Node:
-    text = "\n".join(_cut(list(details), MAX_DETAILS))
+    text = "\n".join(_cut_short(list(details), MAX_DETAILS))
     return Node(_short(title), tuple(map(_short, lines)), kind, text)
 
 
 def _types(tensors: Sequence[Tensor]) -> list[str]:
-    return _cut(_counted(tensor.type for tensor in tensors), MAX_TYPES)
+    return _cut_short(_counted(tensor.type for tensor in tensors), MAX_TYPES)
 
 
 def _operations(operations: Iterable[str]) -> str:
-    return ", ".join(_cut(_counted(operations), MAX_OPERATIONS))
+    return ", ".join(_cut_short(_counted(operations), MAX_OPERATIONS))
 
 
 def _counted(words: Iterable[str]) -> list[str]:
@@ -168,7 +168,7 @@ def _counted(words: Iterable[str]) -> list[str]:
     return [word if count == 1 else f"{word} ×{count}" for word, count in counts]
 
 
-def _cut(lines: list[str], most: int) -> list[str]:
+def _cut_short(lines: list[str], most: int) -> list[str]:
     return lines if len(lines) <= most else [*lines[:most], f"… {len(lines) - most} more"]
 
 

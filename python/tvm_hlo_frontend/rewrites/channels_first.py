@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ..analysis.convolution_layouts import channels_first, channels_last, fills_vectors
+from ..analysis.convolution_layouts import fills_vectors, numbers_channels_first, numbers_channels_last
 from ..hlo.ir.attributes import (
     Attributes,
     BatchNormAttributes,
@@ -85,7 +85,7 @@ class _Rewriter:
 
     def wanted(self, convolution: HloInstruction) -> ConvolutionDimensionNumbers:
         """The layouts that a convolution gets."""
-        layout = channels_last if self.prefers_last and fills_vectors(convolution) else channels_first
+        layout = numbers_channels_last if self.prefers_last and fills_vectors(convolution) else numbers_channels_first
         return layout(convolution.shape.rank)
 
     def permutation_of(self, operands: Sequence[HloInstruction]) -> Permutation | None:

@@ -11,9 +11,9 @@ from ...analysis.accumulators import accumulator_type
 from ...analysis.convolution_layouts import (
     FEW_POSITIONS,
     LARGE_WINDOW,
-    channels_last,
     fills_vectors,
     is_depthwise,
+    numbers_channels_last,
 )
 from ...backends.values import Tensor
 from ...hlo.ir.attributes import ConvolutionAttributes, Window
@@ -91,16 +91,14 @@ def convert_convolution(ctx: ConversionContext, instruction: HloInstruction, lhs
 def is_channels_last(instruction: HloInstruction) -> bool:
     """Whether a kernel with channels last computes it."""
     numbers = instruction.attributes_as(ConvolutionAttributes).dimension_numbers
-    return numbers == channels_last(instruction.shape.rank) and fills_vectors(instruction)
+    return numbers == numbers_channels_last(instruction.shape.rank) and fills_vectors(instruction)
 
 
 def by_panels(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, rhs: Tensor) -> Tensor:
     """The kernels with channels last; weights become panels in a kernel of their own, which TVM folds if they are
     constants."""
     attributes, result = instruction.attributes_as(ConvolutionAttributes), instruction.shape
-    reversed_axes = [axis for axis, w in enumerate(attributes.window.dimensions) if w.window_reversal and w.size > 1]
-    if reversed_axes:
-        rhs = ctx.dialect.reverse(rhs, reversed_axes)
+    rhs = with_reversals(ctx, rhs, attributes.window, 0)
     accumulator = accumulator_type(lhs.element_type, rhs.element_type, result.element_type)
     groups = attributes.feature_group_count
     parameters = convolution_spec(attributes.window, groups, TVM_DTYPES[accumulator]).parameters
@@ -113,6 +111,12 @@ def by_panels(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, 
     return value
 
 
+def with_reversals(ctx: ConversionContext, kernel: Tensor, window: Window, first: int) -> Tensor:
+    """Weights whose windows run forwards; `first` is the first dimension of the window."""
+    reversed_axes = [axis for axis, w in enumerate(window.dimensions, first) if w.window_reversal and w.size > 1]
+    return ctx.dialect.reverse(kernel, reversed_axes) if reversed_axes else kernel
+
+
 def channels_first(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, rhs: Tensor) -> ChannelsFirst:
     """The instruction with its layouts, reversals and batch groups resolved."""
     attributes = instruction.attributes_as(ConvolutionAttributes)
@@ -120,10 +124,7 @@ def channels_first(ctx: ConversionContext, instruction: HloInstruction, lhs: Ten
     sizes = instruction.shape.dimensions
     data = ctx.dialect.transpose(lhs, (numbers.input_batch, numbers.input_feature, *numbers.input_spatial))
     order = (numbers.kernel_output_feature, numbers.kernel_input_feature, *numbers.kernel_spatial)
-    kernel = ctx.dialect.transpose(rhs, order)
-    reversed_axes = [axis for axis, w in enumerate(window.dimensions, 2) if w.window_reversal and w.size > 1]
-    if reversed_axes:
-        kernel = ctx.dialect.reverse(kernel, reversed_axes)
+    kernel = with_reversals(ctx, ctx.dialect.transpose(rhs, order), window, 2)
     if attributes.batch_group_count > 1:
         data = batch_groups_as_features(ctx, data, attributes.batch_group_count)
     return ChannelsFirst(

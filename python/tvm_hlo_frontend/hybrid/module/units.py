@@ -62,14 +62,14 @@ def units_of(
     edges = [_before(operation, place) for operation in operations]
     groups = list(range(len(operations)))
     for cluster in clusters:
-        _merge(groups, [place[name] for name in cluster.nodes])
+        _put_together(groups, [place[name] for name in cluster.nodes])
     external = {place[name] for name in outside}
     _merge_regions(groups, edges, external)
     for number, operation in enumerate(operations):
         for tensor in operation.inputs:
             source_number = place.get(tensor.op.name)
             if source_number in external and number in external and not crosses(tensor):
-                _merge(groups, [source_number, number])
+                _put_together(groups, [source_number, number])
     external = _absorb(groups, edges, external)
     return _ordered(source, operations, groups, edges, clusters, set(direct), external)
 
@@ -92,7 +92,7 @@ def _before(operation: Any, place: dict[str, int]) -> set[int]:
     return {place[each.name] for each in before if each.name in place}
 
 
-def _merge(groups: list[int], members: Iterable[int]) -> None:
+def _put_together(groups: list[int], members: Iterable[int]) -> None:
     """Let members, and those of their groups, be one group."""
     old = {groups[member] for member in members}
     new = min(old)
@@ -143,7 +143,7 @@ def _merge_regions(groups: list[int], edges: Sequence[set[int]], external: set[i
     for node, group in enumerate(groups):
         members.setdefault(group, []).append(node)
     for region in convex_clusters(numbered, [group in outside for group in order]):
-        _merge(groups, [members[order[index]][0] for index in region])
+        _put_together(groups, [members[order[index]][0] for index in region])
 
 
 def _absorb(groups: list[int], edges: Sequence[set[int]], external: set[int]) -> set[int]:
@@ -158,7 +158,7 @@ def _absorb(groups: list[int], edges: Sequence[set[int]], external: set[int]) ->
         for region in sorted({groups[node] for node in external}):
             between = _reached(graph, region) & _reached(after, region) - {region}
             if between:
-                _merge(groups, [region, *(node for node, group in enumerate(groups) if group in between)])
+                _put_together(groups, [region, *(node for node, group in enumerate(groups) if group in between)])
                 break
         else:
             return external

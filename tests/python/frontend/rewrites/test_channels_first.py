@@ -16,7 +16,7 @@ from tools.support.oracle import run_xla
 from tests.support.dialect_marks import DIALECT, relay_only
 from tests.support.emitted import calls_of
 from tvm_hlo_frontend import from_hlo
-from tvm_hlo_frontend.analysis.convolution_layouts import channels_first, channels_last, fills_vectors
+from tvm_hlo_frontend.analysis.convolution_layouts import fills_vectors, numbers_channels_first, numbers_channels_last
 from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.hlo.ir.shape import ELEMENT_TYPES
 from tvm_hlo_frontend.hlo.proto.reader import read
@@ -134,7 +134,7 @@ def test_same_numbers(name, last):
     verify(rewritten)
     for instruction in rewritten.instructions:
         if instruction.opcode == "convolution":
-            layout = channels_last if last and fills_vectors(instruction) else channels_first
+            layout = numbers_channels_last if last and fills_vectors(instruction) else numbers_channels_first
             assert instruction.attributes.dimension_numbers == layout(instruction.shape.rank)
     compare(run_xla(rewritten, args), run_xla(module, args), rtol=2e-5)
 
