@@ -10,6 +10,7 @@ from typing import Any
 
 # their objects are expanded only by what they track: their Python leads everywhere
 _LIBRARIES = frozenset({"builtins", "jax", "keras", "logging", "numpy", "tensorflow", "threading", "torch", "tvm"})
+_ATOMS = frozenset({bool, bytes, complex, float, int, str, types.NoneType})  # vocabularies have many
 
 
 def referred(programs: Iterable[Any]) -> Iterator[Any]:
@@ -26,7 +27,7 @@ def referred(programs: Iterable[Any]) -> Iterator[Any]:
         seen[id(each)] = each
         if isinstance(each, Trackable):
             yield each
-        waiting.extend(_next(each))
+        waiting.extend(part for part in _next(each) if type(part) not in _ATOMS)
 
 
 def _next(each: Any) -> Iterator[Any]:
@@ -44,9 +45,9 @@ def _next(each: Any) -> Iterator[Any]:
     elif isinstance(each, TfMethodTarget):  # stands for the object that a tf.function is a method of
         yield each.target
     elif isinstance(each, Mapping):
-        yield from list(each.values())
+        yield from each.values()
     elif isinstance(each, (list, tuple, set, frozenset)):
-        yield from list(each)
+        yield from each
     if isinstance(each, Trackable):
         yield from tf.train.TrackableView.children(each).values()
     python = (

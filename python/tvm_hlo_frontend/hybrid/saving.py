@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ def load(directory: str | os.PathLike[str]) -> Any:
     return tf.saved_model.load(os.path.abspath(path) if os.path.exists(path) else path)
 
 
-def save(offloaded: Offloaded, directory: str | os.PathLike[str], holds: Iterable[Any]) -> None:
+def save(offloaded: Offloaded, directory: str | os.PathLike[str], holds: Any) -> None:
     """`Offloaded.save`."""
     import tensorflow as tf
 
@@ -76,13 +76,13 @@ def _may_go(path: Path) -> bool:
     return not any(path.iterdir()) or any((path / name).is_file() for name in SAVED_MODEL_FILES)
 
 
-def module_of(offloaded: Offloaded, holds: Iterable[Any] = ()) -> tuple[Any, Any]:
+def module_of(offloaded: Offloaded, holds: Any = ()) -> tuple[Any, Any]:
     """A tf.Module that holds all that an offloaded program needs, and a function of it with names for its outputs.
 
     Parameters
     ----------
     offloaded : Offloaded
-    holds : iterable of trackable objects
+    holds : object or iterable of object
         What has the program's lookup tables, where it is not found in what the program refers to.
 
     Raises
@@ -107,7 +107,7 @@ def module_of(offloaded: Offloaded, holds: Iterable[Any] = ()) -> tuple[Any, Any
     return module, _signature(variants[-1])
 
 
-def _resources(offloaded: Offloaded, variants: Sequence[Variant], holds: Iterable[Any]) -> list[Any]:
+def _resources(offloaded: Offloaded, variants: Sequence[Variant], holds: Any) -> list[Any]:
     """Variables, tables and files that what stays in TensorFlow takes from around it.
 
     Raises
@@ -123,7 +123,8 @@ def _resources(offloaded: Offloaded, variants: Sequence[Variant], holds: Iterabl
     needed = {key: each for key, each in captured.items() if each.dtype in (tf.resource, tf.string) and key not in own}
     variables = [each for source in sources for each in source.program.function.variables]
     found: dict[int, Any] = {}
-    for each in referred([*variables, *holds, offloaded.origin, *(source.program.owner for source in sources)]):
+    holds = list(holds) if isinstance(holds, Iterator) else holds
+    for each in referred([*variables, holds, offloaded.origin, *(source.program.owner for source in sources)]):
         if len(found) == len(needed):
             break
         key = id(_handle(each))

@@ -152,7 +152,8 @@ def test_a_table_that_is_not_found_is_named(tmp_path):
     run = hybrid.offload(inner)
     with pytest.raises(SignatureError, match=r"holds=\["):
         run.save(tmp_path / "saved")
-    run.save(tmp_path / "saved", holds=[table])
+    for holds in (table, iter([table]), {"table": [table]}, [table]):
+        run.save(tmp_path / "saved", holds=holds)
     np.testing.assert_allclose(hybrid.load(tmp_path / "saved")(TEXTS), graphs.lookup(TEXTS), rtol=1e-5)
 
 
