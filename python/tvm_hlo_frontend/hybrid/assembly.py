@@ -46,7 +46,7 @@ def hybrid_definition(
         node.input[:] = [_renamed(name, holder, results) for name in node.input]
     effects = [name for name in source.effects if name not in holder]  # reads of frozen variables have none any more
     outputs = [_renamed(name, holder, results) for name in source.outputs]
-    return _needed(made, [*outputs, *effects]), outputs
+    return _needed(made, [*outputs, *effects, *source.inputs]), outputs
 
 
 def _controls(source: Source, cluster: Cluster) -> list[str]:
@@ -78,12 +78,11 @@ def _renamed(name: str, holder: Mapping[str, str], results: set[str]) -> str:
 
 
 def _needed(definition: Any, roots: Sequence[str]) -> Any:
-    """The nodes that roots need, and inputs."""
+    """The nodes that roots need."""
     import tensorflow as tf
 
     nodes = {node.name: node for node in definition.node}
     waiting = [name.removeprefix("^").partition(":")[0] for name in roots]
-    waiting += [name for name, node in nodes.items() if node.op == "Placeholder"]
     found: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -101,15 +100,15 @@ def assembled(division: Division, executables: Mapping[str, Executable], bridge:
 
     source = division.source
     definition, outputs = hybrid_definition(division, executables, bridge)
+    there = {node.name for node in definition.node}
+    paths = {name: asset.asset_path for name, asset in bridge.captured.items()}
+    around = {**source.captured, **paths}  # of this, what frozen variables were is needed no more
 
     def flat(*tensors: Any) -> Any:
         graph = tf.compat.v1.get_default_graph()
         given = dict(zip(source.inputs, tensors))
-        given.update({name: graph.capture(tensor) for name, tensor in source.captured.items()})
-        given.update({name: graph.capture(asset.asset_path) for name, asset in bridge.captured.items()})
-        there = {node.name for node in definition.node}
-        feeds = {name: tensor for name, tensor in given.items() if name in there}
-        return tf.graph_util.import_graph_def(definition, input_map=feeds, return_elements=outputs, name="")
+        given.update({name: graph.capture(tensor) for name, tensor in around.items() if name in there})
+        return tf.graph_util.import_graph_def(definition, input_map=given, return_elements=outputs, name="")
 
     specs = [tf.TensorSpec(spec.shape, spec.dtype) for spec in source.program.specs]
     function = tf.function(flat, autograph=False).get_concrete_function(*specs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -94,7 +94,7 @@ class Offloaded:
         """Names of the program's arguments, those by keyword alone behind the others."""
         return tuple(_declared(self._program)[0])
 
-    def save(self, directory: str | os.PathLike[str], *, holds: Iterable[Any] = ()) -> None:
+    def save(self, directory: str | os.PathLike[str], *, holds: Any = ()) -> None:
         """Write a SavedModel for the shapes that are kept, with the libraries of the clusters.
 
         `hybrid.load` loads it in any process, and so does `tf.saved_model.load` behind `hybrid.load_operation()`, or
@@ -104,14 +104,16 @@ class Offloaded:
         ----------
         directory : str or path
             What is there, if it is a SavedModel, is replaced once the new one is complete.
-        holds : iterable of object
-            What has the lookup tables of the program, where they are not found: they are looked for in the program, in
-            what it is a method of, and in the variables that its Python refers to.
+        holds : object or iterable of object
+            What has the lookup tables and files of the program, where they are not found: they are looked for in the
+            program, in what it is a method of, and in what its Python refers to.
 
         Raises
         ------
         SignatureError
             If a table is not found, clusters are called through Python, or something else is in the directory.
+        OSError
+            If the directory cannot be written.
         """
         save(self, directory, holds)
 

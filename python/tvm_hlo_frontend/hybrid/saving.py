@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import os
 import re
 import tempfile
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import SignatureError
 from ..frameworks.tensorflow.saved_model import DEFAULT_SIGNATURE, SAVED_MODEL_FILES
 from .bridge.operation import load_operation
+from .referred import referred
 
 if TYPE_CHECKING:
     from .offload import Offloaded, Variant
@@ -40,17 +42,23 @@ def load(directory: str | os.PathLike[str]) -> Any:
     import tensorflow as tf
 
     load_operation()
-    return tf.saved_model.load(os.fspath(directory))
+    path = os.fspath(directory)
+    # the libraries are opened by the first call, which may be made in another working directory
+    return tf.saved_model.load(os.path.abspath(path) if os.path.exists(path) else path)
 
 
-def save(offloaded: Offloaded, directory: str | os.PathLike[str], holds: Iterable[Any]) -> None:
+def save(offloaded: Offloaded, directory: str | os.PathLike[str], holds: Any) -> None:
     """`Offloaded.save`."""
     import tensorflow as tf
 
-    module, signature = module_of(offloaded, holds)
-    path = Path(directory)
+    if "://" in os.fspath(directory):
+        raise SignatureError(f"{directory} is no local directory; save to one, and copy it")
+    path = Path(os.path.realpath(directory))
     if path.exists() and not _may_go(path):
-        raise SignatureError(f"{path} is there and is no SavedModel; choose another directory")
+        raise SignatureError(
+            f"{path} is there and is no SavedModel, or the working directory; choose another directory"
+        )
+    module, signature = module_of(offloaded, holds)
     path.parent.mkdir(parents=True, exist_ok=True)
     # a program that runs from an older one there must keep its libraries, and none may be half written
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
@@ -62,17 +70,19 @@ def save(offloaded: Offloaded, directory: str | os.PathLike[str], holds: Iterabl
 
 
 def _may_go(path: Path) -> bool:
-    """Whether a path may be replaced: it is a SavedModel or an empty directory."""
-    return path.is_dir() and (not any(path.iterdir()) or any((path / name).is_file() for name in SAVED_MODEL_FILES))
+    """Whether a path may be replaced: it is a SavedModel or an empty directory, and not where the process works."""
+    if not path.is_dir() or path == Path.cwd():
+        return False
+    return not any(path.iterdir()) or any((path / name).is_file() for name in SAVED_MODEL_FILES)
 
 
-def module_of(offloaded: Offloaded, holds: Iterable[Any] = ()) -> tuple[Any, Any]:
+def module_of(offloaded: Offloaded, holds: Any = ()) -> tuple[Any, Any]:
     """A tf.Module that holds all that an offloaded program needs, and a function of it with names for its outputs.
 
     Parameters
     ----------
     offloaded : Offloaded
-    holds : iterable of trackable objects
+    holds : object or iterable of object
         What has the program's lookup tables, where it is not found in what the program refers to.
 
     Raises
@@ -88,7 +98,7 @@ def module_of(offloaded: Offloaded, holds: Iterable[Any] = ()) -> tuple[Any, Any
             raise SignatureError(f"what is in this process alone cannot be saved: {variant.bridge.note}")
     module = tf.Module()
     module.libraries = [asset for variant in variants for asset in variant.bridge.captured.values()]
-    module.resources = _resources(offloaded, [variant.division.source for variant in variants], holds)
+    module.resources = _resources(offloaded, variants, holds)
     call = tf.function(_with_signature(offloaded, variants[-1]), autograph=False)
     for variant in variants:
         positional, keywords = _specs(variant)
@@ -97,8 +107,8 @@ def module_of(offloaded: Offloaded, holds: Iterable[Any] = ()) -> tuple[Any, Any
     return module, _signature(variants[-1])
 
 
-def _resources(offloaded: Offloaded, sources: Sequence[Source], holds: Iterable[Any]) -> list[Any]:
-    """Variables and tables that what stays in TensorFlow takes from around it.
+def _resources(offloaded: Offloaded, variants: Sequence[Variant], holds: Any) -> list[Any]:
+    """Variables, tables and files that what stays in TensorFlow takes from around it.
 
     Raises
     ------
@@ -107,19 +117,25 @@ def _resources(offloaded: Offloaded, sources: Sequence[Source], holds: Iterable[
     """
     import tensorflow as tf
 
-    needed = {id(tensor): tensor for source in sources for tensor in source.captured.values()}
-    needed = {key: tensor for key, tensor in needed.items() if tensor.dtype == tf.resource}
+    own = {id(asset.asset_path) for variant in variants for asset in variant.bridge.captured.values()}
+    captured = {id(each): each for variant in variants for each in variant.function.captured_inputs}
+    sources = [variant.division.source for variant in variants]
+    needed = {key: each for key, each in captured.items() if each.dtype in (tf.resource, tf.string) and key not in own}
+    variables = [each for source in sources for each in source.program.function.variables]
     found: dict[int, Any] = {}
-    for each in _held([*holds, offloaded.origin, *(source.program.owner for source in sources)]):
-        handle = (
-            getattr(each, "handle", None) if isinstance(each, tf.Variable) else getattr(each, "resource_handle", None)
-        )
-        if id(handle) in needed:
-            found.setdefault(id(handle), each)
-    for variable in (each for source in sources for each in source.program.function.variables):
-        if id(variable.handle) in needed:
-            found.setdefault(id(variable.handle), variable)
-    missing = [str(tensor) for key, tensor in needed.items() if key not in found]
+    holds = list(holds) if isinstance(holds, Iterator) else holds
+    for each in referred([*variables, holds, offloaded.origin, *(source.program.owner for source in sources)]):
+        if len(found) == len(needed):
+            break
+        key = id(_handle(each))
+        if key in needed:
+            found.setdefault(key, each)
+    libraries = {id(path) for source in sources for path in _libraries(source)}
+    missing = [
+        str(each)
+        for key, each in needed.items()
+        if key not in found and (each.dtype == tf.resource or key in libraries)
+    ]
     if missing:
         raise SignatureError(
             "the program uses lookup tables or other resources that are not found in what it refers to; give the "
@@ -128,23 +144,27 @@ def _resources(offloaded: Offloaded, sources: Sequence[Source], holds: Iterable[
     return list(found.values())
 
 
-def _held(programs: Iterable[Any]) -> Iterator[Any]:
-    """Trackable objects among programs, what they are methods of, and what their Python refers to; with their parts."""
+def _handle(each: Any) -> Any:
+    """The tensor that functions take for a variable, a table or a file; None of others."""
     import tensorflow as tf
-    from tensorflow.python.trackable.base import Trackable
 
-    waiting: list[Any] = []
-    for program in programs:
-        python = getattr(program, "python_function", program)
-        python = inspect.unwrap(python) if callable(python) else python
-        waiting += [program, *(getattr(each, "__self__", None) for each in (program, python))]
-        function = getattr(python, "__func__", python)
-        if inspect.isfunction(function):
-            names = inspect.getclosurevars(function)
-            waiting += [*names.nonlocals.values(), *names.globals.values()]
-    for each in waiting:
-        if isinstance(each, Trackable):
-            yield from tf.train.TrackableView(each).descendants()
+    name = {tf.Variable: "handle", tf.saved_model.Asset: "asset_path"}
+    attribute = next((value for kind, value in name.items() if isinstance(each, kind)), "resource_handle")
+    return getattr(each, attribute, None)
+
+
+def _libraries(source: Source) -> list[Any]:
+    """Paths of libraries of clusters that a program has already."""
+    nodes = {node.name: node for node in source.definition.node}
+    found = []
+    for node in source.definition.node:
+        if node.op != "TvmCluster":
+            continue
+        while node.op in ("TvmCluster", "Identity"):
+            node = nodes[node.input[0].partition(":")[0]]
+        if node.name in source.captured:
+            found.append(source.captured[node.name])
+    return found
 
 
 def _with_signature(offloaded: Offloaded, variant: Variant) -> Callable[..., Any]:
@@ -159,7 +179,7 @@ def _with_signature(offloaded: Offloaded, variant: Variant) -> Callable[..., Any
     positional, keywords = _specs(variant)
     given = [*positional, *(keywords[name] for name in sorted(keywords))]
     parameters = []
-    for place, (name, value) in enumerate(zip(offloaded.argument_names, given)):
+    for place, (name, value) in enumerate(zip(_keywords(offloaded.argument_names), given)):
         behind = positional[place:] if place < len(positional) else [value]
         leaves = tf.nest.flatten(behind, expand_composites=True)
         default = kind.empty if any(isinstance(leaf, tf.TensorSpec) for leaf in leaves) else value
@@ -188,15 +208,30 @@ def _signature(variant: Variant) -> Any:
     import tensorflow as tf
 
     program = variant.division.source.program
-    names = [re.sub(r"\W", "_", name) for name in program.input_names]
+    names = _unique(re.sub(r"\W", "_", name) for name in _keywords(program.input_names))
     # as TensorFlow names those of a sequence
-    results = [
+    results = _unique(
         f"output_{number}" if name in (str(number), "result") else name
         for number, name in enumerate(program.result_names)
-    ]
+    )
 
     def call(**inputs: Any) -> dict[str, Any]:
         return dict(zip(results, tf.nest.flatten(variant.function(*(inputs[name] for name in names)))))
 
     specs = {name: tf.TensorSpec(spec.shape, spec.dtype) for name, spec in zip(names, program.specs)}
     return tf.function(call, autograph=False).get_concrete_function(**specs)
+
+
+def _keywords(names: Iterable[str]) -> list[str]:
+    """Names of arguments; TensorFlow saves no function that has one of the name self."""
+    return ["self_" if name == "self" else name for name in names]
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    """Names, of which equal ones get numbers as identifiers may have them."""
+    made: dict[str, None] = {}
+    for name in names:
+        others = (f"{name}_{number}" for number in itertools.count(1))
+        free = (each for each in itertools.chain([name], others) if each not in made)
+        made[next(free)] = None
+    return list(made)

@@ -52,7 +52,7 @@ def saved_model_program(path: Path, input_specs: Sequence[Any], shape: Any, sign
     loaded = tf.saved_model.load(str(path))
     signatures = dict(loaded.signatures)
     if signature is not None and signature not in signatures and callable(getattr(loaded, signature, None)):
-        return function_program(getattr(loaded, signature), input_specs, shape)
+        return replace(function_program(getattr(loaded, signature), input_specs, shape), owner=loaded)
     name = choose(signature, list(signatures), path)
     return concrete_program(signatures[name], list(input_specs) or None, shape, owner=loaded)
 

@@ -152,8 +152,113 @@ def test_a_table_that_is_not_found_is_named(tmp_path):
     run = hybrid.offload(inner)
     with pytest.raises(SignatureError, match=r"holds=\["):
         run.save(tmp_path / "saved")
-    run.save(tmp_path / "saved", holds=[table])
+    for holds in (table, iter([table]), {"table": [table]}, [table]):
+        run.save(tmp_path / "saved", holds=holds)
     np.testing.assert_allclose(hybrid.load(tmp_path / "saved")(TEXTS), graphs.lookup(TEXTS), rtol=1e-5)
+
+
+def gated(x):
+    """What is worth a cluster."""
+    return tf.nn.tanh(x * x + 1) * tf.nn.sigmoid(x) - x
+
+
+class WithFiles(tf.Module):
+    """Has a vocabulary and a text in files."""
+
+    def __init__(self, folder):
+        super().__init__()
+        (folder / "words.txt").write_text("a\nb\nc\n")
+        (folder / "text.txt").write_text("hello")
+        whole, line = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
+        words = tf.lookup.TextFileInitializer(str(folder / "words.txt"), tf.string, whole, tf.int64, line)
+        self.words, self.text = tf.lookup.StaticVocabularyTable(words, 2), tf.saved_model.Asset(folder / "text.txt")
+
+    @tf.function(input_signature=[graphs.TEXTS])
+    def run(self, texts):
+        return gated(tf.cast(tf.maximum(self.words.lookup(texts), 0), tf.float32)), tf.io.read_file(
+            self.text.asset_path
+        )
+
+
+@operation_only
+def test_files_are_saved(tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    model = WithFiles(folder)
+    want = model.run(TEXTS)
+    tf.saved_model.save(model, str(folder / "exported"))
+    hybrid.offload(model.run).save(tmp_path / "saved")
+    hybrid.offload(str(folder / "exported"), signature="run").save(tmp_path / "again")
+    shutil.rmtree(folder)
+    for name in ("saved", "again"):
+        shutil.move(tmp_path / name, tmp_path / f"{name}_moved")
+        graphs.assert_same(hybrid.load(tmp_path / f"{name}_moved")(TEXTS), want)
+
+
+@operation_only
+def test_a_loaded_one_is_offloaded_and_saved(tmp_path):
+    hybrid.offload(gated, tf.TensorSpec([4])).save(tmp_path / "first")
+    loaded = hybrid.load(tmp_path / "first")
+    (library,) = os.listdir(tmp_path / "first" / "assets")
+    hybrid.offload(loaded, tf.TensorSpec([4])).save(tmp_path / "second")
+    assert library in os.listdir(tmp_path / "second" / "assets")
+    run = hybrid.offload(loaded.signatures["serving_default"])  # it does not know what it is a part of
+    with pytest.raises(SignatureError, match=library):
+        run.save(tmp_path / "third")
+    run.save(tmp_path / "third", holds=[loaded])
+    assert library in os.listdir(tmp_path / "third" / "assets")
+    graphs.assert_same(hybrid.load(tmp_path / "second")(tf.ones([4])), gated(tf.ones([4])))
+
+
+@operation_only
+def test_names_that_are_none_or_equal_for_signatures(tmp_path):
+    import keras
+
+    inputs = [keras.Input((4,), batch_size=1, name=name) for name in ("a-b", "a_b")]
+    model = keras.Model(inputs, {"0": keras.layers.Dense(4, "tanh")(inputs[0]) + inputs[1], "output_0": inputs[1] * 2})
+    hybrid.offload(model, min_cluster_size=2).save(tmp_path / "saved")
+    x, y = tf.ones([1, 4]), tf.fill([1, 4], 3.0)
+    got, want = hybrid.load(tmp_path / "saved").signatures["serving_default"](a_b=x, a_b_1=y), model([x, y])
+    graphs.assert_same([got["output_0"], got["output_0_1"]], [want["0"], want["output_0"]])
+    hybrid.offload(lambda self, x: gated(self) * x, *[tf.TensorSpec([1, 4])] * 2).save(tmp_path / "self")
+    loaded = hybrid.load(tmp_path / "self")
+    graphs.assert_same(loaded(x, y), gated(x) * y)
+    graphs.assert_same(loaded.signatures["serving_default"](self_=x, x=y)["output_0"], gated(x) * y)
+
+
+@operation_only
+def test_frozen_variables_are_in_the_libraries_alone(tmp_path):
+    weights, sum_ = tf.Variable(tf.random.normal([100, 100])), tf.Variable(tf.zeros([2, 100]))
+
+    def program(x):
+        return gated(sum_.assign_add(x) @ weights)
+
+    run, x = hybrid.offload(program, tf.TensorSpec([2, 100]), freeze=True), tf.ones([2, 100])
+    weights_then = weights.read_value()
+    weights.assign_add(weights)
+    run.save(tmp_path / "saved")
+    loaded = hybrid.load(tmp_path / "saved")
+    assert [each.shape for each in loaded.resources] == [sum_.shape]
+    np.testing.assert_allclose(loaded(x), gated(x @ weights_then), rtol=1e-4, atol=1e-4)
+
+
+@operation_only
+def test_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run, x = hybrid.offload(gated, tf.TensorSpec([4])), tf.ones([4])
+    run.save("relative")
+    loaded = hybrid.load("relative")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    graphs.assert_same(loaded(x), gated(x))
+    (tmp_path / "link").symlink_to("not_yet")
+    run.save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "not_yet" / "saved_model.pb").is_file()
+    for where in (".", "gs://bucket/model"):
+        with pytest.raises(SignatureError, match="directory"):
+            run.save(where)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 @operation_only
