@@ -54,9 +54,9 @@ RULES = (
             CONVOLUTION_TYPES,
         ),
         Break(
-            "channels_first._convolution",
-            "kernel = (numbers.kernel_output_feature, numbers.kernel_input_feature, *numbers.kernel_spatial)",
-            "kernel = (numbers.kernel_output_feature, numbers.kernel_input_feature, *sorted(numbers.kernel_spatial))",
+            "channels_first._positions",
+            "(numbers.kernel_output_feature, numbers.kernel_input_feature, *numbers.kernel_spatial)",
+            "(numbers.kernel_output_feature, numbers.kernel_input_feature, *sorted(numbers.kernel_spatial))",
             ("test_convolution.py::test_rule_49_square_kernels_of_crossed_dimensions",),
         ),
     )),

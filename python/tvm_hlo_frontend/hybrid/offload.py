@@ -6,7 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ..backends.select import mod_and_params
@@ -21,29 +21,9 @@ from .partition import MIN_CLUSTER_SIZE, Division, divided, refused_nodes
 from .plan import Plan
 from .saving import save
 from .source import program_of, source_of
+from .variant import Variant
 
 LIMIT = 8
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A program for one set of input shapes.
-
-    Attributes
-    ----------
-    division : Division
-    executables : dict of str to Executable
-        By the cluster's name.
-    function : ConcreteFunction
-        Of flat tensors.
-    bridge : Bridge
-        What runs the executables in it.
-    """
-
-    division: Division
-    executables: dict[str, Executable]
-    function: Any
-    bridge: Bridge
 
 
 class Offloaded:

@@ -9,16 +9,33 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..errors import SignatureError
 from ..frameworks.tensorflow.saved_model import DEFAULT_SIGNATURE, SAVED_MODEL_FILES
 from .bridge.operation import load_operation
 from .referred import referred
+from .source import Source
+from .variant import Variant
 
-if TYPE_CHECKING:
-    from .offload import Offloaded, Variant
-    from .source import Source
+
+class Savable(Protocol):
+    """What `save` takes: an Offloaded."""
+
+    @property
+    def origin(self) -> Any:
+        """The program."""
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """For the shapes that are saved."""
+
+    @property
+    def argument_names(self) -> tuple[str, ...]:
+        """Names of the program's arguments, those by keyword alone behind the others."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the program returns."""
 
 
 def load(directory: str | os.PathLike[str]) -> Any:
@@ -47,7 +64,7 @@ def load(directory: str | os.PathLike[str]) -> Any:
     return tf.saved_model.load(os.path.abspath(path) if os.path.exists(path) else path)
 
 
-def save(offloaded: Offloaded, directory: str | os.PathLike[str], holds: Any) -> None:
+def save(offloaded: Savable, directory: str | os.PathLike[str], holds: Any) -> None:
     """`Offloaded.save`."""
     import tensorflow as tf
 
@@ -76,12 +93,12 @@ def _may_go(path: Path) -> bool:
     return not any(path.iterdir()) or any((path / name).is_file() for name in SAVED_MODEL_FILES)
 
 
-def module_of(offloaded: Offloaded, holds: Any = ()) -> tuple[Any, Any]:
+def module_of(offloaded: Savable, holds: Any = ()) -> tuple[Any, Any]:
     """A tf.Module that holds all that an offloaded program needs, and a function of it with names for its outputs.
 
     Parameters
     ----------
-    offloaded : Offloaded
+    offloaded : Savable
     holds : object or iterable of object
         What has the program's lookup tables, where it is not found in what the program refers to.
 
@@ -107,7 +124,7 @@ def module_of(offloaded: Offloaded, holds: Any = ()) -> tuple[Any, Any]:
     return module, _signature(variants[-1])
 
 
-def _resources(offloaded: Offloaded, variants: Sequence[Variant], holds: Any) -> list[Any]:
+def _resources(offloaded: Savable, variants: Sequence[Variant], holds: Any) -> list[Any]:
     """Variables, tables and files that what stays in TensorFlow takes from around it.
 
     Raises
@@ -167,7 +184,7 @@ def _libraries(source: Source) -> list[Any]:
     return found
 
 
-def _with_signature(offloaded: Offloaded, variant: Variant) -> Callable[..., Any]:
+def _with_signature(offloaded: Savable, variant: Variant) -> Callable[..., Any]:
     """A call of a program, whose arguments have the program's names."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
