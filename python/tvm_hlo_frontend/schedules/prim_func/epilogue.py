@@ -10,6 +10,8 @@ from .producers import inline, is_worth_inlining
 
 # operations of what follows, up to which it is unrolled with the tile
 UNROLLED_WEIGHT = 12
+# ... up to which it is computed in the tile: the store and the load of an element cost less than loops over few of them
+LONG_WEIGHT = 64
 
 
 def epilogue_of(schedule: Any, total: Block) -> list[Any]:
@@ -35,6 +37,21 @@ def epilogue_of(schedule: Any, total: Block) -> list[Any]:
             dependent.append(block.name)
             found.append(block.handle)
     return found
+
+
+def is_long(schedule: Any, epilogue: list[Any]) -> bool:
+    """Whether an epilogue has loops of its own, behind all tiles."""
+    blocks = [block_of(schedule, handle) for handle in epilogue]
+    return sum(weight(block.value) for block in blocks) > LONG_WEIGHT
+
+
+def inlined(schedule: Any, epilogue: list[Any]) -> list[Block]:
+    """What is left of an epilogue after all blocks that can be became part of their readers."""
+    blocks = [block_of(schedule, handle) for handle in epilogue]
+    for block in blocks:
+        _inline_if_worth(schedule, block)
+    names = {block.name for block in blocks}
+    return [block for block in blocks_of(schedule) if block.name in names]
 
 
 def _inline_if_worth(schedule: Any, block: Block) -> None:
