@@ -13,6 +13,7 @@ from ..backends.select import mod_and_params
 from ..deploy.executable import Executable, build
 from ..errors import HloFrontendError, SignatureError, UnsupportedHloError
 from ..frameworks.lowered import convert_lowered
+from ..frameworks.tensorflow.functions import is_keras_model
 from ..frameworks.tensorflow.program import Program
 from .assembly import assembled
 from .bridge.choice import bridge_of
@@ -242,6 +243,7 @@ def _arguments(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any])
     import tensorflow as tf
 
     names, wanted = _declared(program)
+    args = _keras_arguments(program.owner, args) if is_keras_model(program.owner) and len(wanted) > 1 else args
     given = dict(zip(names, args))
     strange = [name for name in kwargs if name not in names or name in given]
     if strange or len(args) > len(names):
@@ -255,6 +257,18 @@ def _arguments(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any])
             raise SignatureError(f"the program's argument {name} is missing")
         given.setdefault(name, specs)
     return [(name, specs, given[name]) for name, specs in zip(names, wanted)]
+
+
+def _keras_arguments(model: Any, args: Sequence[Any]) -> Sequence[Any]:
+    """Arguments one by one, where they are given in a list or by their names, as Keras takes them."""
+    if len(args) != 1 or not isinstance(args[0], (list, tuple, Mapping)):
+        return args
+    if not isinstance(args[0], Mapping):
+        return args[0]
+    names = [each.name for each in model.inputs]
+    if set(args[0]) != set(names):
+        raise SignatureError(f"the model's inputs are {', '.join(names)}, not {', '.join(map(str, args[0]))}")
+    return [args[0][name] for name in names]
 
 
 def _declared(program: Program) -> tuple[list[str], list[Any]]:

@@ -15,6 +15,8 @@ from ..frameworks.tensorflow.program import Program
 from ..frameworks.tensorflow.specs import refuse_open, without_index
 from ..hlo.ir.names import Names
 
+# within a program only those of version 1 are made
+_TABLES = frozenset({"HashTable", "HashTableV2", "MutableHashTable", "MutableHashTableV2", "MutableDenseHashTableV2"})
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 # they have a state, and no effect
 READS = frozenset({"ReadVariableOp", "ResourceGather", "VarHandleOp", "LookupTableFindV2"})
@@ -76,11 +78,7 @@ def source_of(program: Program, *, freeze: bool = False) -> Source:
     refuse_open(program.input_names, program.specs)
     function = program.function
     definition = normalized(_flat(function))
-    loops = [node.name for node in definition.node if node.op == "Enter"]
-    if loops:
-        raise LoweringError(
-            f"loops of version 1 ({', '.join(loops[:4])} …) cannot be divided; use tf.while_loop of TensorFlow 2"
-        )
+    _refuse_version_1(definition)
     count = len(program.specs)
     placeholders = [tensor.op.name for tensor in function.inputs]
     captured = _apart(definition, dict(zip(placeholders[count:], function.captured_inputs)))
@@ -101,6 +99,20 @@ def source_of(program: Program, *, freeze: bool = False) -> Source:
         tuple(tensor.name for tensor in function.outputs),
         tuple(_effects(function, definition)),
     )
+
+
+def _refuse_version_1(definition: Any) -> None:
+    loops = [node.name for node in definition.node if node.op == "Enter"]
+    if loops:
+        raise LoweringError(
+            f"loops of version 1 ({', '.join(loops[:4])} …) cannot be divided; use tf.while_loop of TensorFlow 2"
+        )
+    tables = [node.name for node in definition.node if node.op in _TABLES]
+    if tables:
+        raise LoweringError(
+            f"tables of version 1 ({', '.join(tables[:4])}) are filled by an initializer that is not part of the "
+            "program; load the SavedModel with TensorFlow 2 and save it again"
+        )
 
 
 def resources_of(captured: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from tests.support.hybrid_graphs import (
 )
 from tests.support.hybrid_graphs import strings as strings_function
 from tvm_hlo_frontend.backends.select import installed_dialect
-from tvm_hlo_frontend.errors import SignatureError, UnsupportedHloError
+from tvm_hlo_frontend.errors import LoweringError, SignatureError, UnsupportedHloError
 from tvm_hlo_frontend.hybrid import offload
 from tvm_hlo_frontend.hybrid.bridge.operation import COMPILERS
 
@@ -268,3 +268,33 @@ def test_what_cannot_be_converted_stays_in_tensorflow(no_convolutions):
     assert_same(hybrid(*given), convolved(*given))
     with pytest.raises(UnsupportedHloError):
         offload(tf.function(convolved), *specs, strict=True)
+
+
+def test_keras_models_of_several_inputs_are_called_as_keras_calls_them():
+    import keras
+
+    a, b = keras.Input((4,), 2, name="a"), keras.Input((4,), 2, name="b")
+    layers = keras.layers
+    model = keras.Model([b, a], layers.Dense(3, "tanh")(layers.Dense(5, "relu")(a) - layers.Dense(5, "relu")(b)))
+    run = offload(model, min_cluster_size=2)
+    x, y = (tf.constant(np.random.default_rng(seed).normal(size=(2, 4)).astype("float32")) for seed in (0, 1))
+    want = model([y, x])
+    for got in (run(y, x), run([y, x]), run({"a": x, "b": y})):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-6)
+    with pytest.raises(SignatureError, match="inputs are b, a"):
+        run({"a": x, "c": y})
+
+
+def test_tables_of_version_1_are_refused(tmp_path):
+    tf1 = tf.compat.v1
+    with tf1.Graph().as_default(), tf1.Session() as session:
+        texts = tf1.placeholder(tf.string, [4])
+        values = tf.lookup.KeyValueTensorInitializer(list("ab"), [1, 2])
+        found = tf.cast(tf.lookup.StaticHashTable(values, 0).lookup(texts), tf.float32)
+        result = tf.tanh(found * 2 + 1) * found
+        session.run(tf1.tables_initializer())
+        tf1.saved_model.simple_save(
+            session, str(tmp_path / "saved"), {"texts": texts}, {"result": result}, tf1.tables_initializer()
+        )
+    with pytest.raises(LoweringError, match="tables of version 1"):
+        offload(str(tmp_path / "saved"))
