@@ -11,7 +11,7 @@ import numpy as np
 from ...kernels import plans
 from .blocks import Block, block_of, by_name, has_vectors
 from .convolution import divisor, is_plain_copy
-from .epilogue import epilogue_of, inlined, is_long
+from .epilogue import epilogue_of, inlined, of_tiles
 from .injective import schedule_blocks, schedule_loops, stores_vectors
 from .producers import inline
 from .reduction import start_sums
@@ -101,11 +101,12 @@ def _schedule_tiles(
     schedule: Any, total: Block, epilogue: list[Any], tile: ChannelTile, plan: TaskPlan, target: Any
 ) -> None:
     rank = len(total.node.writes[0].region)
-    if is_long(schedule, epilogue):
-        schedule_blocks(schedule, inlined(schedule, epilogue), schedule_loops, target)
-        epilogue = [schedule.cache_write(total.handle, 0, "local")]
-    else:
+    epilogue, behind = of_tiles(schedule, total, epilogue)
+    schedule_blocks(schedule, inlined(schedule, behind), schedule_loops, target)
+    if epilogue:
         schedule.set_scope(total.handle, 0, "local")
+    else:
+        epilogue = [schedule.cache_write(total.handle, 0, "local")]
     loops = schedule.get_loops(total.handle)
     outer, o, reduced = loops[: rank - 1], loops[rank - 1], loops[rank:]
     o, vector, lane = schedule.split(o, [None, tile.vectors, tile.lanes])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .blocks import Block, block_of, blocks_of
-from .expressions import weight
+from .expressions import loads_of, weight
 from .producers import inline, is_worth_inlining
 
 # operations of what follows, up to which it is unrolled with the tile
@@ -16,7 +16,7 @@ LONG_WEIGHT = 64
 
 def epilogue_of(schedule: Any, total: Block) -> list[Any]:
     """The blocks that depend on `total`, in order, after all those that can be became part of their readers; the last
-    one is the result. The first one is cheap: it may be unrolled."""
+    one is the result."""
     own = {str(schedule.get(handle).name_hint) for handle in schedule.get_consumers(total.handle)}
     later = []
     for block in blocks_of(schedule):
@@ -39,10 +39,42 @@ def epilogue_of(schedule: Any, total: Block) -> list[Any]:
     return found
 
 
-def is_long(schedule: Any, epilogue: list[Any]) -> bool:
-    """Whether an epilogue has loops of its own, behind all tiles."""
-    blocks = [block_of(schedule, handle) for handle in epilogue]
-    return sum(weight(block.value) for block in blocks) > LONG_WEIGHT
+def of_tiles(schedule: Any, total: Block, epilogue: list[Any]) -> tuple[list[Any], list[Any]]:
+    """The blocks of an epilogue that are computed in the tile, and those with loops of their own behind all tiles: what
+    has more elements than `total`, as padding has, or reads them elsewhere, what depends on such blocks, and all of it
+    if it is long."""
+    rank = len(total.node.writes[0].region)
+    extents, near = total.extents[:rank], {total.name: total}
+    far: list[Any] = []
+    for handle in epilogue:
+        block = block_of(schedule, handle)
+        producers = {str(schedule.get(each).name_hint) for each in schedule.get_producers(handle)}
+        depends_on_far = any(schedule.get(each).name_hint in producers for each in far)
+        read = [each for name, each in near.items() if name in producers]
+        if depends_on_far or not _is_within(block, extents) or not all(_reads_same_index(block, each) for each in read):
+            far.append(handle)
+        else:
+            near[block.name] = block
+    blocks = list(near.values())[1:]
+    if sum(weight(block.value) for block in blocks) > LONG_WEIGHT:
+        return [], epilogue
+    return [block.handle for block in blocks], far
+
+
+def _is_within(block: Block, extents: list[int | None]) -> bool:
+    """Whether a block has no more elements than there are; with fewer it keeps what is no filling."""
+    if len(block.extents) != len(extents):
+        return False
+    return all(own is not None and most is not None and own <= most for own, most in zip(block.extents, extents))
+
+
+def _reads_same_index(reader: Block, block: Block) -> bool:
+    """Whether each element of `reader` needs the element of `block` that has its index, and no other."""
+    own = [axis.var for axis in reader.node.iter_vars]
+    return all(
+        len(load.indices) == len(own) and all(index.same_as(variable) for index, variable in zip(load.indices, own))
+        for load in loads_of(reader.value, block.buffer)
+    )
 
 
 def inlined(schedule: Any, epilogue: list[Any]) -> list[Block]:

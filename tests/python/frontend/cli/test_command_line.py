@@ -518,9 +518,9 @@ def test_the_page_shows_what_the_commands_print(tmp_path, monkeypatch):
 
 
 def totals(report):
-    """Instructions of each opcode in a report, whatever became of them."""
+    """Instructions of each opcode in a report, whatever became of them; but for transposes: Relax has channels last."""
     counts = Counter()
-    for count, opcode in re.findall(r"^ +(\d+)  (\S+)  \(", report, re.MULTILINE):
+    for count, opcode in re.findall(r"^ +(\d+)  ((?!transpose)\S+)  \(", report, re.MULTILINE):
         counts[opcode] += int(count)
     assert counts
     return counts

@@ -154,6 +154,32 @@ def test_what_follows_is_computed_in_the_tile_unless_it_is_long(make, kind):
     assert len(outermost) == 1 + padded + (kind == "very expensive"), outermost
 
 
+def beyond(out, kind):
+    """What has other elements than a convolution, or reads them elsewhere."""
+    *outer, width, channels = (int(size) for size in out.shape)
+    positive = te.compute(out.shape, lambda *i: tir.max(out(*i), tir.const(0, "float32")), name="positive")
+    if kind == "padded":
+
+        def padded(*index):
+            *others, w, c = index
+            inside = tir.all(w >= 1, w < width + 1)
+            return tir.if_then_else(inside, positive(*others, w - 1, c), tir.const(7, "float32"))
+
+        return te.compute((*outer, width + 3, channels), padded, name="padded")
+    if kind == "reversed":
+        return te.compute(
+            out.shape, lambda *i: positive(*i[:-2], width - 1 - i[-2], i[-1]) + positive(*i), name="turned"
+        )
+    return te.compute((*outer, width - 1, channels), lambda *i: positive(*i[:-2], i[-2] + 1, i[-1]), name="cut")
+
+
+@pytest.mark.parametrize("kind", ["padded", "reversed", "cut"])
+@pytest.mark.parametrize("make", ["3x3", "prime width", "dot"])
+def test_other_elements_are_computed_behind_all_tiles(make, kind):
+    inputs, out = dot((17,), 9, 48) if make == "dot" else convolution(**CONVOLUTIONS[make])
+    check(inputs, beyond(out, kind), OWN)
+
+
 @pytest.mark.parametrize("registers", ALL, ids=lambda each: f"{each.count}x{each.bits}")
 @pytest.mark.parametrize("outer", [[56, 56], [7, 7], [1], [5, 1], [3, 13], [128, 2]], ids=str)
 @pytest.mark.parametrize("outputs", [4, 48, 64])
