@@ -32,10 +32,10 @@ def at(shape: Shape, path: tuple[int, ...]) -> Shape:
 def test_what_is_within_a_shape(name):
     shape, parts, leaves, paths = CASES[name]
     assert shape.parts == parts
-    assert shape.leaves() == leaves
-    assert shape.arrays() == [leaf for leaf in leaves if leaf.element_type != "token"]
+    assert shape.leaves() == tuple(leaves)
+    assert shape.arrays() == tuple(leaf for leaf in leaves if leaf.element_type != "token")
     assert shape.paths() == paths
-    assert [at(shape, path) for path in paths] == shape.arrays()
+    assert tuple(at(shape, path) for path in paths) == shape.arrays()
 
 
 @pytest.mark.parametrize("name", CASES)
