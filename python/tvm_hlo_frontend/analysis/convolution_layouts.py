@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from ..hlo.ir.attributes import ConvolutionAttributes, ConvolutionDimensionNumbers
+from ..hlo.ir.attributes import ConvolutionAttributes, ConvolutionDimensionNumbers, Window
 from ..hlo.ir.module import HloInstruction
 
 # windows from here on are products in disguise (weight gradients): schedules of convolutions unroll windows
@@ -41,7 +42,8 @@ def fills_vectors(convolution: HloInstruction) -> bool:
     outputs = convolution.shape.sizes[numbers.output_feature]
     if is_depthwise(convolution):
         return outputs % CHANNELS == 0
-    return outputs // groups % CHANNELS == 0 and not is_products(convolution)
+    is_products = groups == 1 and has_large_window(attributes.window, spatial)
+    return outputs // groups % CHANNELS == 0 and not is_products
 
 
 def is_depthwise(convolution: HloInstruction) -> bool:
@@ -53,15 +55,6 @@ def is_depthwise(convolution: HloInstruction) -> bool:
     return groups > 1 and features == (1, groups)
 
 
-def is_products(convolution: HloInstruction) -> bool:
-    """Whether it is a few products of large windows."""
-    attributes = convolution.attributes_as(ConvolutionAttributes)
-    window = math.prod(dimension.size for dimension in attributes.window.dimensions)
-    spatial = [convolution.shape.dimensions[axis] for axis in attributes.dimension_numbers.output_spatial]
-    if not all(isinstance(size, int) for size in spatial):
-        return False
-    return (
-        attributes.feature_group_count * attributes.batch_group_count == 1
-        and window >= LARGE_WINDOW
-        and math.prod(spatial) <= FEW_POSITIONS  # type: ignore[arg-type]
-    )
+def has_large_window(window: Window, positions: Sequence[int]) -> bool:
+    """Whether a convolution of one group is a few products of large windows, at so many positions."""
+    return math.prod(each.size for each in window.dimensions) >= LARGE_WINDOW and math.prod(positions) <= FEW_POSITIONS

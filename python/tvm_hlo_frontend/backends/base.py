@@ -160,11 +160,11 @@ class Dialect(Protocol):
         """Shape of `constant(array)`."""
         ...
 
-    # movement: no arithmetic
     def is_constant(self, x: Tensor) -> bool:
         """Whether `x` is known now to be computed when the module is compiled, so that panels of it cost nothing."""
         ...
 
+    # movement: no arithmetic
     def reshape(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
         """The same elements in the same order."""
         ...

@@ -166,7 +166,8 @@ def element_types(shape: Any) -> list[str]:
 
 def print_facts(facts: dict[str, Any], limit: int | None) -> None:
     """Tables."""
-    from .output import console, plural, quantity, table
+    from ..drawing.quantities import quantity
+    from .output import console, plural, table
 
     out = console()
     counted = f"{plural(facts['instructions'], 'instruction')} in {plural(len(facts['computations']), 'computation')}"
@@ -204,7 +205,7 @@ def print_sizes(out: Any, facts: dict[str, Any], limit: int | None) -> None:
 def opcode_rows(facts: dict[str, Any]) -> list[tuple[Any, ...]]:
     """A row per opcode, custom-calls by target; the most frequent first."""
     from ..convert.support import verdict_on, verdict_on_target
-    from .output import quantity
+    from ..drawing.quantities import quantity
 
     refused = Counter(refusal["opcode"] for refusal in facts["unsupported"])
     rows = []
@@ -221,7 +222,8 @@ def opcode_rows(facts: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 def cost_text(facts: dict[str, Any]) -> str:
     """FLOPs in words."""
-    from .output import plural, quantity
+    from ..drawing.quantities import quantity
+    from .output import plural
 
     text = f"{quantity(facts['flops'], 'FLOP')} and {quantity(facts['transcendentals'])} transcendental functions"
     if facts["loops_counted_once"]:

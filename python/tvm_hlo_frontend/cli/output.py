@@ -1,4 +1,4 @@
-"""Tables, numbers and progress for people."""
+"""Tables and progress for people."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 # of output that is no terminal
 WIDTH = 120
-_UNITS = ("", "k", "M", "G", "T", "P", "E")
 
 
 def console() -> Console:
@@ -49,15 +48,6 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], lim
     if len(shown) < len(rows):
         made.add_row(Text(""), Text(f"… {len(rows) - len(shown)} more (--all shows them)"))
     return made
-
-
-def quantity(number: float, unit: str = "") -> str:
-    """`number` with at most four digits and a decimal prefix: 3.1 GFLOP."""
-    power = 0
-    while abs(number) >= 1000 and power < len(_UNITS) - 1:
-        number, power = number / 1000, power + 1
-    digits = f"{number:.0f}" if float(number).is_integer() else f"{float(f'{number:.3g}'):g}"  # no 1e+03
-    return f"{digits} {_UNITS[power]}{unit}".strip()
 
 
 def plural(count: int, word: str) -> str:

@@ -94,7 +94,8 @@ def _dimensions(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _show(plan: Plan) -> None:
-    from .output import console, quantity, table
+    from ..drawing.quantities import quantity
+    from .output import console, table
 
     inside = sum(len(cluster.nodes) for cluster in plan.clusters)
     rows = [

@@ -24,7 +24,7 @@ from .open_sizes import OpenSizes, check_of, open_sizes
 from .saved import load_library, save_library, versions
 from .specialization import Specialization
 from .targets import cpu_target
-from .variants import Variants
+from .variants import LIMIT, Variants
 
 INDEX = "specialized.json"
 # calls whose shapes are remembered
@@ -206,7 +206,7 @@ def specialize(
     *,
     target: Any = None,
     dialect: str | None = None,
-    limit: int = 8,
+    limit: int = LIMIT,
     input_names: Sequence[str] | None = None,
     parameter_values: Mapping[int, np.ndarray] | None = None,
     freeze_params: bool | None = None,

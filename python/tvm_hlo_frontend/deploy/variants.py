@@ -8,6 +8,9 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import CancelledError, Future
 from typing import Generic, TypeVar
 
+# how many are kept, where nobody says another number
+LIMIT = 8
+
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 

@@ -10,11 +10,10 @@ import numpy as np
 
 from ..backends.select import mod_and_params
 from ..deploy.executable import Executable, build
-from ..deploy.variants import Variants
+from ..deploy.variants import LIMIT, Variants
 from ..errors import LoweringError, SignatureError
 from ..frameworks.jax import from_jax
 
-LIMIT = 8
 NO_GRADIENT = (
     "what offload_jax gives was compiled for inference and has no gradient; take the gradient of the function that it "
     "was made from, offload a function that computes the gradient, or give it arguments of jax.lax.stop_gradient"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..backends.select import mod_and_params
 from ..deploy.executable import Executable, build
+from ..deploy.variants import LIMIT, Variants
 from ..errors import HloFrontendError, SignatureError, UnsupportedHloError
 from ..frameworks.lowered import convert_lowered
 from ..frameworks.tensorflow.functions import is_keras_model
@@ -23,8 +22,6 @@ from .plan import Plan
 from .saving import save
 from .source import program_of, source_of
 from .variant import Variant
-
-LIMIT = 8
 
 
 class Offloaded:
@@ -40,16 +37,15 @@ class Offloaded:
 
     def __init__(self, origin: Any, make: Callable[[Sequence[Any]], Variant], first: Variant, limit: int) -> None:
         self.origin = origin
-        self._make, self._limit = make, limit
+        self._make = make
         self._program = first.division.source.program
-        self._lock = threading.Lock()
-        self._variants: OrderedDict[Any, Variant] = OrderedDict({_key(_specs(first)): first})
+        self._variants: Variants[Any, Variant] = Variants(limit)
+        self._variants.found_or_made(_key(_specs(first)), lambda: first)
 
     @property
     def variants(self) -> tuple[Variant, ...]:
         """Those that are kept, the one called last at the end."""
-        with self._lock:
-            return tuple(self._variants.values())
+        return tuple(made for _, made in self._variants.items())
 
     @property
     def plan(self) -> Plan:
@@ -101,19 +97,12 @@ class Offloaded:
     def _variant(self, flat: Sequence[Any]) -> Variant:
         import tensorflow as tf
 
-        key = _key(flat)
-        with self._lock:
-            found = self._variants.get(key)
-            if found is not None:
-                self._variants.move_to_end(key)
-                return found
+        def make() -> Variant:
             # the caller may be traced itself, and its graph is no place to read variables and compile in
             with tf.init_scope():
-                made = tf.autograph.experimental.do_not_convert(self._make)(flat)
-            self._variants[key] = made
-            while len(self._variants) > self._limit:
-                self._variants.popitem(last=False)
-            return made
+                return tf.autograph.experimental.do_not_convert(self._make)(flat)
+
+        return self._variants.found_or_made(_key(flat), make)
 
 
 def offload(

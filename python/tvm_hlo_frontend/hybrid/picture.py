@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from ..drawing.elements import Cluster as Frame
 from ..drawing.elements import Node
+from ..drawing.quantities import quantity
 from ..drawing.svg import svg_text
 from .eligible import MOVES
 from .folding import FEW, MANY, before_each, folded_stays, part_of
@@ -110,13 +111,13 @@ def _drawn(
 def _caption(plan: Plan) -> str:
     inside = sum(len(cluster.nodes) for cluster in plan.clusters)
     whole = inside + len(plan.stays)
-    return f"{inside} of {whole} nodes, {100 * plan.share:.1f} % of {_quantity(plan.flops)} in TVM"
+    return f"{inside} of {whole} nodes, {100 * plan.share:.1f} % of {quantity(plan.flops, 'FLOP')} in TVM"
 
 
 def _of_cluster(cluster: Cluster, plan: Plan) -> Node:
     share = f" ({100 * cluster.flops / plan.flops:.1f} %)" if plan.flops else ""
     operations = _wrapped(_operations(cluster.operations), ", ")
-    lines = [f"{_nodes(cluster.nodes)}, {_quantity(cluster.flops)}{share}", *operations]
+    lines = [f"{_nodes(cluster.nodes)}, {quantity(cluster.flops, 'FLOP')}{share}", *operations]
     nodes = (f"{name} ({op})" for name, op in zip(cluster.nodes, cluster.operations))
     return _box(cluster.name, lines, "tvm", nodes)
 
@@ -132,7 +133,7 @@ def _of_stays(group: Sequence[Stay], plan: Plan) -> Node:
         lines.append(f"… {len(reasons) - MAX_REASONS} more reasons")
     share = flops / plan.flops if plan.flops else 0.0
     if share >= COSTLY:
-        lines.append(f"{_quantity(flops)} ({100 * share:.1f} %)")
+        lines.append(f"{quantity(flops, 'FLOP')} ({100 * share:.1f} %)")
     details = (f"{stay.name} ({stay.op}): {stay.reason}" for stay in group)
     return _box(title, lines, "costly" if share >= COSTLY else "stays", details)
 
@@ -174,12 +175,6 @@ def _cut_short(lines: list[str], most: int) -> list[str]:
 
 def _nodes(nodes: Sequence[object]) -> str:
     return f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
-
-
-def _quantity(flops: int) -> str:
-    """``1.23 MFLOP``."""
-    power = min((len(str(flops)) - 1) // 3, 4)
-    return f"{float(f'{flops / 1000**power:.3g}'):g} {('', 'k', 'M', 'G', 'T')[power]}FLOP"
 
 
 def _wrapped(text: str, between: str = " ") -> list[str]:

@@ -172,17 +172,22 @@ def of_specs(program: Program, specs: Sequence[Any]) -> Program:
     return replace(program, specs=tuple(given for _, given in pairs)) if fits else program
 
 
-def _effects(function: Any, definition: Any) -> list[str]:
-    """Nodes that must run although no output may need them; of calls that are in place now those with an effect."""
+def is_stateful(op: str) -> bool:
+    """Whether operations of a type have a state or an effect; those that TensorFlow does not know may."""
     from tensorflow.python.framework import op_def_registry
 
+    known = op_def_registry.get(op)
+    return known is None or known.is_stateful
+
+
+def _effects(function: Any, definition: Any) -> list[str]:
+    """Nodes that must run although no output may need them; of calls that are in place now those with an effect."""
     there = {node.name for node in definition.node}
     wanted = [each.name for each in function.graph.control_outputs]
     gone = tuple(f"{name}/" for name in wanted if name not in there)
     found = [name for name in wanted if name in there]
     for node in definition.node:
-        known = op_def_registry.get(node.op)
-        if node.name.startswith(gone) and node.name not in found and (known is None or known.is_stateful):
+        if node.name.startswith(gone) and node.name not in found and is_stateful(node.op):
             found.append(node.name)
     return found
 
@@ -334,9 +339,16 @@ def _replace(definition: Any, constants: Mapping[str, str]) -> None:
 
 
 def _add_constant(definition: Any, name: str, value: Any) -> None:
+    make_constant(definition.node.add(name=name), value)
+
+
+def make_constant(node: Any, value: Any) -> None:
+    """Make a NodeDef a constant, of the value of an eager tensor."""
     import tensorflow as tf
 
-    node = definition.node.add(name=name, op="Const")
+    node.op = "Const"
+    for name in list(node.attr):
+        del node.attr[name]
     node.attr["dtype"].type = value.dtype.as_datatype_enum
     node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value.numpy(), dtype=value.dtype))
 

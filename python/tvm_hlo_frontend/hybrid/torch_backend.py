@@ -8,14 +8,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ..deploy.variants import Variants
+from ..deploy.variants import LIMIT, Variants
 from ..errors import ConversionError, LoweringError, SignatureError
 from ..frameworks.torch_graphs import lower_graph
 from .torch_call import TorchCall
 from .torch_check import disagreement
 from .torch_report import TorchGraph, TorchReport
-
-LIMIT = 8
 
 
 @dataclass(frozen=True)

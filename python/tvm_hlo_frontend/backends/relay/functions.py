@@ -12,6 +12,9 @@ from ...kernels.dtypes import TVM_DTYPES
 from ..loops import Kept, State, Step, TensorStep
 from ..values import Body, Tensor
 
+# attribute by which TVM puts calls of a function in place when it compiles, which fuses across them
+INLINE = "Inline"
+
 
 class RelayFunctions:
     """The functions beside main, as they come. It is the `LoopLanguage` of Relay, whose states are tuples."""

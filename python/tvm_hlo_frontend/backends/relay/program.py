@@ -14,10 +14,7 @@ from ...hlo.ir.shape import Shape
 from ..program import Converted, Pool
 from ..values import Tensor
 from .dialect import RelayDialect
-from .functions import tensor_type, tuple_type
-
-# attribute by which TVM puts calls of a function in place when it compiles, which fuses across them
-INLINE = "Inline"
+from .functions import INLINE, tensor_type, tuple_type
 
 
 class FunctionDialect(RelayDialect):

@@ -20,6 +20,7 @@ from ..base import Compiled, InPlace, RunBorrowed, RunFlat
 from ..executors import pooled
 from ..results import flat_results
 from ..signature import Signature
+from .functions import INLINE
 from .in_place import Places, bind, graph_in_place, in_place_results
 from .weights import fold_weights
 
@@ -30,7 +31,7 @@ LOWER_PHASE = 1
 
 def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
     """Compile for the executor that the module needs."""
-    if any(function.attrs is not None and "Inline" in function.attrs for function in mod.functions.values()):
+    if any(function.attrs is not None and INLINE in function.attrs for function in mod.functions.values()):
         mod = relay.transform.Inline()(relay.transform.InferType()(mod))
     if needs_vm(mod) or not is_static(signature):
         return compile_vm(mod, params, target)

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from ...analysis.accumulators import accumulator_type
-from ...analysis.convolution_layouts import (
-    FEW_POSITIONS,
-    LARGE_WINDOW,
-    fills_vectors,
-    is_depthwise,
-    numbers_channels_last,
-)
+from ...analysis.convolution_layouts import fills_vectors, has_large_window, is_depthwise, numbers_channels_last
 from ...backends.values import Tensor
 from ...hlo.ir.attributes import ConvolutionAttributes, Window
 from ...hlo.ir.module import HloInstruction
@@ -154,8 +147,7 @@ def choose(convolution: ChannelsFirst) -> Any:
         return by_kernel
     if not convolution.is_static:
         return by_products if convolution.groups == 1 and not spatial else by_kernel
-    window = math.prod(w.size for w in convolution.window.dimensions)
-    if convolution.groups == 1 and (not spatial or (window >= LARGE_WINDOW and math.prod(spatial) <= FEW_POSITIONS)):
+    if convolution.groups == 1 and (not spatial or has_large_window(convolution.window, spatial)):
         return by_products
     return by_operator if len(spatial) in NATIVE_SPATIAL_RANKS else by_kernel
 

@@ -16,9 +16,10 @@ from .schema import HloInstructionProto
 _FIRST_NEW_FIELD = 93
 # what these fields of an instruction hold does not change its value
 _WITHOUT_MEANING = ("metadata", "sharding", "frontend_attributes", "literal", "shape", "outfeed_shape")
+_EMPTY = HloInstructionProto()
 # names of the other messages in it, and whether there may be several
 _MEANINGFUL = tuple(
-    (field.name, not hasattr(getattr(HloInstructionProto(), field.name), "ListFields"))
+    (field.name, not hasattr(getattr(_EMPTY, field.name), "ListFields"))
     for field in HloInstructionProto.DESCRIPTOR.fields
     if field.message_type is not None and field.name not in _WITHOUT_MEANING
 )

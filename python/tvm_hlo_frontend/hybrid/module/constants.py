@@ -14,7 +14,7 @@ from ...frameworks.tensorflow.graph_def import imported
 from ...frameworks.tensorflow.lowering import variable_names
 from ..partition import constants_of, lower_cluster
 from ..plan import Cluster
-from ..source import Source, frozen_name, resources_of
+from ..source import Source, frozen_name, make_constant, resources_of
 
 _NO_NUMBERS = frozenset({"resource", "variant", "string"})
 
@@ -30,19 +30,9 @@ def with_constants(source: Source) -> Source:
     definition.CopyFrom(source.definition)
     for node in definition.node:
         if node.name in values:
-            _make_constant(node, values[node.name])
+            make_constant(node, values[node.name])
     captured = {name: each for name, each in source.captured.items() if name not in values}
     return replace(source, definition=definition, graph=imported(definition, resources_of(captured)), captured=captured)
-
-
-def _make_constant(node: Any, value: Any) -> None:
-    import tensorflow as tf
-
-    node.op = "Const"
-    for name in list(node.attr):
-        del node.attr[name]
-    node.attr["dtype"].type = value.dtype.as_datatype_enum
-    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value.numpy(), dtype=value.dtype))
 
 
 def weights_of(source: Source, cluster: Cluster) -> dict[str, np.ndarray]:

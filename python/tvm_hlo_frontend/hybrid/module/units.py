@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from ..clusters import convex_clusters
 from ..eligible import CONSTANT
 from ..partition import boundary
 from ..plan import Cluster
-from ..source import Source
+from ..source import Source, is_stateful
 from .parts import DIRECT, EXTERN, HLO
 
 
@@ -111,8 +112,6 @@ def _contracted(groups: Sequence[int], edges: Sequence[set[int]]) -> dict[int, s
 
 def _order(graph: dict[int, set[int]]) -> list[int]:
     """Groups behind those that they depend on, else by number."""
-    import heapq
-
     waiting = {group: len(before) for group, before in graph.items()}
     after: dict[int, list[int]] = {group: [] for group in graph}
     for group, before in graph.items():
@@ -200,7 +199,7 @@ def _ordered(
             outside = needed.difference(nodes)
             outputs = tuple(name for name in outputs if name in source.outputs or _readers(source, name) & outside)
             inputs = tuple(name for name in inputs if name.partition(":")[0] not in source.captured)
-            effect = any(_has_effect(operations[member]) for member in members[group])
+            effect = any(is_stateful(operations[member].type) for member in members[group])
             number = sum(unit.kind == EXTERN for unit in units)
             units.append(Unit(f"tensorflow_{number}", EXTERN, nodes, inputs, outputs, effect))
         elif nodes[0] in by_node:
@@ -214,10 +213,3 @@ def _ordered(
 
 def _readers(source: Source, tensor: str) -> set[str]:
     return {each.name for each in source.graph.get_tensor_by_name(tensor).consumers()}
-
-
-def _has_effect(operation: Any) -> bool:
-    from tensorflow.python.framework import op_def_registry
-
-    known = op_def_registry.get(operation.type)
-    return known is None or known.is_stateful

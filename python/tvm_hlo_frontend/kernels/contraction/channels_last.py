@@ -13,6 +13,7 @@ from .. import plans
 from ..spec import KernelSpec
 from ..table import KernelTable
 from .sums import convert_sum
+from .windows import padded_element, reach_of, read_by
 
 table = KernelTable()
 
@@ -48,7 +49,7 @@ def convolution_channels_last(spec: KernelSpec, inputs: Sequence[Any], results: 
     data, panels = inputs
     parameters = spec.parameters
     groups = parameters["groups"]
-    dimensions, dtype = results[0]
+    dimensions, _ = results[0]
     batch, *kept, outputs = map(int, dimensions)
     count, *window_sizes, channels, lanes = map(int, panels.shape)
     computed = [*kept[:-1], plans.filled_width(kept[-1])]
@@ -58,22 +59,12 @@ def convolution_channels_last(spec: KernelSpec, inputs: Sequence[Any], results: 
 
     def element(n: Any, *index: Any) -> Any:
         *position, o = index
-        source = [
-            p * stride + w * dilation
-            for p, w, stride, dilation in zip(position, window, parameters["stride"], parameters["window_dilation"])
-        ]
+        source = read_by(position, window, parameters)
         c = channel if groups == 1 else tir.indexdiv(o, outputs // groups) * channels + channel
         weight = panels(tir.indexdiv(o, lanes), *window, channel, tir.indexmod(o, lanes))
         return te.sum(padded(n, *source, c) * weight, axis=[*window, channel])
 
-    total = te.compute(
-        tuple(map(wide, (batch, *computed, count * lanes))),
-        element,
-        name=plans.CHANNELS_LAST_SUM,
-        attrs={"outputs": outputs // groups, "lanes": lanes},
-    )
-    out = te.compute(tuple(dimensions), lambda *i: convert_sum(total(*i), dtype), name=plans.CHANNELS_LAST_OUT)
-    return [out]
+    return _kept((batch, *computed, count * lanes), element, results[0], outputs // groups, lanes)
 
 
 @table.kernel("dot_of_panels", "contraction")
@@ -83,7 +74,7 @@ def dot_of_panels(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> 
     Where no tile divides the last dimension of M, more rows are computed than are kept.
     """
     lhs, panels = inputs
-    dimensions, dtype = results[0]
+    dimensions, _ = results[0]
     accumulator = dtype_of(panels)
     *kept, outputs = map(int, dimensions)
     count, depth, lanes = map(int, panels.shape)
@@ -103,14 +94,7 @@ def dot_of_panels(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> 
         *position, o = index
         return te.sum(rows(*position, k) * panels(tir.indexdiv(o, lanes), k, tir.indexmod(o, lanes)), axis=[k])
 
-    total = te.compute(
-        tuple(map(wide, (*computed, count * lanes))),
-        element,
-        name=plans.CHANNELS_LAST_SUM,
-        attrs={"outputs": outputs, "lanes": lanes},
-    )
-    out = te.compute(tuple(dimensions), lambda *i: convert_sum(total(*i), dtype), name=plans.CHANNELS_LAST_OUT)
-    return [out]
+    return _kept((*computed, count * lanes), element, results[0], outputs, lanes)
 
 
 @table.kernel("depthwise_channels_last", "contraction")
@@ -121,7 +105,7 @@ def depthwise_channels_last(spec: KernelSpec, inputs: Sequence[Any], results: Re
     """
     data, weight = inputs
     parameters = spec.parameters
-    dimensions, dtype = results[0]
+    dimensions, _ = results[0]
     *window_sizes, _, _ = map(int, weight.shape)
     computed = [*map(int, dimensions[1:-2]), plans.filled_width(int(dimensions[-2]))]
     padded = _padded(data, window_sizes, computed, parameters)
@@ -129,45 +113,33 @@ def depthwise_channels_last(spec: KernelSpec, inputs: Sequence[Any], results: Re
 
     def element(n: Any, *index: Any) -> Any:
         *position, c = index
-        source = [
-            p * stride + w * dilation
-            for p, w, stride, dilation in zip(position, window, parameters["stride"], parameters["window_dilation"])
-        ]
-        product = padded(n, *source, c) * weight(*window, 0, c).astype(parameters["accumulator"])
+        element_of_data = padded(n, *read_by(position, window, parameters), c)
+        product = element_of_data * weight(*window, 0, c).astype(parameters["accumulator"])
         return te.sum(product, axis=window)
 
-    channels = int(dimensions[-1])
+    batch, channels = int(dimensions[0]), int(dimensions[-1])
+    return _kept((batch, *computed, channels), element, results[0], channels, channels)
+
+
+def _kept(
+    computed: Sequence[int], element: Any, result: tuple[tuple[int, ...], str], outputs: int, lanes: int
+) -> list[Any]:
+    """The result: of sums of these extents as many as it has, in its type. Schedules make vectors of `lanes` sums, of
+    `outputs` in a group."""
+    dimensions, dtype = result
     total = te.compute(
-        (wide(int(dimensions[0])), *map(wide, computed), wide(channels)),
-        element,
-        name=plans.CHANNELS_LAST_SUM,
-        attrs={"outputs": channels, "lanes": channels},
+        tuple(map(wide, computed)), element, name=plans.CHANNELS_LAST_SUM, attrs={"outputs": outputs, "lanes": lanes}
     )
-    out = te.compute(tuple(dimensions), lambda *i: convert_sum(total(*i), dtype), name=plans.CHANNELS_LAST_OUT)
-    return [out]
+    return [te.compute(tuple(dimensions), lambda *i: convert_sum(total(*i), dtype), name=plans.CHANNELS_LAST_OUT)]
 
 
 def _padded(data: Any, window: Sequence[int], computed: Sequence[int], parameters: dict[str, Any]) -> Any:
     """Holes and padding filled with zeros, in the accumulator's type; exactly as much as the windows reach."""
-    accumulator = parameters["accumulator"]
     batch, *sizes, channels = map(int, data.shape)
-    rows = zip(computed, window, parameters["stride"], parameters["window_dilation"])
-    reach = [(size - 1) * stride + (width - 1) * dilation + 1 for size, width, stride, dilation in rows]
+    reach = reach_of(computed, window, parameters)
 
     def element(n: Any, *index: Any) -> Any:
         *position, c = index
-        inside, source = [], []
-        steps = zip(position, parameters["low"], parameters["base_dilation"], sizes, reach)
-        for p, low, step, size, extent in steps:
-            offset = p - low
-            if low > 0:
-                inside.append(offset >= 0)
-            if extent - low > (size - 1) * step + 1:
-                inside.append(offset < (size - 1) * step + 1)
-            if step > 1:
-                inside.append(tir.indexmod(offset, step) == 0)
-            source.append(tir.indexdiv(offset, step) if step > 1 else offset)
-        value = data(n, *source, c).astype(accumulator)
-        return tir.if_then_else(tir.all(*inside), value, tir.const(0, accumulator)) if inside else value
+        return padded_element(lambda *source: data(n, *source, c), position, sizes, parameters)
 
     return te.compute(tuple(map(wide, (batch, *reach, channels))), element, name=plans.CONVOLUTION_PADDED)

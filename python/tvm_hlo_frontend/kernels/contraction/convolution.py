@@ -14,6 +14,7 @@ from ..spec import KernelSpec
 from ..table import KernelTable
 from . import open_convolution
 from .sums import convert_sum
+from .windows import padded_element, reach_of, read_by
 
 table = KernelTable()
 
@@ -33,12 +34,7 @@ def convolution(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple
     is_open = open_convolution.is_for(extents(dimensions), extents(weight.shape), groups, accumulator)
     dimensions, source_sizes, weight_sizes = _in_one_type(dimensions, data.shape, weight.shape)
     outputs, channels = dimensions[1] // groups, weight_sizes[1]
-    reach = [
-        (size - 1) * stride + (window - 1) * dilation + 1
-        for size, stride, window, dilation in zip(
-            dimensions[2:], parameters["stride"], weight_sizes[2:], parameters["window_dilation"]
-        )
-    ]
+    reach = reach_of(dimensions[2:], weight_sizes[2:], parameters)
     if is_open:
         return open_convolution.open_convolution(spec, inputs, results, reach)
     padded = _padded(data, source_sizes, parameters, reach)
@@ -46,12 +42,8 @@ def convolution(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple
     window = [_axis(size, f"window{axis}") for axis, size in enumerate(weight_sizes[2:])]
 
     def element(n: Any, o: Any, *position: Any) -> Any:
-        source = [
-            p * stride + w * dilation
-            for p, w, stride, dilation in zip(position, window, parameters["stride"], parameters["window_dilation"])
-        ]
         c = channel if groups == 1 else tir.indexdiv(o, outputs) * channels + channel
-        product = padded(n, c, *source) * weight(o, channel, *window).astype(accumulator)
+        product = padded(n, c, *read_by(position, window, parameters)) * weight(o, channel, *window).astype(accumulator)
         return te.sum(product, axis=[channel, *window])
 
     total = te.compute(tuple(dimensions), element, name=plans.CONVOLUTION_SUM)
@@ -72,19 +64,10 @@ def _axis(size: Any, name: str) -> Any:
 
 def _padded(data: Any, source_sizes: Sequence[Any], parameters: dict[str, Any], reach: Sequence[Any]) -> Any:
     """Holes and padding filled with zeros, in the accumulator's type; exactly as much as the windows reach."""
-    accumulator = parameters["accumulator"]
     # no window may be left, and then they reach nowhere
     reach = [size if isinstance(size, int) else tir.max(size, wide(0)) for size in reach]
 
     def element(n: Any, c: Any, *position: Any) -> Any:
-        inside, source = [], []
-        for p, low, step, size in zip(position, parameters["low"], parameters["base_dilation"], source_sizes[2:]):
-            offset = p - low
-            inside += [offset >= 0, offset < (size - 1) * step + 1]
-            if step > 1:
-                inside.append(tir.indexmod(offset, step) == 0)
-            source.append(tir.indexdiv(offset, step) if step > 1 else offset)
-        value = data(n, c, *source).astype(accumulator)
-        return tir.if_then_else(tir.all(*inside), value, tir.const(0, accumulator)) if inside else value
+        return padded_element(lambda *source: data(n, c, *source), position, source_sizes[2:], parameters)
 
     return te.compute((*source_sizes[:2], *reach), element, name=plans.CONVOLUTION_PADDED)

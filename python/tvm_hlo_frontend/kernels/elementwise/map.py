@@ -37,4 +37,5 @@ def _broadcast_index(tensor: Any, index: tuple, dimensions: Sequence[Any]) -> li
 
 
 def _is_one(size: Any) -> bool:
-    return bool(getattr(size, "value", size) == 1) if isinstance(getattr(size, "value", size), int) else False
+    value = getattr(size, "value", size)
+    return isinstance(value, int) and value == 1

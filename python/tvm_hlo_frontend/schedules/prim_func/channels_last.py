@@ -10,25 +10,15 @@ import numpy as np
 
 from ...kernels import plans
 from .blocks import Block, block_of, by_name, has_vectors
-from .convolution import divisor, is_plain_copy
+from .convolution import ChannelTile, divisor, is_plain_copy
 from .epilogue import epilogue_of, inlined, of_tiles
 from .injective import schedule_blocks, schedule_loops, stores_vectors
 from .producers import inline
 from .reduction import start_sums
-from .registers import Registers, registers_of
+from .registers import Registers, registers_of, sums_per_load
 
 # of the second-level cache of a core, of which there are at least so many
 CACHE_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class ChannelTile:
-    """`vectors` times `lanes` output channels by `rows` times `columns` positions of the last two dimensions."""
-
-    lanes: int
-    vectors: int
-    rows: int
-    columns: int
 
 
 def schedule_channels_last(schedule: Any, target: Any) -> None:
@@ -88,13 +78,9 @@ def channel_tile(registers: Registers, outputs: int, lanes: int, outer: list[int
             most = divisor(height, registers.count // columns) if columns == width else 1
             for rows in {1, most}:
                 cycles = registers.cycles(vectors, rows * columns)
-                found.append((cycles, -_sums_per_load(vectors, rows * columns), vectors, rows, columns))
+                found.append((cycles, -sums_per_load(vectors, rows * columns), vectors, rows, columns))
     _, _, vectors, rows, columns = min(found)
     return ChannelTile(lanes, vectors, rows, columns)
-
-
-def _sums_per_load(vectors: int, positions: int) -> float:
-    return vectors * positions / (vectors + positions)
 
 
 def _schedule_tiles(

@@ -8,10 +8,10 @@ from typing import Any
 from ...kernels import plans
 from ...tensor_ir.compat import tir
 from .blocks import Block, by_name, has_vectors, loop_extent
-from .expressions import loads_of
-from .injective import schedule_loops
+from .injective import loads_own_index, schedule_loops
 from .producers import inline
 from .reduction import start_sums, vectorize_result
+from .registers import sums_per_load
 
 # vector sums that are kept in registers, of 32
 MAX_SUMS = 28
@@ -46,7 +46,7 @@ def is_plain_copy(padded: Block) -> bool:
     """Whether nothing is padded, so that the operand can be read in its place."""
     value = padded.value
     if not hasattr(value, "args"):
-        return not any(isinstance(index, tir.Min) for load in loads_of(value) for index in load.indices)
+        return loads_own_index(padded)
     return bool(padded.analyzer().can_prove(value.args[0]))
 
 
@@ -68,12 +68,7 @@ def channel_tile(padded: Block, total: Block) -> ChannelTile | None:
         columns = divisor(width, positions)
         rows = divisor(height, positions // columns)
         found.append(ChannelTile(lanes, vectors, rows, columns))
-    return max(found, key=_sums_per_load, default=None)
-
-
-def _sums_per_load(tile: ChannelTile) -> float:
-    positions = tile.rows * tile.columns
-    return tile.vectors * positions / (tile.vectors + positions)
+    return max(found, key=lambda tile: sums_per_load(tile.vectors, tile.rows * tile.columns), default=None)
 
 
 def outputs_of_group(padded: Block, total: Block) -> int | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .blocks import Block, block_of, blocks_of
-from .expressions import loads_of, weight
+from .expressions import weight
+from .injective import loads_own_index
 from .producers import inline, is_worth_inlining
 
 # operations of what follows, up to which it is unrolled with the tile
@@ -51,7 +52,8 @@ def of_tiles(schedule: Any, total: Block, epilogue: list[Any]) -> tuple[list[Any
         producers = {str(schedule.get(each).name_hint) for each in schedule.get_producers(handle)}
         depends_on_far = any(schedule.get(each).name_hint in producers for each in far)
         read = [each for name, each in near.items() if name in producers]
-        if depends_on_far or not _is_within(block, extents) or not all(_reads_same_index(block, each) for each in read):
+        at_own_index = all(loads_own_index(block, each.buffer) for each in read)
+        if depends_on_far or not at_own_index or not _is_within(block, extents):
             far.append(handle)
         else:
             near[block.name] = block
@@ -66,15 +68,6 @@ def _is_within(block: Block, extents: list[int | None]) -> bool:
     if len(block.extents) != len(extents):
         return False
     return all(own is not None and most is not None and own <= most for own, most in zip(block.extents, extents))
-
-
-def _reads_same_index(reader: Block, block: Block) -> bool:
-    """Whether each element of `reader` needs the element of `block` that has its index, and no other."""
-    own = [axis.var for axis in reader.node.iter_vars]
-    return all(
-        len(load.indices) == len(own) and all(index.same_as(variable) for index, variable in zip(load.indices, own))
-        for load in loads_of(reader.value, block.buffer)
-    )
 
 
 def inlined(schedule: Any, epilogue: list[Any]) -> list[Block]:

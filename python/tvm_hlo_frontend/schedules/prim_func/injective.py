@@ -57,18 +57,24 @@ def nest_of_readers(schedule: Any, block: Block, nests: dict[str, Nest]) -> Nest
 
 def reads_same_index(reader: Block, block: Block) -> bool:
     """Whether each element of `reader`, or each term of its sums, needs another element of `block` and no more."""
-    own = [axis.var for axis in reader.node.iter_vars]
-    found = [list(load.indices) for load in loads_of(reader.value, block.buffer)]
     if reader.is_reduction:  # its dimensions are in another order
+        own = [axis.var for axis in reader.node.iter_vars]
+        found = [list(load.indices) for load in loads_of(reader.value, block.buffer)]
         return (
             len(found) == 1
             and len(found[0]) == len(own)
             and all(any(index.same_as(variable) for index in found[0]) for variable in own)
         )
-    return reader.extents == block.extents and all(
-        len(indices) == len(own)  # a block of no dimensions runs over one of size 1
-        and all(index.same_as(variable) for index, variable in zip(indices, own))
-        for indices in found
+    return reader.extents == block.extents and loads_own_index(reader, block.buffer)
+
+
+def loads_own_index(block: Block, buffer: Any = None) -> bool:
+    """Whether all that `block` loads from `buffer`, by default from any, is at the index of what it computes."""
+    own = [axis.var for axis in block.node.iter_vars]
+    return all(
+        len(load.indices) == len(own)  # a block of no dimensions runs over one of size 1
+        and all(index.same_as(variable) for index, variable in zip(load.indices, own))
+        for load in loads_of(block.value, buffer)
     )
 
 

@@ -31,14 +31,14 @@ class Registers:
     def tile(self, positions: int, vectors: int) -> tuple[int, int]:
         """Positions and vectors, divisors of these, that are best taken together."""
         found = [
-            (self.cycles(by, at), -by * at / (by + at), at, by)
+            (self.cycles(by, at), -sums_per_load(by, at), at, by)
             for at in range(1, positions + 1)
             for by in range(1, vectors + 1)
             if positions % at == 0 and vectors % by == 0
         ]
         return min(found)[2:]
 
-    def cycles(self, vectors: int, positions: int, element_bytes: int = 4) -> float:
+    def cycles(self, vectors: int, positions: int) -> float:
         """Cycles per vector of products of a tile of `vectors` by `positions`; infinite if it needs more registers."""
         sums = vectors * positions
         if sums + vectors + (positions > 1) > self.count:
@@ -47,6 +47,11 @@ class Registers:
         instructions = sums + vectors + (0 if self.broadcasts else positions)
         needed = max(sums / MULTIPLY_ADDS, loads / LOADS, instructions / INSTRUCTIONS, LATENCY)
         return (needed + NEAR_LOAD * loads + FAR_LOAD * vectors * self.bits / 8) / sums
+
+
+def sums_per_load(vectors: int, positions: int) -> float:
+    """Sums of a tile per operand that is loaded for them."""
+    return vectors * positions / (vectors + positions)
 
 
 AVX512, AVX, OTHER_X86, OTHER = Registers(512, 32, True), Registers(256, 16), Registers(128, 16), Registers(128, 32)

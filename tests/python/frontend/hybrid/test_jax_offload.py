@@ -1,10 +1,9 @@
 """JAX functions that TVM computes: the same numbers, eagerly and within JAX's transformations."""
 
-import threading
-
 import numpy as np
 import pytest
 
+from tests.support.threads import in_threads
 from tvm_hlo_frontend.errors import LoweringError, SignatureError, UnsupportedHloError
 from tvm_hlo_frontend.hybrid import jax_offload, offload_jax
 
@@ -153,11 +152,7 @@ def test_threads_get_their_own_results(jitted):
             if not np.allclose(got, want, rtol=1e-4, atol=1e-5):
                 wrong.append(number)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(work, 8)
     assert wrong == []
 
 

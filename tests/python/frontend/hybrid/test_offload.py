@@ -3,7 +3,6 @@
 import gc
 import importlib
 import shutil
-import threading
 
 import numpy as np
 import pytest
@@ -21,6 +20,7 @@ from tests.support.hybrid_graphs import (
     network,
 )
 from tests.support.hybrid_graphs import strings as strings_function
+from tests.support.threads import in_threads
 from tvm_hlo_frontend.backends.select import installed_dialect
 from tvm_hlo_frontend.errors import LoweringError, SignatureError, UnsupportedHloError
 from tvm_hlo_frontend.hybrid import offload
@@ -86,11 +86,7 @@ def test_threads_get_their_own_results(in_python):
             if not np.array_equal(hybrid(*given).numpy(), want.numpy()):
                 wrong.append(seed)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(work, 16)
     assert not wrong
 
 

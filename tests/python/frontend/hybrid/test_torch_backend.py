@@ -4,12 +4,12 @@ import copy
 import importlib.util
 import subprocess
 import sys
-import threading
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from tests.support.threads import in_threads
 from tvm_hlo_frontend.errors import HloFrontendError
 from tvm_hlo_frontend.hybrid import TorchReport, torch_backend
 
@@ -349,11 +349,7 @@ def test_threads_get_their_own_results():
                 if not torch.allclose(compiled(x), module(x), rtol=1e-4, atol=1e-5):
                     wrong.append(number)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(work, 8)
     assert wrong == []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tvm_hlo_frontend.cli.output import quantity
+from tvm_hlo_frontend.drawing.quantities import quantity
 
 
 @pytest.mark.parametrize(
