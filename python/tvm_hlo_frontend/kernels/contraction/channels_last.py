@@ -22,19 +22,17 @@ Results = Sequence[tuple[tuple[int, ...], str]]
 
 @table.kernel("weight_panels", "injective")
 def weight_panels(spec: KernelSpec, inputs: Sequence[Any], results: Results) -> list[Any]:
-    """kernel[window..., C, O] -> [O / lanes, window..., C, lanes] in the result's type, filled up with zeros.
+    """kernel[window..., C, O] -> [O / lanes, window..., C, lanes] in the result's type.
 
     A kernel of its own, so that TVM computes those of constant weights when it compiles a module.
     """
     (weight,) = inputs
     dimensions, dtype = results[0]
-    outputs, lanes = int(weight.shape[-1]), dimensions[-1]
+    lanes = dimensions[-1]
 
     def element(panel: Any, *index: Any) -> Any:
         *rest, lane = index
-        o = panel * lanes + lane
-        value = weight(*rest, o).astype(dtype)
-        return value if outputs % lanes == 0 else tir.if_then_else(o < outputs, value, tir.const(0, dtype))
+        return weight(*rest, panel * lanes + lane).astype(dtype)
 
     return [te.compute(tuple(dimensions), element, name="weight_panels")]
 
