@@ -1,4 +1,4 @@
-"""Which layout a convolution is computed in."""
+"""Which layout a convolution is computed in, and weights of convolutions and products."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ LARGE_WINDOW = 144
 FEW_POSITIONS = 64
 # vectors of output channels have so many at least
 CHANNELS = 4
+# outputs side by side in a panel of weights, at most and at least
+PANEL_LANES = (16, 8, CHANNELS)
+# rows of a last dimension that are worth a tile
+TILE_ROWS = 6
+# up to so many rows a product is limited by reading the other operand, in whichever layout it is
+STREAMED_ROWS = 4
+
+
+def panel_lanes(outputs: int) -> int:
+    """Outputs side by side in a panel: those of a cache line, or what divides those of a group."""
+    return next(lanes for lanes in PANEL_LANES if outputs % lanes == 0)
 
 
 def numbers_channels_first(rank: int) -> ConvolutionDimensionNumbers:

@@ -1,5 +1,5 @@
-"""The Relay operators `hlo.map`, `hlo.injective`, `hlo.reduction`, `hlo.kernel` and `hlo.empty`: what Relay cannot
-say is still HLO.
+"""The Relay operators `hlo.map`, `hlo.injective`, `hlo.reduction`, `hlo.contraction`, `hlo.kernel` and `hlo.empty`:
+what Relay cannot say is still HLO.
 
 A call carries its KernelSpec as the attribute `spec`, so saved modules are self-contained. The hooks import this module
 while TVM is imported, maybe by a module of this package: kernels and schedules are imported when they are needed.
@@ -35,6 +35,12 @@ OPERATOR_OF_CLASS = {
     "extern": "hlo.kernel",
 }
 
+# sums of products of two operands, with which element-wise operators that follow are fused
+CONTRACTION = "hlo.contraction"
+# TVM's names of layouts of convolutions, by rank
+CHANNELS_FIRST = {3: "NCW", 4: "NCHW", 5: "NCDHW"}
+CHANNELS_LAST = {3: "NWC", 4: "NHWC", 5: "NDHWC"}
+
 
 def call_kernel(spec: KernelSpec, operands: Sequence[Any], results: Sequence[tuple[tuple[Any, ...], str]]) -> Any:
     """Relay call of a kernel; a tuple-typed call if there are several results.
@@ -66,6 +72,31 @@ def call_kernel(spec: KernelSpec, operands: Sequence[Any], results: Sequence[tup
     elif kernel_class == "reduction":  # one operand; producers are not fused through a tuple
         arguments = list(operands)
     return relay.Call(relay.op.get(name), arguments, tvm.ir.make_node("DictAttrs", **attributes))
+
+
+def call_contraction(
+    spec: KernelSpec, operands: Sequence[Any], result: tuple[tuple[int, ...], str], layout: str = ""
+) -> Any:
+    """Relay call of a kernel of two operands that computes sums of products.
+
+    Parameters
+    ----------
+    spec : KernelSpec
+    operands : sequence of relay.Expr
+    result : (dimensions, TVM dtype)
+    layout : str
+        Of the first operand and the result where the kernel has channels last; the call may have them first, and can be
+        compiled when ConvertLayout has put them last.
+    """
+    attributes = {"spec": spec.to_json(), "results": json.dumps([result]), "layout": layout}
+    return relay.Call(relay.op.get(CONTRACTION), list(operands), tvm.ir.make_node("DictAttrs", **attributes))
+
+
+def result_of(node: Any) -> tuple[int, ...] | None:
+    """Dimensions of what `call_contraction` returned; None for other expressions."""
+    if not isinstance(node, relay.Call) or node.op != relay.op.get(CONTRACTION):
+        return None
+    return _results_of(node.attrs)[0][0]
 
 
 def call_empty(dimensions: tuple[int, ...], dtype: str) -> Any:
@@ -167,6 +198,30 @@ def _map_layouts(attributes: Any, new_layouts: Any, old_layouts: Any, old_types:
     return InferCorrectLayoutOutput([_layout_of(shape, chosen) for shape in shapes], [chosen], attributes)
 
 
+def _put_channels_last(attributes: Any, inputs: Sequence[Any], types: Any, layouts: Any) -> Any:
+    """The call as it can be compiled, for ConvertLayout; the kernel has one layout, whatever is asked for."""
+    spec, layout = KernelSpec.from_json(str(attributes["spec"])), str(attributes["layout"])
+    ((first, second, *spatial), dtype), rank = _results_of(attributes)[0], len(_results_of(attributes)[0][0])
+    if layout != CHANNELS_FIRST.get(rank):
+        return call_contraction(spec, inputs, ((first, second, *spatial), dtype), layout)
+    return call_contraction(spec, inputs, ((first, *spatial, second), dtype), CHANNELS_LAST[rank])
+
+
+def _contraction_layouts(attributes: Any, new_layouts: Any, old_layouts: Any, old_types: Any) -> Any:
+    """Data and results have the layout that the call says, weights any."""
+    from tvm.relay.transform.infer_layout_utils import InferCorrectLayoutOutput
+
+    name = str(attributes["layout"])
+    if not name:
+        undefined = tvm.tir.layout("__undef__")
+        return InferCorrectLayoutOutput([undefined] * 2, [undefined], attributes)
+    weight = old_types[1].shape
+    window = "".join(axis for axis in name if axis not in "NC")
+    is_panels = len(weight) > len(name)
+    layout, kernel = tvm.tir.layout(name), tvm.tir.layout(f"O{window}I{weight[-1]}o" if is_panels else f"{window}IO")
+    return InferCorrectLayoutOutput([layout, kernel], [layout], attributes)
+
+
 def _layout_of(shape: Sequence[Any], layout: Any) -> Any:
     """`layout` for an operand that broadcasts: dimensions of size 1 are split by 1, scalars have none."""
     if not shape:
@@ -260,6 +315,7 @@ def _registered_once() -> None:
     relay_op.register_mixed_precision_conversion("abs", _operand_precision, level=11)
     _register_operator("hlo.injective", "HLO operation that moves data", _result_relation, pattern.INJECTIVE)
     _register_operator("hlo.reduction", "HLO reduction", _result_relation, pattern.COMM_REDUCE, 1)
+    _register_operator(CONTRACTION, "HLO sums of products", _result_relation, pattern.OUT_ELEMWISE_FUSABLE, 2)
     _register_operator("hlo.kernel", "HLO operation with a kernel of its own", _result_relation, pattern.OPAQUE)
     _register_operator("hlo.empty", "tensor without elements", _result_relation, pattern.ELEMWISE, 0)
     # FoldConstant leaves alone what it takes for stateful
@@ -269,5 +325,8 @@ def _registered_once() -> None:
     relay_op.register_compute("hlo.injective", _compute)
     relay_op.register_schedule("hlo.injective", schedule)
     strategy = tvm.target.override_native_generic_func("hlo_kernel_strategy")(_kernel_strategy)
+    relay_op.register_convert_op_layout(CONTRACTION, _put_channels_last)
+    relay_op.register_infer_correct_layout(CONTRACTION, _contraction_layouts)
+    relay_op.register_strategy(CONTRACTION, strategy)
     relay_op.register_strategy("hlo.kernel", strategy)
     relay_op.register_strategy("hlo.reduction", strategy)

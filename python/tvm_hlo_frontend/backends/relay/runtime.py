@@ -22,7 +22,8 @@ from ..results import flat_results
 from ..signature import Signature
 from .functions import INLINE
 from .in_place import Places, bind, graph_in_place, in_place_results
-from .weights import fold_weights
+from .panels import with_panels
+from .weights import fold_weights, with_weights
 
 FUSE_MAX_DEPTH = 64
 # loops are still loops there, not vectors
@@ -66,16 +67,17 @@ def pass_context() -> Any:
 
 def compile_graph(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
     """Compile for the graph executor."""
-    folded = fold_weights(mod, params, target)
+    bound = with_panels(fold_weights(mod, params, target), target)
     with pass_context():
-        library = relay.build(folded, target=target, params=params if folded is mod else None)
+        library = relay.build(bound, target=target)
     return Compiled("graph", library, in_place_results(library, signature))
 
 
 def compile_vm(mod: Any, params: dict[str, Any], target: Any) -> Compiled:
     """Compile for Relay's virtual machine."""
+    bound = with_panels(with_weights(mod, params), target)
     with pass_context():
-        library = relay.vm.compile(mod, target=target, params=params)
+        library = relay.vm.compile(bound, target=target)
     return Compiled("vm", library)
 
 

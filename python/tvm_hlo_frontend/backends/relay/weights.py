@@ -6,7 +6,8 @@ normalisation is spelled out. Here one small module computes everything that dep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import tvm
@@ -26,7 +27,7 @@ def fold_weights(mod: Any, params: Mapping[str, Any], target: Any) -> Any:
         With one function `main` without control flow.
     params : mapping of str to tvm.nd.NDArray or numpy.ndarray
     target : str or tvm.target.Target
-        A target that this machine can run; for another one `mod` comes back as it is.
+        For one that this machine cannot run nothing is computed.
 
     Returns
     -------
@@ -40,13 +41,22 @@ def fold_weights(mod: Any, params: Mapping[str, Any], target: Any) -> Any:
     constant = constant_nodes(order, values)
     frontier = constant_operands(order, constant, main.body)
     if len(frontier) < MIN_OPERATORS or not runs_here(target):
-        return mod
+        return with_weights(mod, params)
     computed = evaluate(needed(order, frontier), frontier, values, target)
     replacement: dict[Any, Any] = {node: relay.Constant(value) for node, value in zip(frontier, computed)}
     replacement |= {variable: relay.Constant(tvm.nd.array(value)) for variable, value in values.items()}
     body = rebuild(order, replacement, main.body)
     inputs = [variable for variable in main.params if variable not in values]
     return tvm.IRModule({"main": relay.Function(inputs, body, None, None, main.attrs)})
+
+
+def with_weights(mod: Any, params: Mapping[str, Any]) -> Any:
+    """`mod` with the weights of main bound."""
+    if not params:
+        return mod
+    bound = mod.clone()
+    bound.update_func(mod.get_global_var("main"), relay.build_module.bind_params_by_name(mod["main"], params))
+    return bound
 
 
 def runs_here(target: Any) -> bool:
@@ -75,6 +85,8 @@ def operands(node: Any) -> list[Any]:
         return list(node.args)
     if isinstance(node, relay.Tuple):
         return list(node.fields)
+    if isinstance(node, relay.If):
+        return [node.cond, node.true_branch, node.false_branch]
     return [node.tuple_value] if isinstance(node, relay.TupleGetItem) else []
 
 
@@ -122,20 +134,29 @@ def evaluate(order: list[Any], expressions: list[Any], values: Mapping[Any, Any]
     return [tvm.nd.array(module.get_output(index).numpy()) for index in range(module.get_num_outputs())]
 
 
-def rebuild(order: list[Any], replacement: dict[Any, Any], root: Any) -> Any:
-    """`root` with nodes replaced, in the given order, operands first: no recursion on the graph."""
+def rebuild(
+    order: list[Any],
+    replacement: dict[Any, Any],
+    root: Any,
+    remade: Mapping[Any, Callable[[Any], Any]] = MappingProxyType({}),
+) -> Any:
+    """`root` with nodes replaced, in the given order, operands first: no recursion on the graph. Nodes in `remade`
+    become what a function makes of them, with their operands replaced."""
     new = dict(replacement)
 
     def of(node: Any) -> Any:
         return new.get(node, node)
 
     for node in [*order, root]:
-        if node in new or not any(operand in new for operand in operands(node)):
+        if node in new or not (node in remade or any(operand in new for operand in operands(node))):
             continue
         if isinstance(node, relay.Call):
-            new[node] = relay.Call(node.op, [of(a) for a in node.args], node.attrs, node.type_args, node.span)
+            made = relay.Call(node.op, [of(a) for a in node.args], node.attrs, node.type_args, node.span)
         elif isinstance(node, relay.Tuple):
-            new[node] = relay.Tuple([of(field) for field in node.fields])
+            made = relay.Tuple([of(field) for field in node.fields])
+        elif isinstance(node, relay.If):
+            made = relay.If(of(node.cond), of(node.true_branch), of(node.false_branch))
         else:
-            new[node] = relay.TupleGetItem(of(node.tuple_value), node.index)
+            made = relay.TupleGetItem(of(node.tuple_value), node.index)
+        new[node] = remade[node](made) if node in remade else made
     return of(root)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...analysis.accumulators import accumulator_type
-from ...analysis.convolution_layouts import CHANNELS
+from ...analysis.convolution_layouts import CHANNELS, STREAMED_ROWS, TILE_ROWS, panel_lanes
 from ...backends.values import Tensor
 from ...hlo.ir.attributes import DotAttributes, DotDimensionNumbers, RaggedDotAttributes
 from ...hlo.ir.module import HloInstruction
@@ -19,13 +19,6 @@ from ..refusals import SPECIALIZE
 from ..rules import ConverterTable
 
 table = ConverterTable()
-
-# outputs side by side in a panel of weights, at most and at least
-PANEL_LANES = (16, 8, CHANNELS)
-# rows of a last dimension that are worth a tile
-TILE_ROWS = 6
-# up to so many rows a product is limited by reading the other operand, which TVM's dense would first repack
-STREAMED_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -115,7 +108,7 @@ def by_panels(
 def panels_of(ctx: ConversionContext, weight: Tensor, outputs: Any, accumulator: str) -> Tensor:
     """weight[..., O] in panels of a cache line of outputs, or of what divides those of a group."""
     *rest, columns = weight.dimensions
-    lanes = next(lanes for lanes in PANEL_LANES if outputs % lanes == 0)
+    lanes = panel_lanes(outputs)
     shape = Shape(accumulator, (columns // lanes, *rest, lanes))  # type: ignore[operator]
     (panels,) = ctx.dialect.kernel(KernelSpec("weight_panels"), [weight], [shape])
     return panels

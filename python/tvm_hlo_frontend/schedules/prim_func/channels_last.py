@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...kernels import plans
+from ..channel_tiles import ChannelTile, TaskPlan, channel_tile, divisor, plan_of
+from ..registers import registers_of
 from .blocks import Block, block_of, by_name, has_vectors
-from .convolution import ChannelTile, divisor, is_plain_copy
+from .convolution import is_plain_copy
 from .epilogue import epilogue_of, inlined, of_tiles
 from .injective import schedule_blocks, schedule_loops, stores_vectors
 from .producers import inline
 from .reduction import start_sums
-from .registers import Registers, registers_of, sums_per_load
-
-# of the second-level cache of a core, of which there are at least so many
-CACHE_BYTES = 1 << 20
 
 
 def schedule_channels_last(schedule: Any, target: Any) -> None:
@@ -43,44 +40,6 @@ def schedule_channels_last(schedule: Any, target: Any) -> None:
         bytes_of * outputs * math.prod(reduced),
     )
     _schedule_tiles(schedule, total, epilogue, tile, plan, target)
-
-
-@dataclass(frozen=True)
-class TaskPlan:
-    """Into how many pieces the last dimension's tiles are cut for tasks, and whether all positions are computed with
-    one tile of weights before the next, or all outputs of a piece of positions."""
-
-    pieces: int
-    outputs_first: bool
-
-
-def plan_of(tile: ChannelTile, outer: list[int], outputs: int, data: int, weights: int) -> TaskPlan:
-    """The order that brings fewer bytes into a core's own cache, and tasks that fit it, enough for many cores."""
-    tiles_of_outputs, rows = outputs // (tile.vectors * tile.lanes), math.prod(outer[:-1]) // tile.rows
-    columns = outer[-1] // tile.columns
-    wanted = max(1, -(-plans.WANTED_PIECES // (tiles_of_outputs * rows)), -(-data // (rows * CACHE_BYTES // 2)))
-    pieces = next((size for size in range(wanted, columns + 1) if columns % size == 0), columns)
-    outputs_first = weights + data * (1 if data <= CACHE_BYTES else tiles_of_outputs)
-    positions_first = data + weights * (1 if weights <= CACHE_BYTES else rows * pieces)
-    return TaskPlan(pieces, outputs_first <= positions_first)
-
-
-def channel_tile(registers: Registers, outputs: int, lanes: int, outer: list[int]) -> ChannelTile:
-    """The tile that takes fewest cycles per product, the one with most sums per operand loaded if there are several."""
-    height, width = (outer[-2] if len(outer) > 1 else 1), outer[-1]
-    found = []
-    for vectors in (1, 2, 4):
-        if outputs % (vectors * lanes):
-            continue
-        for columns in range(1, min(width, registers.count) + 1):
-            if width % columns:
-                continue
-            most = divisor(height, registers.count // columns) if columns == width else 1
-            for rows in {1, most}:
-                cycles = registers.cycles(vectors, rows * columns)
-                found.append((cycles, -sums_per_load(vectors, rows * columns), vectors, rows, columns))
-    _, _, vectors, rows, columns = min(found)
-    return ChannelTile(lanes, vectors, rows, columns)
 
 
 def _schedule_tiles(

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ...kernels import plans
 from ...tensor_ir.compat import tir
+from ..channel_tiles import ChannelTile, divisor
+from ..registers import sums_per_load
 from .blocks import Block, by_name, has_vectors, loop_extent
 from .injective import loads_own_index, schedule_loops
 from .producers import inline
 from .reduction import start_sums, vectorize_result
-from .registers import sums_per_load
 
 # vector sums that are kept in registers, of 32
 MAX_SUMS = 28
-
-
-@dataclass(frozen=True)
-class ChannelTile:
-    """`vectors` times `lanes` output channels by `rows` times `columns` positions of the last two dimensions."""
-
-    lanes: int
-    vectors: int
-    rows: int
-    columns: int
 
 
 def schedule_convolution(schedule: Any, target: Any) -> None:
@@ -83,11 +73,6 @@ def outputs_of_group(padded: Block, total: Block) -> int | None:
     if not all_channels or not outputs:
         return None
     return outputs * channels // all_channels
-
-
-def divisor(extent: int, limit: int) -> int:
-    """Largest divisor up to `limit`."""
-    return next(size for size in range(max(1, min(extent, limit)), 0, -1) if extent % size == 0)
 
 
 def _schedule_channels(schedule: Any, total: Block, out: Block, tile: ChannelTile) -> None:

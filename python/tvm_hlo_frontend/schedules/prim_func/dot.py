@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ...kernels import plans
+from ..channel_tiles import divisor
+from ..registers import registers_of
 from .blocks import Block, by_name, fuse, has_vectors, loop_extent
-from .convolution import divisor
 from .injective import schedule_loops
 from .reduction import start_sums, vectorize_result
-from .registers import registers_of
 
 # neighbouring columns whose inner products are taken together, best first
 _TOGETHER = (plans.STREAM_ROWS, 5, 6, 7, 8, 3, 2, 1)

@@ -1,0 +1,134 @@
+"""Convolutions and products with channels last: register tiles of output channels by positions, and what follows in
+the tile."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import te
+
+from ...kernels import plans
+from ...tensor_ir.compat import tir
+from ..channel_tiles import ChannelTile, TaskPlan, channel_tile, divisor, plan_of
+from ..registers import registers_of
+from ..small_loops import operations
+from .dot import has_vectors
+from .injective import schedule_loops, static
+
+# operations of what follows, up to which it is unrolled with the tile, and up to which it is computed in the tile
+UNROLLED_OPERATIONS, TILE_OPERATIONS = 12, 64
+
+
+def schedule_channels_last(outputs: Sequence[Any], target: Any) -> Any:
+    """Schedule of ``kernels.contraction.channels_last`` and of the element-wise stages that follow."""
+    (output,) = outputs
+    schedule, stages = te.create_schedule(output.op), computed_stages(output)
+    named = {op.name: op for op in stages}  # element-wise ones may share a name
+    padded, total, out = (
+        named[name] for name in (plans.CONVOLUTION_PADDED, plans.CHANNELS_LAST_SUM, plans.CHANNELS_LAST_OUT)
+    )
+    if is_plain_copy(padded):
+        schedule[padded].compute_inline()
+    else:
+        schedule_loops(schedule[padded])
+    following = [op for op in stages if op not in (padded, total, out)]
+    length = inlined_operations(output.op, following)
+    # what follows may have more elements, by broadcasting
+    in_tile = length <= TILE_OPERATIONS and _sizes(output.op) == _sizes(out)
+    last = output.op if in_tile else out
+    for op in [out, *following]:
+        if op not in (last, output.op):
+            schedule[op].compute_inline()
+    if not in_tile and not last.same_as(output.op):
+        schedule_loops(schedule[output.op])
+    tile, plan = tile_of(total, padded, target)
+    _schedule_tiles(schedule[total], schedule[last], tile, plan, target, length <= UNROLLED_OPERATIONS or not in_tile)
+    return schedule
+
+
+def computed_stages(output: Any) -> list[Any]:
+    """The compute stages that lead to `output`, each once."""
+    found: dict[Any, None] = {}
+    pending = [output.op]
+    while pending:
+        op = pending.pop()
+        if isinstance(op, te.ComputeOp) and op not in found:
+            found[op] = None
+            pending.extend(tensor.op for tensor in op.input_tensors)
+    return list(found)
+
+
+def tile_of(total: Any, padded: Any, target: Any) -> tuple[ChannelTile, TaskPlan]:
+    """The register tile of the sums `total` of elements of `padded`, and the tasks that compute its tiles."""
+    *outer, outputs = _sizes(total)
+    dtype, registers = total.output(0).dtype, registers_of(target)
+    group, lanes = (int(total.attrs[name]) for name in ("outputs", "lanes"))
+    tile = channel_tile(registers, group, divisor(lanes, registers.lanes(dtype)), outer)
+    element = np.dtype(dtype).itemsize
+    reduced = math.prod(int(axis.dom.extent) for axis in total.reduce_axis)
+    return tile, plan_of(tile, outer, outputs, element * math.prod(_sizes(padded)), element * outputs * reduced)
+
+
+def inlined_operations(op: Any, following: Sequence[Any]) -> int:
+    """Operations of a stage, with those of `following` that it reads in the place of each load."""
+    inner: list[Any] = []
+
+    def visit(node: Any) -> None:
+        if isinstance(node, tir.ProducerLoad) and node.producer.op in following:
+            inner.append(node.producer.op)
+
+    if op not in following:
+        return 0
+    tir.stmt_functor.post_order_visit(op.body[0], visit)
+    return operations(op.body[0]) + sum(inlined_operations(each, following) for each in inner)
+
+
+def is_plain_copy(padded: Any) -> bool:
+    """Whether nothing is padded or converted, so that the operand can be read in its place."""
+    (value,) = padded.body
+    if isinstance(value, tir.Call) and value.op.name == "tir.if_then_else":
+        analyzer = tvm.arith.Analyzer()
+        for axis in padded.axis:
+            analyzer.bind(axis.var, axis.dom)
+        return bool(analyzer.can_prove(value.args[0]))
+    is_load = isinstance(value, tir.ProducerLoad)
+    return is_load and all(index.same_as(axis.var) for index, axis in zip(value.indices, padded.axis))
+
+
+def _schedule_tiles(total: Any, last: Any, tile: ChannelTile, plan: TaskPlan, target: Any, unrolled: bool) -> None:
+    """Tiles of the sums where `last`, the result or what is read of it, needs them."""
+    *outer, o = last.op.axis
+    o, vectors = last.split(o, tile.vectors * tile.lanes)
+    vector, lane = last.split(vectors, tile.lanes)
+    inner = [vector, lane]
+    outer[-1], column = last.split(outer[-1], tile.columns)
+    inner.insert(0, column)
+    if len(outer) > 1:
+        outer[-2], row = last.split(outer[-2], tile.rows)
+        inner.insert(0, row)
+    piece, at = last.split(outer.pop(), nparts=plan.pieces)
+    tasks = [o, *outer, piece] if plan.outputs_first else [*outer, piece, o]
+    last.reorder(*tasks, at, *inner)
+    last.parallel(last.fuse(*tasks))
+    total.compute_at(last, at)
+    *positions, channels = total.op.axis
+    vectors, lanes = total.split(channels, tile.lanes)
+    total.reorder(*total.op.reduce_axis, *positions, vectors, lanes)
+    if not has_vectors(target):
+        return
+    # sums with fixed subscripts stay in registers
+    total.set_scope("local")
+    for loop in [*positions, vectors]:
+        total.unroll(loop)
+    total.vectorize(lanes)
+    for loop in inner[:-1] if unrolled else []:
+        last.unroll(loop)
+    last.vectorize(lane)
+
+
+def _sizes(op: Any) -> list[int]:
+    return [static(axis) or 1 for axis in op.axis]
