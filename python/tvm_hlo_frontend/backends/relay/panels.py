@@ -22,6 +22,9 @@ from .weights import rebuild
 # what weights are summed in, which is their own type
 FLOATS = ("float32", "float64")
 
+# TVM warns of convolutions whose layout is not said
+LAYOUTS = {CONTRACTION: ["NHWC", "default"], "nn.conv2d": ["NCHW", "OIHW"], "nn.conv3d": ["NCDHW", "OIDHW"]}
+
 # of a call whose operands have been rebuilt
 Make = Callable[[Any], Any]
 
@@ -50,7 +53,7 @@ def with_panels(mod: Any, target: Any) -> Any:
         return mod
     body = rebuild(order, {}, main.body, found)
     mod.update_func(mod.get_global_var("main"), relay.Function(main.params, body, None, None, main.attrs))
-    return relay.transform.ConvertLayout({CONTRACTION: ["NHWC", "default"]})(relay.transform.InferType()(mod))
+    return relay.transform.ConvertLayout(LAYOUTS)(relay.transform.InferType()(mod))
 
 
 def _replacement(node: Any) -> Make | None:

@@ -117,6 +117,20 @@ def test_rows_are_no_matrix_where_they_need_not_be():
     assert "reshape" not in operators(with_panels(module(*REPLACED["dense of rows"]), cpu_target()))
 
 
+@pytest.mark.parametrize("rank", [2, 3])
+def test_convolutions_beside_those_that_stay(rank, capfd):
+    operator = {2: relay.nn.conv2d, 3: relay.nn.conv3d}[rank]
+
+    def mixed(x):
+        first = operator(x, constant(3, 4, *[1] * rank), channels=3, kernel_size=(1,) * rank)
+        return operator(first, constant(8, 3, *[1] * rank), channels=8, kernel_size=(1,) * rank)
+
+    before = module((1, 4, 4, 5, 6)[: rank + 2], mixed)
+    found = operators(with_panels(before, cpu_target()))
+    assert found["hlo.contraction"] == 1 and found[f"nn.conv{rank}d"] == 1
+    assert "Warning" not in capfd.readouterr().err
+
+
 def dot_kernel(rhs: str, rows: int = 9) -> Any:
     weight = constant(1, 5, 8) if rhs == "KN" else constant(1, 8, 5)
     spec = KernelSpec("dot", {"lhs": "MK", "rhs": rhs, "accumulator": "float32"})
