@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...kernels import plans
-from ...tensor_ir.compat import tir
+from ...tensor_ir.compat import is_call, tir
 from .blocks import Block, by_name, has_vectors, loop_extent
 from .injective import loads_own_index, schedule_loops
 from .producers import inline
@@ -45,7 +45,7 @@ def schedule_convolution(schedule: Any, target: Any) -> None:
 def is_plain_copy(padded: Block) -> bool:
     """Whether nothing is padded, so that the operand can be read in its place."""
     value = padded.value
-    if not hasattr(value, "args"):
+    if not is_call(value):
         return loads_own_index(padded)
     return bool(padded.analyzer().can_prove(value.args[0]))
 
