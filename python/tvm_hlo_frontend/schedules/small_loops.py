@@ -7,7 +7,7 @@ from typing import Any
 
 import tvm
 
-from ..tensor_ir.compat import operands, tir
+from ..tensor_ir.compat import is_call, operands, tir
 
 # about what one core does while the thread pool starts and joins, in machine instructions
 MIN_PARALLEL_INSTRUCTIONS = 100_000
@@ -76,7 +76,7 @@ def operations(expression: Any) -> int:
         if node in seen or isinstance(node, (tir.Var, tir.IntImm, tir.FloatImm)):
             continue
         seen.add(node)
-        is_call = hasattr(node, "args")
-        count += EXPENSIVE if is_call or isinstance(node, (tir.Div, tir.FloorDiv, tir.FloorMod, tir.Mod)) else 1
+        expensive = is_call(node) or isinstance(node, (tir.Div, tir.FloorDiv, tir.FloorMod, tir.Mod))
+        count += EXPENSIVE if expensive else 1
         pending += operands(node)
     return count

@@ -26,6 +26,9 @@ HAS_TE_SCHEDULES = PREFIX == "tir."
 # leaves of expressions; BufferLoad is a function in today's TVM
 LEAVES = (tir.Var, tir.IntImm, tir.FloatImm, tir.BufferLoad if HAS_TE_SCHEDULES else tvm.ir.TensorLoad)
 _CHILDREN = ("a", "b", "value", "body", "condition", "true_value", "false_value")
+_CALL = ("args",)
+# the fields of each class of nodes, found with the first of its nodes: TVM's objects are slow to say what they lack
+_fields: dict[type, tuple[str, ...]] = {}
 
 
 def dtype_of(value: Any) -> str:
@@ -90,13 +93,27 @@ def proves_equal(a: Any, b: Any) -> bool:
     return bool(analyzer.can_prove_equal(a, b))
 
 
+def fields_of(expression: Any) -> tuple[str, ...]:
+    """Names of the fields of an expression that hold what it is computed from."""
+    kind = type(expression)
+    if kind not in _fields:
+        names = _CALL if hasattr(expression, *_CALL) else _CHILDREN
+        _fields[kind] = tuple(name for name in names if hasattr(expression, name))
+    return _fields[kind]
+
+
+def is_call(expression: Any) -> bool:
+    """Whether an expression calls an intrinsic or a function."""
+    return fields_of(expression) == _CALL
+
+
 def operands(expression: Any) -> list[Any]:
     """What an expression is computed from; where it loads from is left out."""
     if isinstance(expression, LEAVES):
         return []
-    if hasattr(expression, "args"):
+    if is_call(expression):
         return list(expression.args)
-    return [getattr(expression, name) for name in _CHILDREN if hasattr(expression, name)]
+    return [getattr(expression, name) for name in fields_of(expression)]
 
 
 def holds_lets(expression: Any) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -26,6 +26,9 @@ _registering = threading.Lock()  # `cache` alone lets two threads in
 
 # operators `hlo.map1` … take so many operands one by one: conv2d and dense fuse with no operator that takes a tuple
 MAX_SEPARATE_OPERANDS = 6
+
+# calls whose types are remembered, for each operator
+MAX_REMEMBERED = 4096
 
 OPERATOR_OF_CLASS = {
     "map": "hlo.map",
@@ -119,6 +122,26 @@ def _operand_types(argument_types: Sequence[Any]) -> list[Any] | None:
     if len(fields) == 1 and isinstance(fields[0], relay.TupleType):
         fields = list(fields[0].fields)
     return fields if all(isinstance(field, relay.TensorType) for field in fields) else None
+
+
+def _remembered(relation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """`relation` that computes the type of a call once: TVM asks again in every pass that infers types."""
+    # by address of the call's attributes, which the answer keeps alive
+    known: dict[int, tuple[Any, Any, Any]] = {}
+
+    def ask(types: Any, attributes: Any) -> Any:
+        address = attributes.handle.value
+        answer = known.get(address)
+        if answer is not None and tvm.ir.structural_equal(answer[1], types):
+            return answer[0]
+        result = relation(types, attributes)
+        if result is not None:
+            if len(known) >= MAX_REMEMBERED:
+                known.clear()
+            known[address] = (result, types, attributes)
+        return result
+
+    return ask
 
 
 def _map_relation(argument_types: Sequence[Any], attributes: Any) -> Any:
@@ -288,7 +311,7 @@ def _register_operator(name: str, summary: str, relation: Any, pattern: int, sep
         operator.add_argument(f"operand{index}", "Tensor", "operand of the HLO operation")
     operator.set_attrs_type_key("DictAttrs")
     operator.set_support_level(10)
-    operator.add_type_rel(name.replace(".", "_") + "_relation", relation)
+    operator.add_type_rel(name.replace(".", "_") + "_relation", _remembered(relation))
     relay_op.register_pattern(name, pattern)
     relay_op.register_mixed_precision_conversion(name, _full_precision)
 

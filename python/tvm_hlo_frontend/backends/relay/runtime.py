@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 import tvm
 from tvm import relay
 from tvm.contrib import graph_executor
+from tvm.relay.backend import te_compiler
 from tvm.runtime.vm import VirtualMachine
 
 from ...schedules.small_loops import small_loops_run_serially
@@ -34,9 +37,10 @@ def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Sig
     """Compile for the executor that the module needs."""
     if any(function.attrs is not None and INLINE in function.attrs for function in mod.functions.values()):
         mod = relay.transform.Inline()(relay.transform.InferType()(mod))
-    if needs_vm(mod) or not is_static(signature):
-        return compile_vm(mod, params, target)
-    return compile_graph(mod, params, target, signature)
+    with options_read_once():
+        if needs_vm(mod) or not is_static(signature):
+            return compile_vm(mod, params, target)
+        return compile_graph(mod, params, target, signature)
 
 
 def needs_vm(mod: Any) -> bool:
@@ -54,6 +58,20 @@ def needs_vm(mod: Any) -> bool:
 def is_static(signature: Signature) -> bool:
     """Whether all dimensions of the parameters are numbers."""
     return all(isinstance(size, int) for parameter in signature.parameters for size in parameter.dimensions)
+
+
+@contextlib.contextmanager
+def options_read_once() -> Iterator[None]:
+    """TVM reads all options that it was built with for each dimension of each operator's result."""
+    read = te_compiler.libinfo
+    if hasattr(read, "cache_info"):  # another thread builds too
+        yield
+        return
+    te_compiler.libinfo = functools.cache(read)
+    try:
+        yield
+    finally:
+        te_compiler.libinfo = read
 
 
 def pass_context() -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...kernels import plans
-from ...tensor_ir.compat import tir
+from ...tensor_ir.compat import is_call, tir
 from ..channel_tiles import ChannelTile, divisor
 from ..registers import sums_per_load
 from .blocks import Block, by_name, has_vectors, loop_extent
@@ -35,7 +35,7 @@ def schedule_convolution(schedule: Any, target: Any) -> None:
 def is_plain_copy(padded: Block) -> bool:
     """Whether nothing is padded, so that the operand can be read in its place."""
     value = padded.value
-    if not hasattr(value, "args"):
+    if not is_call(value):
         return loads_own_index(padded)
     return bool(padded.analyzer().can_prove(value.args[0]))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tvm.ir import TensorLoad
 
-from ...tensor_ir.compat import LEAVES, dtype_of, operands, tir
+from ...tensor_ir.compat import LEAVES, dtype_of, is_call, operands, tir
 from ..small_loops import EXPENSIVE
 
 _EXPENSIVE_NODES = (tir.Div, tir.FloorDiv, tir.FloorMod, tir.Mod)
@@ -21,7 +21,7 @@ def weight(expression: Any) -> int:
     def own(node: Any) -> int:
         if isinstance(node, LEAVES):
             return 0
-        if hasattr(node, "args"):
+        if is_call(node):
             cheap = str(node.op.name).rpartition(".")[2] in _CHEAP_CALLS if hasattr(node.op, "name") else False
             return 1 if cheap else EXPENSIVE
         return EXPENSIVE if isinstance(node, _EXPENSIVE_NODES) else 1

@@ -15,7 +15,7 @@ from tools.dialects_apart.run import copy_without, run_apart
 from tools.support.outcome import PASS
 
 OTHER = {"relay": "relax", "relax": "relay"}[DIALECT]
-SAMPLE = 40
+SAMPLE = 20
 
 
 @pytest.fixture

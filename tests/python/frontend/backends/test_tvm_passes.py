@@ -15,6 +15,7 @@ if DIALECT != "relay":
 
 from tvm import relay
 from tvm.relay import transform
+from tvm.relay.backend import te_compiler
 
 import tvm_hlo_frontend
 from tests.support.relay_modules import (
@@ -58,6 +59,28 @@ def test_build_takes_modules_with_bound_weights(module):
     flat = tvm_hlo_frontend.build(sample(module).bound)(*sample(module).args)
     for got, wanted in zip(flat if isinstance(flat, tuple) else (flat,), sample(module).wanted):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
+
+
+# ---- types, options
+
+
+def test_the_type_of_a_kernel_follows_its_operands():
+    """Also where other operands are given to the attributes of a call."""
+    import jax.numpy as jnp
+
+    (call,) = calls(converted(jnp.sin, numbers(5)).bound, "hlo.map1")
+
+    def inferred(dimensions):
+        mod = tvm.IRModule.from_expr(relay.Call(call.op, [relay.var("x", shape=dimensions)], call.attrs))
+        return tuple(map(int, transform.InferType()(mod)["main"].ret_type.shape))
+
+    assert [inferred(dimensions) for dimensions in ((5,), (2, 3), (), (5,))] == [(5,), (2, 3), (), (5,)]
+
+
+def test_tvm_reads_its_own_options_again_after_a_build():
+    read = te_compiler.libinfo
+    tvm_hlo_frontend.build(sample("convolutions").bound)
+    assert te_compiler.libinfo is read
 
 
 # ---- constants, common and dead code, functions

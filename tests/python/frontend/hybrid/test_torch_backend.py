@@ -349,7 +349,7 @@ def test_threads_get_their_own_results():
                 if not torch.allclose(compiled(x), module(x), rtol=1e-4, atol=1e-5):
                     wrong.append(number)
 
-    in_threads(work, 8)
+    in_threads(work, 4)
     assert wrong == []
 
 

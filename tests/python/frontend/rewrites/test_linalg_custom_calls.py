@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from tools.support.compare import compare
@@ -132,17 +134,18 @@ def test_rule75_qr_of_other_types(dtype, random):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "complex64"])
-@pytest.mark.parametrize("place", [(2, 1), (4, 4), (1, 3)])
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_rule75_qr_of_a_matrix_that_is_not_finite_has_nan_where_lapack_has(value, place, dtype, random):
-    a = random_matrix(random, (5, 5), dtype)
-    a[place] = value
+def test_rule75_qr_of_a_matrix_that_is_not_finite_has_nan_where_lapack_has(dtype, random):
+    cases = list(itertools.product((np.nan, np.inf), ((2, 1), (4, 4), (1, 3))))
+    a = random_matrix(random, (len(cases), 5, 5), dtype)
+    for matrix, (value, place) in zip(a, cases):
+        matrix[place] = value
 
     def raw(x):
         return tuple(jnp.linalg.qr(x, mode="raw"))
 
     for ours, theirs in zip(run(raw, a), run_xla(lower(raw, a), [a])):
-        np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
+        for case, got, wanted in zip(cases, ours, theirs, strict=True):
+            np.testing.assert_array_equal(np.isnan(got), np.isnan(wanted), str(case))
 
 
 def test_rule75_qr_with_pivoting(random):
@@ -222,15 +225,16 @@ def test_rule75_svd(shape, full, dtype, random):
     assert np.abs(rebuilt - wide(a)).max() < 30 * k**0.5 * epsilon(dtype) * s.max()
 
 
-@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
-def test_rule75_svd_of_deficient_matrices_of_any_scale(scale, random):
-    a = random_matrix(random, (3, 6, 4)) * np.float32(scale)
-    a[0] = 0
-    a[1, :, 3] = a[1, :, 0]
-    u, s, vt = run(lambda x: tuple(jnp.linalg.svd(x)), a)
-    assert_close(s / np.float32(scale), np.linalg.svd(wide(a) / scale, compute_uv=False), 20)
-    assert_orthonormal_columns(u)
-    assert_orthonormal_columns(adjoint(vt))
+def test_rule75_svd_of_deficient_matrices_of_any_scale(random):
+    scales = np.float32([1.0, 1e-30, 1e30])
+    a = random_matrix(random, (3, 3, 6, 4))
+    a[:, 0] = 0
+    a[:, 1, :, 3] = a[:, 1, :, 0]
+    a *= scales[:, None, None, None]
+    for scale, matrices, u, s, vt in zip(scales, a, *run(lambda x: tuple(jnp.linalg.svd(x)), a), strict=True):
+        assert_close(s / scale, np.linalg.svd(wide(matrices) / scale, compute_uv=False), 20)
+        assert_orthonormal_columns(u)
+        assert_orthonormal_columns(adjoint(vt))
 
 
 def test_rule75_svd_by_qr_iterations(random):
