@@ -51,7 +51,8 @@ def map_long_expressions(module: HloModule, capabilities: Capabilities) -> HloMo
 def long_expressions(
     computation: HloComputation, replaced: frozenset[str] = frozenset()
 ) -> dict[HloInstruction, list[HloInstruction]]:
-    """By its root, the instructions of each expression that would be cut, operands first; only the root has other users."""
+    """By its root, the instructions of each expression that would be cut, operands first; only the root has other
+    users."""
     cuts = fusion_boundaries(computation)
     if not cuts:
         return {}
