@@ -19,10 +19,10 @@ from .capabilities import Capabilities
 # what has converters of its own, or no scalar definition
 _APART = frozenset({"power", "complex", "real", "imag"})
 # of what is no single instruction those that are vectors too; the others are calls, which keep a loop from being one
-_WRITTEN_OUT = frozenset("exponential exponential-minus-one log log-plus-one logistic erf tanh rsqrt sqrt".split())
+_VECTOR_FUNCTIONS = frozenset("exponential exponential-minus-one log log-plus-one logistic erf tanh rsqrt sqrt".split())
 _MEMBERS = (
     frozenset(info.name for info in ROWS if info.family == "elementwise" and info.cost != "transcendental")
-    | _WRITTEN_OUT
+    | _VECTOR_FUNCTIONS
 ) - _APART
 _TYPES = frozenset("pred s8 s16 s32 s64 u8 u16 u32 u64 f32 f64".split())
 # fewer elements are not worth a kernel of their own
@@ -78,7 +78,7 @@ def _is_member(instruction: HloInstruction, replaced: frozenset[str]) -> bool:
     if opcode not in _MEMBERS or opcode in replaced or not shape.is_static or shape.element_count < MIN_ELEMENTS:
         return False
     kinds = {shape.element_type, *(operand.shape.element_type for operand in instruction.operands)}
-    return kinds <= _TYPES and not (opcode in _WRITTEN_OUT - {"sqrt", "rsqrt"} and shape.element_type != "f32")
+    return kinds <= _TYPES and not (opcode in _VECTOR_FUNCTIONS - {"sqrt", "rsqrt"} and shape.element_type != "f32")
 
 
 def _joins(instruction: HloInstruction, root: HloInstruction, count: int) -> bool:
