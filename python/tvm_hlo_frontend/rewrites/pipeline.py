@@ -24,6 +24,7 @@ from .fold_constants import fold_constants
 from .fourier import fft
 from .inline_calls import INLINED, inline_calls
 from .linalg import cholesky, custom_calls, triangular_solve
+from .long_expressions import map_long_expressions
 from .narrow.types import widen_narrow_types
 from .narrow.updates import update_bits
 from .random import random_bits, stochastic_convert
@@ -67,6 +68,7 @@ NORMALIZATIONS: tuple[Rewrite, ...] = (
     unroll_loops,
     fold_constants,
     convolutions_channels_first,
+    map_long_expressions,
 )
 
 

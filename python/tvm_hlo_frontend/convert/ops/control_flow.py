@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ...analysis.array_loops import ArrayLoop, match_array_loop
 from ...analysis.donation import updates_of_loop
 from ...analysis.loops import ElementwiseLoop, match_elementwise_loop
 from ...analysis.scans import match_elementwise_scan
+from ...analysis.short_loops import Leaf, Result, ShortLoop, match_short_loop
 from ...analysis.trips import known_trips
 from ...backends.values import Tensor, Value, flatten, unflatten
 from ...hlo.ir.attributes import ScanAttributes
@@ -28,6 +30,9 @@ def convert_while(ctx: ConversionContext, instruction: HloInstruction, state: Va
     loop = match_elementwise_loop(instruction)
     if loop is not None:
         return unflatten(shape, elementwise_loop(ctx, loop, flatten(state)))
+    short = match_short_loop(instruction)
+    if short is not None:
+        return unflatten(shape, short_loop(ctx, short, flatten(state)))
 
     def run(computation: HloComputation, tensors: Sequence[Tensor]) -> list[Tensor]:
         return ctx.convert_closed(computation, [unflatten(shape, list(tensors))])
@@ -55,6 +60,21 @@ def elementwise_loop(ctx: ConversionContext, loop: ElementwiseLoop, state: list[
     flat = [ctx.dialect.reshape(tensor, [tensor.shape.element_count]) for tensor in state]
     results = ctx.dialect.kernel(spec, flat, [tensor.shape for tensor in flat])
     return [ctx.dialect.reshape(result, tensor.dimensions) for result, tensor in zip(results, state)]
+
+
+def short_loop(ctx: ConversionContext, loop: ShortLoop, state: list[Tensor]) -> list[Tensor]:
+    """All trips at one index before the next: what is between two trips never is in memory."""
+    count = math.prod(loop.dimensions)
+    flat = [ctx.dialect.reshape(state[leaf], [state[leaf].shape.element_count]) for leaf in loop.inputs]
+    shapes = [Shape(kind, (count,)) for kind in loop.body.result_types]
+    results = ctx.dialect.kernel(KernelSpec("elementwise", body=loop.body), flat, shapes)
+    final = []
+    for value in loop.final:
+        if isinstance(value, Result):
+            final.append(ctx.dialect.reshape(results[value.number], loop.dimensions))
+        else:
+            final.append(state[value.number] if isinstance(value, Leaf) else ctx.constant(value))
+    return final
 
 
 def array_loop(ctx: ConversionContext, loop: ArrayLoop, state: list[Tensor]) -> list[Tensor]:

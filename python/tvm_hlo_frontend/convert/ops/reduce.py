@@ -7,6 +7,7 @@ from typing import Any
 
 from ...analysis.accumulators import reduction_type
 from ...analysis.arithmetic import ARITHMETIC
+from ...analysis.fusion import fusion_boundaries
 from ...analysis.reducers import ARGUMENT_KINDS, Reducer, is_identity, match_reducer
 from ...analysis.scalar_body import single_result
 from ...analysis.scalar_expression import ScalarExpression
@@ -42,7 +43,7 @@ def convert_map(ctx: ConversionContext, instruction: HloInstruction, *operands: 
         if numbers == list(range(len(operands))):
             exact = last.opcode in ARITHMETIC
             return ctx.map(last.opcode, last.element_type, operands, last.attributes, exact)
-    if len(body.nodes) > LONG_BODY:
+    if len(body.nodes) > LONG_BODY or fusion_boundaries(instruction.called_computations[0]):
         return _statements(ctx, instruction, body, operands)
     return _unwrap(instruction, _elementwise(ctx, body, operands))
 
