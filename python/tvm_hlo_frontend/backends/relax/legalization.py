@@ -48,8 +48,8 @@ def legalize_matmul(builder: Any, call: Any) -> Any:
 
 
 def legalize_reshape(builder: Any, call: Any) -> Any:
-    """relax.reshape of known shapes, with subscripts as simple as the sizes let them be: TVM's divide by every size, and
-    such divisions stay in loops over vectors."""
+    """relax.reshape of known shapes, with subscripts as simple as the sizes let them be: TVM's divide by every size,
+    and such divisions stay in loops over vectors."""
     before, after = (_sizes(each) for each in (call.args[0], call))
     if not before or not after or 0 in before:
         return _by_default(builder, call)

@@ -84,7 +84,7 @@ def exponential(scope: Scope, x: Any) -> Any:
     mantissa = p.add(_exp_minus_one_of(scope, r), _constant(1.0))
     # in two factors: 2^128 is no number
     half = scope.bind(power >> integer(1, U32))
-    result = scope.bind(p.multiply(p.multiply(mantissa, _power_of_two(half)), _power_of_two(power - half)))
+    result = p.multiply(p.multiply(mantissa, _power_of_two(half)), _power_of_two(power - half))
     result = tir.Select(compare_numbers("LT", x, real(_LEAST_EXPONENT, F32)), real(0.0, F32), result)
     return tir.Select(is_nan(x), x, result)
 
