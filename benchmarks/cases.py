@@ -57,6 +57,13 @@ def cases() -> list[Case]:
         Case("dot 512x512x512", jnp.dot, (f32(512, 512), f32(512, 512))),
         Case("dot 1x1024x1024", jnp.dot, (f32(1, 1024), f32(1024, 1024))),
         Case("batched dot 12x128x64x128", lambda x, y: jnp.einsum("bik,bjk->bij", x, y), (f32(12, 128, 64),) * 2),
+        Case(
+            "batched dot 192x49x32x49",
+            lambda x, y: jnp.einsum("bik,bjk->bij", x, y),
+            (f32(192, 49, 32), f32(192, 49, 32)),
+        ),
+        Case("max of rows, 9408x49", lambda x: jnp.max(x, 1), (f32(9408, 49),)),
+        Case("softmax under a mask, 1024x128", masked_softmax, (f32(1024, 128),)),
         Case("convolution 3x3, 56x56x64", convolution, (f32(1, 56, 56, 64), f32(3, 3, 64, 64))),
         Case(
             "dynamic-slice, 1000x1000", lambda x, i: lax.dynamic_slice(x, (i, i), (1000, 1000)), (f32(1024, 1024), I3)
@@ -87,6 +94,14 @@ def layer_norm(x: Any, scale: Any, offset: Any) -> Any:
 
     centered = x - jnp.mean(x, -1, keepdims=True)
     return centered * lax.rsqrt(jnp.mean(centered**2, -1, keepdims=True) + 1e-6) * scale + offset
+
+
+def masked_softmax(x: Any) -> Any:
+    """Softmax of rows of which one half has no weight: its exponentials are far below all numbers."""
+    import jax
+    import jax.numpy as jnp
+
+    return jax.nn.softmax(jnp.where(x > 0, x, -100.0 + x))
 
 
 def max_pool(x: Any) -> Any:

@@ -29,6 +29,7 @@ from .narrow.types import widen_narrow_types
 from .narrow.updates import update_bits
 from .random import random_bits, stochastic_convert
 from .random.stateful_random import SEEDED, seed_stateful_random
+from .transposed_operands import read_transposed_operands
 from .unroll_loops import unroll_loops
 
 Rewrite = Callable[[HloModule, Capabilities], HloModule]
@@ -67,6 +68,7 @@ NORMALIZATIONS: tuple[Rewrite, ...] = (
     expanding(scan.LOOPS),
     unroll_loops,
     fold_constants,
+    read_transposed_operands,
     convolutions_channels_first,
     map_long_expressions,
 )

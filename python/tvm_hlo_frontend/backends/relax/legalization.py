@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tvm
-from tvm import relax
+from tvm import relax, sym, te, tirx
 
 from ...hlo.ir.attributes import Window, WindowDimension
 from ...hlo.ir.shape import Shape
@@ -47,10 +47,37 @@ def legalize_matmul(builder: Any, call: Any) -> Any:
     return relax.op.reshape(product, shapes[2].sizes)
 
 
+def legalize_reshape(builder: Any, call: Any) -> Any:
+    """relax.reshape of known shapes, with subscripts as simple as the sizes let them be: TVM's divide by every size,
+    and such divisions stay in loops over vectors."""
+    before, after = (_sizes(each) for each in (call.args[0], call))
+    if not before or not after or 0 in before:
+        return _by_default(builder, call)
+
+    def compute(x: Any) -> Any:
+        return te.compute(after, lambda *index: x(*subscripts(index, after, before)), name="reshape")
+
+    return builder.call_te(compute, call.args[0], primfunc_name_hint="reshape")
+
+
+def subscripts(index: Sequence[Any], shape: Sequence[int], source: Sequence[int]) -> list[Any]:
+    """Of `index` into an array of `shape` the subscripts in one of the shape `source` with as many elements."""
+    analyzer, flat, stride = sym.Analyzer(), tirx.IntImm("int64", 0), 1
+    for variable, size in zip(index, shape):
+        analyzer.bind(variable, tvm.ir.Range(0, tirx.IntImm("int64", size)))
+        flat = flat * size + variable
+    found = []
+    for size in reversed(source):
+        found.append(analyzer.simplify(tirx.floormod(tirx.floordiv(flat, stride), size)))
+        stride *= size
+    return found[::-1]
+
+
 # what `LegalizeOps` asks instead of TVM's own functions
 LEGALIZATIONS: dict[str, Legalize] = {
     "relax.nn.conv2d": legalize_convolution,
     "relax.matmul": legalize_matmul,
+    "relax.reshape": legalize_reshape,
 }
 
 
@@ -64,6 +91,14 @@ def _by_default(builder: Any, call: Any) -> Any:
     return call.op.get_attr("FLegalize")(builder, call)
 
 
+def _sizes(value: Any) -> tuple[int, ...] | None:
+    """Dimensions; None if they are not known."""
+    sizes = None if value.ty.shape is None else list(value.ty.shape)
+    if sizes is None or not all(isinstance(size, tirx.IntImm) for size in sizes):
+        return None
+    return tuple(map(int, sizes))
+
+
 def _f32_shapes(call: Any) -> list[Shape] | None:
     """Shapes of the operands and of the result; None if they are not f32 of known sizes, all of them with elements."""
     found = []
@@ -72,7 +107,7 @@ def _f32_shapes(call: Any) -> list[Shape] | None:
         if not isinstance(kind, relax.TensorType) or kind.shape is None or str(kind.dtype) != "float32":
             return None
         sizes = list(kind.shape)
-        if not all(isinstance(size, tvm.tirx.IntImm) and int(size) > 0 for size in sizes):
+        if not all(isinstance(size, tirx.IntImm) and int(size) > 0 for size in sizes):
             return None
         found.append(Shape(ELEMENT_TYPES["float32"], tuple(int(size) for size in sizes)))
     return found

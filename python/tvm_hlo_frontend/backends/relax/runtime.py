@@ -22,7 +22,7 @@ from .in_place import MAIN_IN_PLACE, keeps_memory, mark_reshapes, steps_in_place
 from .legalization import LEGALIZATIONS
 
 CONFIG = {
-    "relax.FuseOps.max_depth": 64,
+    "relax.FuseOps.max_depth": 128,
     # TVM puts what it takes out of an expression behind a statement that has it in a Let; LLVM does it right
     "tirx.disable_cse_tir": True,
 }

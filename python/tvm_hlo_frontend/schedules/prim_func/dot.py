@@ -31,8 +31,11 @@ def _schedule_packed(schedule: Any, blocks: dict[str, Block], target: Any) -> No
     rows, columns, lanes = (
         int(blocks[plans.DOT_PRODUCT].node.annotations[name]) for name in ("rows", "columns", "lanes")
     )
-    schedule.set_scope(product, 0, "local")
     dtype, registers = str(blocks[plans.DOT_PRODUCT].buffer.dtype), registers_of(target)
+    # vectors of which a part is kept: LLVM makes masked stores of a loop over memory, not over registers
+    stored = schedule.cache_write(product, 0, "local") if columns_are_cut(blocks, columns) else None
+    if stored is None:
+        schedule.set_scope(product, 0, "local")
     lanes = divisor(lanes, registers.lanes(dtype))
     rows_inside, vectors = registers.tile(rows, columns // lanes)
     batch, m, n, k = schedule.get_loops(product)
@@ -53,12 +56,28 @@ def _schedule_packed(schedule: Any, blocks: dict[str, Block], target: Any) -> No
         schedule_loops(schedule, blocks[plans.DOT_ROWS], target)
     if pieces == 1:  # a panel is packed by the thread that uses it, for all rows
         schedule.compute_at(panel, task, preserve_unit_loops=True)
-        vectorize_result(schedule, panel, target)
+        if stored is None:
+            vectorize_result(schedule, panel, target)
     else:
         schedule_loops(schedule, blocks[plans.DOT_PANEL], target)
+    if stored is not None:
+        schedule.reverse_compute_at(stored, strip, preserve_unit_loops=True)
+        *_, row, column = schedule.get_loops(stored)
+        vector, lane = schedule.split(column, [None, lanes])
+        if has_vectors(target):
+            schedule.unroll(row)
+            schedule.unroll(vector)
+            schedule.vectorize(lane)
     schedule.reverse_compute_at(blocks[plans.DOT_OUT].handle, strip, preserve_unit_loops=True)
-    vectorize_result(schedule, blocks[plans.DOT_OUT].handle, target)
+    if stored is None:
+        vectorize_result(schedule, blocks[plans.DOT_OUT].handle, target)
     start_sums(schedule, product, k)
+
+
+def columns_are_cut(blocks: dict[str, Block], columns: int) -> bool:
+    """Whether the last panel has more columns than are kept."""
+    kept = blocks[plans.DOT_OUT].extents[-1]
+    return kept is not None and kept % columns != 0
 
 
 def row_pieces(row_tiles: int | None, panel_extents: list[int | None]) -> int:

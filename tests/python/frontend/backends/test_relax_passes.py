@@ -15,8 +15,9 @@ from tvm_hlo_frontend.hlo.ir.shape import array_shape
 if DIALECT != "relax":
     skip_file("relax", "passes of Relax")
 
-from tvm import relax
+from tvm import relax, te
 
+from tvm_hlo_frontend.backends.relax.legalization import LEGALIZATIONS, subscripts
 from tvm_hlo_frontend.schedules.prim_func import schedule_module_pass
 
 SHAPE = array_shape("f32", (3, 5))
@@ -110,3 +111,35 @@ def test_mixed_precision_does_not_take_weights_of_kernels():
     mod = relax.frontend.from_jax(lambda x, w: x @ w, X, X.T, weight_argnums=(1,))
     with pytest.raises(tvm.error.InternalError, match="Expected TensorType"):
         relax.transform.ToMixedPrecision("float16")(mod)
+
+
+@pytest.mark.parametrize(
+    ("source", "shape"),
+    [
+        ((64, 288), (64, 3, 3, 32)),
+        ((2, 3, 4), (4, 6)),
+        ((6, 4), (3, 8)),
+        ((1,), (1, 1)),
+        ((5, 1, 7), (35,)),
+        ((3,), (3, 1)),
+    ],
+    ids=str,
+)
+def test_subscripts_of_reshapes(source, shape):
+    x = te.placeholder(source, "int32", name="x")
+    made = te.compute(shape, lambda *index: x(*subscripts(index, shape, source)), name="reshape")
+    array = np.arange(np.prod(source), dtype="int32").reshape(source)
+    result = tvm.runtime.tensor(np.zeros(shape, "int32"))
+    tvm.compile(te.create_prim_func([x, made]), TARGET)(tvm.runtime.tensor(array), result)
+    np.testing.assert_array_equal(result.numpy(), array.reshape(shape))
+
+
+@pytest.mark.parametrize("rows", [2, "n"])
+def test_reshapes_that_split_a_dimension_do_not_divide(rows):
+    """Those of known sizes; what TVM makes of the others divides by every size."""
+    size = tvm.tirx.Var(rows, "int64") if isinstance(rows, str) else rows
+    x, builder = relax.Var("x", relax.TensorType([size, 12], "float32")), relax.BlockBuilder()
+    with builder.function("main", [x]):
+        builder.emit_func_output(builder.emit(relax.op.reshape(x, [size, 3, 4])))
+    text = relax.transform.LegalizeOps(dict(LEGALIZATIONS))(builder.get()).script()
+    assert ("//" in text or "%" in text) == (rows == "n")

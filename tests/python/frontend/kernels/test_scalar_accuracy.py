@@ -105,6 +105,17 @@ def test_error_of_one_operand(opcode: str, dtype: type) -> None:
     assert error[worst] <= limit, f"{opcode}({x[worst]!r}) is {got[worst]!r}, not {wanted[worst]!r}"
 
 
+def test_exponentials_that_are_no_normal_numbers_are_zero() -> None:
+    """As on XLA:CPU, which flushes denormals; 53 elements leave a rest behind every vector."""
+    least = np.float32(-87.33654)
+    below = np.nextafter(least, np.float32(-100))
+    x = np.resize(np.array([least, below, -88, -100, -104, -1e9, -np.inf, 0, np.nan], np.float32), 53)
+    got, normal = run("exponential", x), x >= least
+    assert (got[x < least] == 0).all() and not np.signbit(got[x < least]).any()
+    assert (got[normal] >= np.finfo(np.float32).tiny).all()
+    assert np.isnan(got[np.isnan(x)]).all()
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
 @pytest.mark.parametrize(("opcode", "reference"), [("power", np.power), ("atan2", np.arctan2)])
 def test_error_of_two_operands(opcode: str, reference: Any, dtype: type) -> None:

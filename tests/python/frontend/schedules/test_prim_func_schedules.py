@@ -279,6 +279,7 @@ def test_producer_that_two_stages_read_is_computed_once_per_row(kind, shape):
     [
         (1, 43, 37, 70), (3, 1, 64, 300), (1, 2, 37, 300), (1, 1, 1, 1), (2, 7, 13, 17), (1, 33, 1, 5), (1, 4, 97, 13),
         (1, 64, 128, 33), (2, 5, 200, 3),
+        (2, 49, 49, 5), (3, 8, 33, 1), (1, 6, 31, 17),
     ],
     ids=str,
 )  # fmt: skip
@@ -289,6 +290,16 @@ def test_dot(batch, m, n, k, lhs, rhs, dtype):
     function, operands = kernel("dot", parameters, [(left, dtype), (right, dtype)], ((batch, m, n), dtype))
     check(function, operands, TOLERANCE.get(dtype, 0))
     assert "T.parallel" in by_family(schedule_dot, function)
+
+
+def test_columns_that_are_cut_are_a_loop_of_llvms():
+    """Which stores by masks: TVM's vectors would be stores one by one. Sums are vectors all the same."""
+    parameters = {"lhs": "MK", "rhs": "KN", "accumulator": "float32"}
+    operands = [((1, 49, 32), "float32"), ((1, 32, 49), "float32")]
+    function, _ = kernel("dot", parameters, operands, ((1, 49, 49), "float32"))
+    script = by_family(schedule_dot, function)
+    stored, out = script.split('T.sblock("dot_product_local")')
+    assert "T.vectorized" in stored and "T.vectorized" not in out
 
 
 def test_sums_of_a_tile_stay_in_registers():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ....tensor_ir.compat import call_intrinsic, dtype_of, register_intrinsic, tir
+from ....tensor_ir.compat import HAS_TE_SCHEDULES, call_intrinsic, dtype_of, register_intrinsic, tir
 from ....tensor_ir.primitives import PURE, Scope, integer
 
 MAXIMUM, MINIMUM = "hlo_maximum", "hlo_minimum"
@@ -60,5 +60,20 @@ def _lowering(is_maximum: bool) -> Callable[[Any], Any]:
     return lower
 
 
-register_intrinsic(MAXIMUM, PURE, {"default": _lowering(True)})
-register_intrinsic(MINIMUM, PURE, {"default": _lowering(False)})
+def _lowerings(is_maximum: bool) -> dict[str, Callable[[Any], Any]]:
+    """By kind of target."""
+    default = _lowering(is_maximum)
+    if HAS_TE_SCHEDULES:  # LLVM 10 calls libm for its own
+        return {"default": default}
+
+    def lower(call: Any) -> Any:
+        dtype = dtype_of(call)
+        if dtype.partition("x")[0] not in ("float32", "float64"):  # others are computed in f32 and converted back
+            return default(call)
+        return tir.call_llvm_pure_intrin(dtype, "llvm.maximum" if is_maximum else "llvm.minimum", *call.args)
+
+    return {"default": default, "llvm": lower}
+
+
+register_intrinsic(MAXIMUM, PURE, _lowerings(True))
+register_intrinsic(MINIMUM, PURE, _lowerings(False))
