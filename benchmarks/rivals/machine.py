@@ -30,8 +30,8 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """Of this tree; with a plus where the package has changed since."""
-    found = run(["git", "-C", str(ROOT), "rev-parse", "--short=8", "HEAD"])
+    """The last one that changed the package; with a plus where it has changed since."""
+    found = run(["git", "-C", str(ROOT), "log", "-1", "--format=%h", "--abbrev=8", "--", "python"])
     changed = run(["git", "-C", str(ROOT), "status", "--porcelain", "python"])
     return found + "+" * bool(changed)
 

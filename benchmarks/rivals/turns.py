@@ -17,9 +17,9 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Ratio:
-    """A ratio over rounds: the median and the quartiles."""
+    """A ratio of the least times, and the quartiles of the rounds' ratios."""
 
-    median: float
+    least: float
     low: float
     high: float
 
@@ -27,7 +27,7 @@ class Ratio:
 def in_turns(
     calls: Mapping[str, Callable[[], Any]], seconds: float, rounds: int, clock: Clock = time.perf_counter
 ) -> dict[str, list[float]]:
-    """Seconds per call of each round: the median of a turn.
+    """Seconds of each round's shortest call: other processes only ever add to it.
 
     Parameters
     ----------
@@ -55,20 +55,18 @@ def calls_per_turn(call: Callable[[], Any], seconds: float, clock: Clock) -> int
 
 
 def turn(call: Callable[[], Any], count: int, clock: Clock) -> float:
-    """Median of so many calls, after one that finds caches and processors as the other program left them."""
+    """The shortest of so many calls, after one that finds caches and processors as the other program left them."""
     call()
     times = []
     for _ in range(count):
         start = clock()
         call()
         times.append(clock() - start)
-    return statistics.median(times)
+    return min(times)
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
-    """Of each round, ours over theirs."""
+    """Ours over theirs."""
     ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
-    if len(ratios) == 1:
-        return Ratio(ratios[0], ratios[0], ratios[0])
-    low, _, high = statistics.quantiles(ratios, n=4, method="inclusive")
-    return Ratio(statistics.median(ratios), low, high)
+    low, _, high = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
+    return Ratio(min(ours) / min(theirs), low, high)
