@@ -142,7 +142,7 @@ benchmarks: $(VENV)/.installed $(RELAX_VENV)/.installed  ## latencies against XL
 	$(RELAX_VENV)/bin/python -m pip install --quiet -e '.[benchmarks]'
 	$(BIN)/python benchmarks/run.py
 
-bench: $(VENV)/.installed $(RELAX_VENV)/.installed  ## shapes and models against other runtimes, BENCH='--only dot --quick' for some; --help says more
+bench: $(VENV)/.installed $(RELAX_VENV)/.installed  ## shapes and models against other runtimes, what is not measured yet; BENCH='--again --only dot': some again
 	$(RELAX_VENV)/bin/python -m pip install --quiet -e '.[models,bench]'
 	$(BIN)/python -m benchmarks.rivals $(BENCH)
 

@@ -3,8 +3,8 @@
 Run: make bench, or python -m benchmarks.rivals [options]
 
 Every measurement takes turns with XLA:CPU in one process, so all are joined by their ratio to it. What is measured
-already is kept in benchmarks/rivals.json and not measured again, so the rows may be measured piece by piece;
-benchmarks/rivals.md and rivals.svg are written from all that is there.
+already, on this processor, is kept in benchmarks/rivals.json and not measured again without --again, so the rows may be
+measured piece by piece; benchmarks/rivals.md and rivals.svg are written from all that is there.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def main(words: Sequence[str] | None = None) -> int:
     given = options(words)
     results = machine.read(given.results)
     if not given.page:
+        results = machine.kept(results, machine.processor())
         measure(given, results)
     if given.results == RESULTS:
         PAGE.write_text(page.written(results))
@@ -64,7 +65,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def measure(given: argparse.Namespace, results: dict[str, Any]) -> None:
     """Add to the results, and write them after every row."""
-    results["processor"] = machine.processor()
     lock = str(given.lock.resolve()) if given.lock else ""
     if not results["peaks"]:
         with Lock(lock).alone():

@@ -69,6 +69,13 @@ def read(path: Path) -> dict[str, Any]:
     return {"processor": "", "peaks": {}, "versions": {}, "rows": {}}
 
 
+def kept(results: dict[str, Any], here: str) -> dict[str, Any]:
+    """Results that may be added to on the processor `here`: none of another one."""
+    if results["processor"] == here:
+        return results
+    return {"processor": here, "peaks": {}, "versions": {}, "rows": {}}
+
+
 def write(path: Path, results: dict[str, Any]) -> None:
     """The file that `read` reads, whole or not at all."""
     new = path.with_suffix(".new")

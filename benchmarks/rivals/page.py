@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import contestants, rows
@@ -16,18 +16,21 @@ it is faster. Times are those of the shortest call, as other processes only ever
 the distance between the quartiles of the rounds' ratios. Two contestants are compared by their ratios to XLA:CPU,
 which are of processes of their own.
 
-{threads} threads each, on {processor}. Figures are of {commits}. {load}
-
-At most, a program in C does {one_gflops:,.0f} GFLOP/s of f32 on one thread and {all_gflops:,.0f} on all (fused
-multiply-adds in registers), and moves {one_gbs:,.1f} GB/s on one and {all_gbs:,.1f} on all (a triad of arrays of
-1 GiB). Products of s8 and bf16 may do more.
-
+{threads} threads each, on {processor}.
+Figures are of {commits}. {load}
+{peaks}
 - Weights of products and convolutions are constants, as in models. Images have channels last for XLA, this package and
   IREE, channels first for ONNX and TVM's importers; PyTorch's have channels first, and last in memory.
 - Models are of PyTorch, with random weights; XLA and IREE take their weights as arguments, as JAX's programs do.
 - Nothing is tuned. Arguments lie where each runtime wants them. Every result was compared with XLA's.
+- A dash is a row that a contestant does not take, for a reason given below; an empty cell is not measured yet.
 
 ![GFLOP/s of shapes](rivals.svg)
+"""
+PEAKS = """
+At most, a program in C does {one_gflops:,.0f} GFLOP/s of f32 on one thread and {all_gflops:,.0f} on all (fused
+multiply-adds in registers), and moves {one_gbs:,.1f} GB/s on one and {all_gbs:,.1f} on all (a triad of arrays of
+1 GiB). Products of s8 and bf16 may do more.
 """
 
 
@@ -51,12 +54,12 @@ def head(results: dict[str, Any]) -> str:
         for each in row.values():
             dates.setdefault(each["commit"], set()).add(each["date"])
     commits = ", ".join(f"commit {commit} ({', '.join(sorted(days))})" for commit, days in sorted(dates.items()))
-    peaks = dict.fromkeys(("one_gflops", "all_gflops", "one_gbs", "all_gbs"), float("nan")) | results["peaks"]
+    peaks = PEAKS.format(**results["peaks"]) if results["peaks"] else ""
     loads = [
         each["measured"]["load"] for row in results["rows"].values() for each in row.values() if "measured" in each
     ]
     load = f"The machine's load was {min(loads):.1f} to {max(loads):.1f} meanwhile." if loads else ""
-    return HEAD.format(load=load, threads=THREADS, processor=results["processor"], commits=commits, **peaks)
+    return HEAD.format(load=load, threads=THREADS, processor=results["processor"], commits=commits, peaks=peaks)
 
 
 def versions(found: dict[str, str]) -> str:
@@ -85,21 +88,29 @@ def ratios(found: dict[str, Any], names: Sequence[str]) -> str:
     columns = present(found, names)
     lines = []
     for name in names:
-        cells = [ratio(measured(found, name, each.key)) for each in columns]
+        cells = [cell(found[name].get(each.key), ratio) for each in columns]
         xla = xla_ms(found, name)
         lines.append([name, "" if xla is None else f"{xla:.3f}", *cells])
     return table(["", "XLA:CPU, ms", *(each.title for each in columns)], "r" * (len(columns) + 1), lines)
 
 
-def ratio(found: dict[str, Any] | None) -> str:
+def cell(outcome: dict[str, Any] | None, text: Callable[[dict[str, Any]], str]) -> str:
+    """The text of a measurement; a dash where there is none, nothing where nobody tried."""
+    if outcome is None:
+        return ""
+    return text(outcome["measured"]) if "measured" in outcome else "–"
+
+
+def ratio(found: dict[str, Any]) -> str:
     """A ratio with half of its quartiles' distance."""
-    return f"**{found['ratio']:.2f}** ±{(found['high'] - found['low']) / 2:.2f}" if found else "–"
+    digits = 2 if found["ratio"] >= 0.1 else 3
+    return f"**{found['ratio']:.{digits}f}** ±{(found['high'] - found['low']) / 2:.{digits}f}"
 
 
 def xla_ms(found: dict[str, Any], name: str) -> float | None:
-    """XLA's milliseconds: the median of all processes."""
+    """XLA's milliseconds: the least of all processes."""
     times = [each["measured"]["xla_ms"] for each in found[name].values() if "measured" in each]
-    return statistics.median(times) if times else None
+    return min(times, default=None)
 
 
 def rates(found: dict[str, Any], names: Sequence[str]) -> str:
@@ -107,11 +118,12 @@ def rates(found: dict[str, Any], names: Sequence[str]) -> str:
     columns = present(found, names)
     lines = []
     for name in names:
-        row = [measured(found, name, each.key) for each in columns]
-        flops = max((each["flops"] for each in row if each), default=0)
+        flops = max((each["measured"]["flops"] for each in found[name].values() if "measured" in each), default=0)
         # a recurrent network has products that no counter knows
         if flops:
-            cells = [f"{flops / each['ms'] / 1e6:.1f}" if each else "–" for each in row]
+            cells = [
+                cell(found[name].get(each.key), lambda it: f"{it['flops'] / it['ms'] / 1e6:.1f}") for each in columns
+            ]
             lines.append([name, f"{flops / 1e6:,.0f}", f"{flops / xla_ms(found, name) / 1e6:.1f}", *cells])
     return table(["", "MFLOP", "XLA:CPU", *(each.title for each in columns)], "r" * (len(columns) + 2), lines)
 

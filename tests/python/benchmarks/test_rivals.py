@@ -255,6 +255,11 @@ def test_written_results_are_read_again(tmp_path):
     assert machine.read(tmp_path / "some.json") == SOME
 
 
+def test_results_of_another_processor_are_not_added_to():
+    assert machine.kept(SOME, "a processor") is SOME
+    assert machine.kept(SOME, "another") == {"processor": "another", "peaks": {}, "versions": {}, "rows": {}}
+
+
 def test_page_and_plot_are_of_the_results():
     results = machine.read(RESULTS)
     assert PAGE.read_text() == page.written(results) and PLOT.read_text() == plot.drawn(results)
