@@ -16,7 +16,7 @@ from .prepared import THREADS
 
 CommandError = subprocess.CalledProcessError
 # of each of three arrays: beyond any cache
-TRIAD_ELEMENTS = 1 << 28
+TRIAD_ELEMENTS = 1 << 27
 
 
 def processor() -> str:

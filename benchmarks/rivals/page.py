@@ -30,7 +30,7 @@ Figures are of {commits}. {load}
 PEAKS = """
 At most, a program in C does {one_gflops:,.0f} GFLOP/s of f32 on one thread and {all_gflops:,.0f} on all (fused
 multiply-adds in registers), and moves {one_gbs:,.1f} GB/s on one and {all_gbs:,.1f} on all (a triad of arrays of
-1 GiB). Products of s8 and bf16 may do more.
+512 MiB). Products of s8 and bf16 may do more.
 """
 
 

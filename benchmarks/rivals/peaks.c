@@ -11,8 +11,8 @@
 #define WIDTH 8
 #endif
 #define CHAINS 12
-#define STEPS 400000000L
-#define REPEATS 5
+#define STEPS 12000000L
+#define REPEATS 20
 
 typedef float vector __attribute__((vector_size(4 * WIDTH)));
 
@@ -50,9 +50,9 @@ static void *triad(void *number) {
 }
 
 /* least seconds of some runs on all threads */
-static double seconds(void *(*work)(void *)) {
+static double seconds(void *(*work)(void *), int repeats) {
   double least = 1e30;
-  for (int repeat = 0; repeat < REPEATS; repeat++) {
+  for (int repeat = 0; repeat < repeats; repeat++) {
     pthread_t thread[256];
     double start = now();
     for (long i = 0; i < threads; i++) pthread_create(&thread[i], NULL, work, (void *)i);
@@ -70,6 +70,6 @@ int main(int count, char **words) {
   a = malloc(4 * elements), b = malloc(4 * elements), c = malloc(4 * elements);
   for (long i = 0; i < elements; i++) a[i] = 0, b[i] = i, c[i] = 1;
   double flops = 2.0 * WIDTH * (STEPS / CHAINS * CHAINS) * threads;
-  printf("%.1f %.1f\n", flops / seconds(multiply_add) / 1e9, 12.0 * elements / seconds(triad) / 1e9);
+  printf("%.1f %.1f\n", flops / seconds(multiply_add, 10 * REPEATS) / 1e9, 12.0 * elements / seconds(triad, REPEATS) / 1e9);
   return 0;
 }
