@@ -130,6 +130,7 @@ def test_ratios_are_of_the_least_times_with_the_quartiles_of_rounds():
 
 
 def test_a_tiny_row_from_hlo_to_a_measurement():
+    pytest.importorskip("torch")
     row = rows.Row("tiny", Dot(3, 4, 5))
     facts, _ = artifacts.of_operation(row)
     prepared = ours.frontend(facts)
