@@ -74,14 +74,13 @@ def measure(given: argparse.Namespace, results: dict[str, Any]) -> None:
     with open(CACHE / "log.txt", "a") as log:
         faults = {row.name: fault for row in chosen if (fault := made(row, log))}
         for piece in pieces(chosen, contestants.chosen(given.on), results["rows"], given.again, given.batch):
+            results["versions"][piece.contestant.key] = versions_of(piece.contestant)
             record = {"commit": machine.commit(), "date": machine.today()}
             for name, event in told(piece, given, lock, faults, log):
                 kept = {key: event[key] for key in ("measured", "missing") if key in event}
                 results["rows"].setdefault(name, {})[piece.contestant.key] = {**record, **kept}
                 print(f"{name}, {piece.contestant.title}: {summary(kept)}", flush=True)
                 machine.write(given.results, results)
-            results["versions"][piece.contestant.key] = versions_of(piece.contestant)
-            machine.write(given.results, results)
 
 
 def made(row: rows.Row, log: Any) -> str:
