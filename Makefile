@@ -18,7 +18,7 @@ NEWEST_PYTHON = $(firstword $(call python,3.13) $(call python,3.12))
 NO_NEWEST_PYTHON := the newest JAX needs Python 3.12 or 3.13, and no python3.13 or python3.12 runs here, on PATH or in pyenv
 
 .PHONY: help env env-relax env-newest newest-python demo test test-relay test-relax test-newest dist test-wheel pythons \
-	dialects-apart conformance backcompat stress loop-memory peer tensorflow-ops models open-models rules benchmarks demo-hybrid \
+	dialects-apart conformance backcompat stress loop-memory peer tensorflow-ops models open-models rules benchmarks bench demo-hybrid \
 	tutorials docs \
 	lint typecheck format check tables clean
 
@@ -141,6 +141,10 @@ benchmarks: $(VENV)/.installed $(RELAX_VENV)/.installed  ## latencies against XL
 	$(BIN)/python -m pip install --quiet -e '.[benchmarks]'
 	$(RELAX_VENV)/bin/python -m pip install --quiet -e '.[benchmarks]'
 	$(BIN)/python benchmarks/run.py
+
+bench: $(VENV)/.installed $(RELAX_VENV)/.installed  ## shapes and models against other runtimes, what is not measured yet; BENCH='--again --only dot': some again
+	$(RELAX_VENV)/bin/python -m pip install --quiet -e '.[models,bench]'
+	$(BIN)/python -m benchmarks.rivals $(BENCH)
 
 demo-hybrid: $(RELAX_VENV)/.installed  ## TensorFlow programs divided between TVM and TensorFlow, with latencies
 	$(RELAX_VENV)/bin/python benchmarks/hybrid.py

@@ -30,7 +30,7 @@ def instance(module: Any, inputs: Sequence[np.ndarray], others: Sequence[np.ndar
         return [leaf.numpy() for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
     lowered = lower_pytorch(module, *map(torch.from_numpy, inputs))
-    return ModelInstance(lowered, list(inputs), list(others), reference)
+    return ModelInstance(lowered, list(inputs), list(others), reference, module)
 
 
 def calibrate(module: Any, rng: np.random.Generator, images: np.ndarray | None = None) -> Any:
@@ -132,7 +132,9 @@ def diffusers_unet() -> ModelInstance:
 # ---- sequences -------------------------------------------------------------------------------------------------------
 
 
-def token_model(config: str, model: str, head: Callable[[Any], Any] | None = None, **options: Any) -> ModelInstance:
+def token_model(
+    config: str, model: str, head: Callable[[Any], Any] | None = None, tokens: int = TOKENS, **options: Any
+) -> ModelInstance:
     """A model of transformers on one sequence of token ids.
 
     Parameters
@@ -141,6 +143,8 @@ def token_model(config: str, model: str, head: Callable[[Any], Any] | None = Non
         Names of the classes.
     head : callable, optional
         From the model to the part of it to run.
+    tokens : int
+        Length of the sequence.
     **options
         Of the configuration.
     """
@@ -153,7 +157,7 @@ def token_model(config: str, model: str, head: Callable[[Any], Any] | None = Non
     rng = np.random.default_rng(SEED)
     settings = getattr(transformers, config)(vocab_size=VOCABULARY, use_cache=False, **options)
     module = calibrate(getattr(transformers, model)(settings), rng)
-    ids, others = (rng.integers(0, VOCABULARY, (1, TOKENS)) for _ in range(2))
+    ids, others = (rng.integers(0, VOCABULARY, (1, tokens)) for _ in range(2))
     return instance(head(module) if head else module, [ids], [others])
 
 

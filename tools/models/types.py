@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,12 +28,15 @@ class ModelInstance:
         Different values of the same shapes.
     reference : callable
         The framework itself: arrays as `inputs` to the list of its numpy results.
+    module : torch.nn.Module, optional
+        The model itself, where it is one of PyTorch.
     """
 
     lowered: LoweredModule
     inputs: list[np.ndarray]
     other_inputs: list[np.ndarray]
     reference: Callable[..., list[np.ndarray]]
+    module: Any = None
 
     def arguments(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """All HLO arguments: `inputs` with the weights between them."""

@@ -14,6 +14,10 @@ from tools.support.oracle import run_xla
 
 from tests.support.rewritten import CARRIED
 from tvm_hlo_frontend.frameworks.jax import lower_jax
+from tvm_hlo_frontend.hlo.ir.attributes import DimensionsAttributes, SliceAttributes
+from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder
+from tvm_hlo_frontend.hlo.ir.module import HloModule
+from tvm_hlo_frontend.hlo.ir.shape import Shape
 from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.verifier import verify
 from tvm_hlo_frontend.rewrites.inline_calls import inline_calls
@@ -106,3 +110,11 @@ def test_what_the_user_converts_stays(opcode):
     assert (after is module) == (opcode == "transpose")
     ours = [each for each in after.instructions if each.opcode == opcode]
     assert any(operand.opcode == "transpose" for each in ours for operand in each.operands) or opcode == "transpose"
+
+
+def test_a_transpose_of_a_number_has_no_dimensions_to_cut():
+    builder, number = ComputationBuilder("main"), Shape("f32", ())
+    moved = builder.add("transpose", [builder.parameter(0, number, "x")], number, DimensionsAttributes(()))
+    main = builder.build(builder.add("slice", [moved], number, SliceAttributes((), (), ())))
+    module = HloModule("m", (main,), main)
+    assert read_transposed_operands(module, CARRIED) is module
