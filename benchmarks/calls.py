@@ -1,11 +1,12 @@
-"""Calls of small programs from Python: what they cost beside XLA:CPU's, in turns. Prints JSON: milliseconds by program."""
+"""Calls of small programs from Python beside XLA:CPU's, in turns. Prints JSON: milliseconds of both by program."""
 
 from __future__ import annotations
 
 import json
 
-import tvm_hlo_frontend
 from cases import small_cases
+
+import tvm_hlo_frontend
 from tvm_hlo_frontend.oracle.timing import alternate
 
 

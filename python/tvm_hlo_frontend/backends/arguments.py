@@ -1,5 +1,5 @@
-"""Arguments of virtual machines: large arrays where they lie, small ones in memory that stays, since making one of TVM's
-arrays takes longer than a small call."""
+"""Arguments of virtual machines: large arrays where they lie, small ones in memory that stays, since making one of
+TVM's arrays takes longer than a small call."""
 
 from __future__ import annotations
 

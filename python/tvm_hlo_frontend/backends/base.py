@@ -71,7 +71,8 @@ class Backend:
     program : callable
         ``program()`` gives a new `program.ProgramDialect`, for a module of several functions.
     compile_module : callable
-        ``compile_module(mod, params, target, signature)`` gives a `Compiled`.
+        ``compile_module(mod, params, target, signature, clock)`` gives a `Compiled`; `clock`, a `PassClock` or None,
+        times its passes.
     run_library : callable
         ``run_library(compiled, signature, parallel)`` says how to run a library; `parallel` as of `executors.pooled`.
         Results that are in place are the arrays of the arguments, which are overwritten; no other is memory that a

@@ -9,6 +9,7 @@ from typing import Any
 
 from .base import Backend, Compiled, Dialect, RunBorrowed, RunFlat
 from .signature import Signature
+from .timings import PassClock
 
 DIALECTS = ("relay", "relax")
 NO_TVM = (
@@ -104,9 +105,11 @@ def without_params(mod: Any) -> Any:
     return backend().without_weights(mod)
 
 
-def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
-    """Compile a module of the installed TVM's dialect."""
-    return backend().compile_module(mod, params, target, signature)
+def compile_module(
+    mod: Any, params: dict[str, Any], target: Any, signature: Signature, clock: PassClock | None = None
+) -> Compiled:
+    """Compile a module of the installed TVM's dialect; `clock` times its passes."""
+    return backend().compile_module(mod, params, target, signature, clock)
 
 
 def run_library(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:

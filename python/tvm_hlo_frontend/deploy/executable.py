@@ -19,6 +19,7 @@ from ..backends.executors import processors
 from ..backends.select import compile_module, mod_and_params, parameter_names, run_library
 from ..backends.signature import Parameter, Signature, signature_of
 from ..backends.thread_pool import uses_thread_pool
+from ..backends.timings import BuildTimings, PassClock
 from ..convert.report import host_note, process_functions, refuse_to_save, report_of
 from ..errors import HostFunctionError, SignatureError
 from ..hlo.ir.shape import BY_NAME
@@ -56,6 +57,8 @@ class Executable:
         Results that are computed in the memory of arguments, if those are donated.
     own : tuple of int
         Results that the virtual machine of Relax makes in memory of their own, which large ones are handed out in.
+    timings : BuildTimings or None
+        Where the time of the build went, if it was asked to measure that.
     """
 
     signature: Signature
@@ -66,6 +69,7 @@ class Executable:
     parallel: bool = True
     in_place: tuple[InPlace, ...] = ()
     own: tuple[int, ...] = ()
+    timings: BuildTimings | None = None
 
     @functools.cached_property
     def inputs(self) -> tuple[Parameter, ...]:
@@ -132,7 +136,9 @@ class Executable:
         library.export_library(str(path))
 
 
-def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None) -> Executable:
+def build(
+    mod: Any, params: Mapping[str, Any] | None = None, target: Any = None, *, timings: bool = False
+) -> Executable:
     """Compile a converted module. Threads that call it at the same time wait for each other.
 
     Parameters
@@ -143,6 +149,8 @@ def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None)
         Values for parameters of main by variable or by name (see `signature.Parameter`), bound at compile time.
     target : str or tvm.target.Target, optional
         By default the CPU of this machine, with an ``-mcpu`` that TVM's LLVM knows.
+    timings : bool
+        Whether to measure where the time of the build goes, print that and keep it as `Executable.timings`.
 
     Returns
     -------
@@ -171,11 +179,15 @@ def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None)
     use_all_cores()
 
     with _compiling:
-        made = with_deep_stack(lambda: compile_module(mod, values, target, signature))
+        clock = PassClock() if timings else None
+        made = with_deep_stack(lambda: compile_module(mod, values, target, signature, clock))
     parallel = uses_thread_pool(made.library)
     run_flat = run_library(made, signature, parallel)
+    found = None if clock is None else clock.timings()
+    if found is not None:
+        print(found)
     return Executable(
-        signature, made.executor, made.library, run_flat, host_functions, parallel, made.in_place, made.own
+        signature, made.executor, made.library, run_flat, host_functions, parallel, made.in_place, made.own, found
     )
 
 

@@ -18,6 +18,7 @@ from ..base import Compiled, InPlace, RunBorrowed, RunFlat
 from ..executors import pooled
 from ..results import flat_tensors
 from ..signature import Signature
+from ..timings import PassClock, instruments
 from .dialect import COMPUTES_SIZES
 from .in_place import (
     MAIN_IN_PLACE,
@@ -38,13 +39,15 @@ CONFIG = {
 DLPACK_WITH_FLAGS = (1, 0)
 
 
-def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
+def compile_module(
+    mod: Any, params: dict[str, Any], target: Any, signature: Signature, clock: PassClock | None = None
+) -> Compiled:
     """Compile for Relax's virtual machine, with the values of `params` bound."""
     target = parsed_target(target)
     if params:
         mod = relax.transform.BindParams("main", dict(params))(mod)
     found = Found()
-    with tvm.transform.PassContext(opt_level=3, config=CONFIG):
+    with tvm.transform.PassContext(opt_level=3, config=CONFIG, instruments=instruments(clock)):
         library = tvm.compile(mod, target=target, relax_pipeline=scheduling_pipeline(target, signature, found, mod))
     return Compiled("relax", library, found.in_place, found.own)
 

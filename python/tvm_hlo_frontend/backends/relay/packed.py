@@ -87,10 +87,10 @@ class ArrayResult:
 
     def copied(self) -> np.ndarray:
         """Call it; a copy of the array."""
-        handle = ctypes.cast(self._call(), TVMArrayHandle)
+        handle = ctypes.cast(ctypes.c_void_p(self._call()), TVMArrayHandle)
         try:
             held = handle.contents
-            buffer = self._bytes.from_address((held.data or 0) + held.byte_offset)
+            buffer: Any = self._bytes.from_address((held.data or 0) + held.byte_offset)
             return np.ndarray(self._shape, self._dtype, buffer).copy()
         finally:
             _LIB.TVMArrayFree(handle)

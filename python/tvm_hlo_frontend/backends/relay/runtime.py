@@ -18,6 +18,7 @@ from ..arguments import Arguments
 from ..base import Compiled, InPlace, RunBorrowed, RunFlat
 from ..executors import pooled
 from ..signature import Signature
+from ..timings import PassClock, instruments
 from .functions import INLINE
 from .graph_memory import Input, Output, bindable_inputs, bindable_outputs, memory_of
 from .in_place import Places, as_tensor, bind, graph_in_place, in_place_results
@@ -29,13 +30,15 @@ FUSE_MAX_DEPTH = 64
 LOWER_PHASE = 1
 
 
-def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
+def compile_module(
+    mod: Any, params: dict[str, Any], target: Any, signature: Signature, clock: PassClock | None = None
+) -> Compiled:
     """Compile for the executor that the module needs."""
     if any(function.attrs is not None and INLINE in function.attrs for function in mod.functions.values()):
         mod = relay.transform.Inline()(relay.transform.InferType()(mod))
     if needs_vm(mod) or not is_static(signature):
-        return compile_vm(mod, params, target)
-    return compile_graph(mod, params, target, signature)
+        return compile_vm(mod, params, target, clock)
+    return compile_graph(mod, params, target, signature, clock)
 
 
 def needs_vm(mod: Any) -> bool:
@@ -55,26 +58,30 @@ def is_static(signature: Signature) -> bool:
     return all(isinstance(size, int) for parameter in signature.parameters for size in parameter.dimensions)
 
 
-def pass_context() -> Any:
+def pass_context(clock: PassClock | None = None) -> Any:
     """opt_level 3 with what keeps compile times low; the numbers do not depend on it."""
     config = {
         "relay.FuseOps.max_depth": FUSE_MAX_DEPTH,
         "tir.add_lower_pass": [(LOWER_PHASE, small_loops_run_serially())],
     }
-    return tvm.transform.PassContext(opt_level=3, disabled_pass=["SimplifyExpr"], config=config)
+    return tvm.transform.PassContext(
+        opt_level=3, disabled_pass=["SimplifyExpr"], config=config, instruments=instruments(clock)
+    )
 
 
-def compile_graph(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
+def compile_graph(
+    mod: Any, params: dict[str, Any], target: Any, signature: Signature, clock: PassClock | None
+) -> Compiled:
     """Compile for the graph executor."""
     folded = fold_weights(mod, params, target)
-    with pass_context():
+    with pass_context(clock):
         library = relay.build(folded, target=target, params=params if folded is mod else None)
     return Compiled("graph", library, in_place_results(library, signature))
 
 
-def compile_vm(mod: Any, params: dict[str, Any], target: Any) -> Compiled:
+def compile_vm(mod: Any, params: dict[str, Any], target: Any, clock: PassClock | None) -> Compiled:
     """Compile for Relay's virtual machine."""
-    with pass_context():
+    with pass_context(clock):
         library = relay.vm.compile(mod, target=target, params=params)
     return Compiled("vm", library)
 

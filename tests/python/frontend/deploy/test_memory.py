@@ -1,4 +1,4 @@
-"""Whose memory arguments and results of a call are: large arrays are neither copied in nor out, and nothing is shared."""
+"""Whose memory arguments and results of a call are: large arrays are copied neither in nor out, nothing is shared."""
 
 from __future__ import annotations
 
