@@ -82,8 +82,6 @@ def convert_conditional(
     ctx: ConversionContext, instruction: HloInstruction, selector: Tensor, *operands: Value
 ) -> Value:
     """conditional: pred true takes branch 0; an index out of range takes the last branch (rule 77)."""
-    if selector.element_type != "pred":
-        selector = ctx.map("convert", "u32", [selector])  # negative numbers are behind all branches
     return unflatten(instruction.shape, choose_branch(ctx, instruction, 0, selector, operands))
 
 
@@ -97,9 +95,8 @@ def choose_branch(
     half = len(operands) // 2
     here = selector
     if selector.element_type != "pred":
-        here = ctx.map(
-            "compare", "pred", [selector, ctx.scalar(first + half, selector.element_type)], ("LT", "UNSIGNED")
-        )
+        index = ctx.map("convert", "u32", [selector])  # negative ones are behind all branches
+        here = ctx.map("compare", "pred", [index, ctx.scalar(first + half, index.element_type)], ("LT", "UNSIGNED"))
 
     def part(begin: int, given: Sequence[Value]) -> list[Tensor]:
         if len(given) == 1:
