@@ -95,8 +95,8 @@ def choose_branch(
     half = len(operands) // 2
     here = selector
     if selector.element_type != "pred":
-        index = ctx.map("convert", "u32", [selector])  # negative ones are behind all branches
-        here = ctx.map("compare", "pred", [index, ctx.scalar(first + half, index.element_type)], ("LT", "UNSIGNED"))
+        limit = ctx.scalar(first + half, selector.element_type)
+        here = ctx.map("compare", "pred", [selector, limit], ("LT", "UNSIGNED"))  # negative numbers are behind all
 
     def part(begin: int, given: Sequence[Value]) -> list[Tensor]:
         if len(given) == 1:
