@@ -84,6 +84,50 @@ def cases() -> list[Case]:
     ]
 
 
+def small_cases() -> list[Case]:
+    """Programs of which the call itself takes most of the time."""
+    import jax.numpy as jnp
+    from jax import lax
+
+    rng = np.random.default_rng(2)
+
+    def f32(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype(np.float32)
+
+    def chain(x: Any, y: Any) -> Any:
+        for _ in range(5):
+            x = jnp.tanh(x * y)
+        return x
+
+    def newton(x: Any) -> Any:
+        def step(state: Any) -> Any:
+            count, x = state
+            return count + 1, x - jnp.linalg.solve(jnp.diag(2 * x) + 1, x * x - 2)
+
+        return lax.while_loop(lambda state: state[0] < 5, step, (0, x))[1]
+
+    branches = [lambda x: x + 1, lambda x: x * 2, jnp.exp, jnp.negative]
+    one, two = np.int32(1), np.int32(2)
+    return [
+        Case("ten element-wise operations, 16", chain, (f32(16), f32(16))),
+        Case("ten element-wise operations, 64x64", chain, (f32(64, 64), f32(64, 64))),
+        Case("reductions, 32x32", lambda x: jnp.sum(x, 0) + jnp.max(x, 1) + jnp.mean(x), (f32(32, 32),)),
+        Case("tuple of four results", lambda x: (x + 1, x * 2, (x - 1, jnp.sum(x))), (f32(16),)),
+        Case("sum of 20 arguments", lambda *xs: sum(xs), tuple(f32(8) for _ in range(20))),
+        Case("scalars", lambda a, b, c: (a * b + c, a - b), tuple(np.float32(n) for n in range(3))),
+        Case("two dots, 1x16", lambda x, w: jnp.tanh(x @ w) @ w, (f32(1, 16), f32(16, 16))),
+        Case("cond", lambda p, x: lax.cond(p > 0, lambda x: jnp.tanh(x) + 1, lambda x: x * 2, x), (one, f32(16))),
+        Case("switch of four", lambda i, x: lax.switch(i, branches, x), (two, f32(16))),
+        Case(
+            "while, 5 trips",
+            lambda x: lax.while_loop(lambda s: s[0] < 5, lambda s: (s[0] + 1, jnp.tanh(s[1]) * 2), (0, x)),
+            (f32(16),),
+        ),
+        Case("Newton's method, 5 trips of a solve of 4x4", newton, (np.full(4, 2, np.float32),)),
+        Case("add, 1M, from numpy", lambda x: x + 1, (f32(1024, 1024),)),
+    ]
+
+
 I3 = np.int32(3)
 
 

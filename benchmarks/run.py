@@ -114,6 +114,8 @@ def measurements() -> Iterator[tuple[str, Callable[[], Sequence[Row | LoopRow]]]
     for count in dict.fromkeys((1, THREADS)):
         yield f"threads, TVM_NUM_THREADS={count}", lambda count=count: from_several_threads(count)
     for tvm, python in PYTHONS.items():
+        yield f"calls, {tvm}", lambda tvm=tvm, python=python: small_calls(tvm, HERE.parent / python)
+    for tvm, python in PYTHONS.items():
         yield f"loops, {tvm}", lambda tvm=tvm, python=python: whole_loops(tvm, HERE.parent / python)
 
 
@@ -144,6 +146,12 @@ def against_earlier() -> list[Row]:
     """Import and conversion, in processes of their own, in turns with those of a commit."""
     found = printed_by("earlier.py", BEFORE_FLOORS)
     return [Row(name, f"commit {BEFORE_FLOORS}", *times) for name, times in found.items()]
+
+
+def small_calls(tvm: str, python: Path) -> list[Row]:
+    """Calls from Python of programs that are small, on one of the TVMs."""
+    measured = printed_by("calls.py", python=python)
+    return [Row(f"call on {tvm}: {name}", "XLA:CPU", *times) for name, times in measured.items()]
 
 
 def whole_loops(tvm: str, python: Path) -> list[LoopRow]:

@@ -13,8 +13,8 @@ RULES = (
     Rule(77, "conditional: true is branch 0; an index out of range on either side is the last branch", (
         Break(
             "choose_branch",
-            '("EQ", "SIGNED"))',
-            '("LE", "SIGNED"))',
+            '("LT", "UNSIGNED"))',
+            '("LT", "SIGNED"))',
             ("test_control_flow.py::test_rule_77_index_out_of_range_takes_the_last_branch[-1]",),
         ),
         Break(

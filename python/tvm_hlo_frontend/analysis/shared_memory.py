@@ -59,6 +59,12 @@ def shared_values(steps: Sequence[Step], argument: int, result: int, results: Se
     return frozenset({*shared, *(value for value, memory in base.items() if memory in shared)})
 
 
+def bases(steps: Sequence[Step], values: Sequence[int]) -> list[int]:
+    """For each of `values` the one whose memory it is: itself, unless it is a view."""
+    base = _bases(steps)
+    return [base.get(value, value) for value in values]
+
+
 def _bases(steps: Sequence[Step]) -> dict[int, int]:
     """For every view the value whose memory it is."""
     base: dict[int, int] = {}

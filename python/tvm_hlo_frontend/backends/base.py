@@ -40,11 +40,24 @@ class InPlace:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled module: which executor runs it, what TVM made of it, and which results it can compute in place."""
+    """A compiled module, or a library that was exported from it and loaded again.
+
+    Attributes
+    ----------
+    executor : str
+        What runs it.
+    library : object
+        What TVM made of it.
+    in_place : tuple of InPlace
+        Results that it can compute in place.
+    own : tuple of int
+        Results that each call makes in memory of their own: never an argument's, another result's or the library's.
+    """
 
     executor: str
     library: Any
     in_place: tuple[InPlace, ...] = ()
+    own: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,11 +71,12 @@ class Backend:
     program : callable
         ``program()`` gives a new `program.ProgramDialect`, for a module of several functions.
     compile_module : callable
-        ``compile_module(mod, params, target, signature)`` gives a `Compiled`.
+        ``compile_module(mod, params, target, signature, clock)`` gives a `Compiled`; `clock`, a `PassClock` or None,
+        times its passes.
     run_library : callable
-        ``run_library(library, executor, signature, parallel, in_place)`` says how to run a library, as it was compiled
-        or as it was exported and loaded again; `parallel` as of `executors.pooled`. Results that are `in_place` are the
-        arrays of the arguments, which are overwritten.
+        ``run_library(compiled, signature, parallel)`` says how to run a library; `parallel` as of `executors.pooled`.
+        Results that are in place are the arrays of the arguments, which are overwritten; no other is memory that a
+        later call writes or that anything else has.
     placed_run : callable
         ``placed_run(library, executor, signature, arrays)`` gives a call that runs a library on arrays, as main takes
         them, that are in place already.
@@ -70,8 +84,8 @@ class Backend:
         ``borrow(array)`` gives what `run_borrowed` takes: an array on the memory of one of the DLPack protocol, which
         is contiguous and begins at a multiple of 64 bytes.
     run_borrowed : callable
-        ``run_borrowed(library, executor, signature, parallel)`` says how to run a library on such arrays, without
-        copies where the executor can do that. No result is the memory of an argument, of another result or of the
+        ``run_borrowed(compiled, signature, parallel)`` says how to run a library on such arrays, without copies where
+        the executor can do that. No result is the memory of an argument, of another result or of the
         library.
     parameter_names : callable
         ``parameter_names(mod)``: those of main.

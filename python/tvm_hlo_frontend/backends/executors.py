@@ -25,14 +25,12 @@ class Pool(Generic[Executor]):
     Parameters
     ----------
     make : callable
-        ``make(first)`` gives a new executor; `first` is the one made before all others, for the weights that it holds,
-        or None. It is called by one thread at a time.
+        ``make()`` gives a new executor. It is called by one thread at a time.
     """
 
-    def __init__(self, make: Callable[[Executor | None], Executor]) -> None:
+    def __init__(self, make: Callable[[], Executor]) -> None:
         self._make = make
         self._making = threading.Lock()
-        self._first: Executor | None = None
         self._idle: list[Executor] = []
 
     def use(self, run: Callable[[Executor, Any], Result], arrays: Any) -> Result:
@@ -48,10 +46,7 @@ class Pool(Generic[Executor]):
 
     def _made(self) -> Executor:
         with self._making:
-            executor = self._make(self._first)
-            if self._first is None:
-                self._first = executor
-            return executor
+            return self._make()
 
 
 class Turns:
@@ -142,7 +137,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def pooled(
-    make: Callable[[Executor | None], Executor],
+    make: Callable[[], Executor],
     run: Callable[[Executor, list[np.ndarray]], Any],
     parallel: bool,
 ) -> RunFlat:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ..hlo.ir.attributes import Window
 from ..hlo.ir.shape import Dimension
 from .values import Tensor
@@ -40,11 +38,6 @@ def convolved_dimensions(data: Tensor, kernel: Tensor, window: Window) -> tuple[
         for size, w in zip(data.dimensions[2:], window.dimensions)
     ]
     return (data.dimensions[0], kernel.dimensions[0], *spatial)
-
-
-def flat_results(value: Any) -> list[np.ndarray]:
-    """numpy arrays of one of TVM's arrays or of nested tuples of them, depth first."""
-    return [tensor.numpy() for tensor in flat_tensors(value)]
 
 
 def flat_tensors(value: Any) -> list[Any]:

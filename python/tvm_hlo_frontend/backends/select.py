@@ -7,8 +7,9 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
-from .base import Backend, Compiled, Dialect, InPlace, RunBorrowed, RunFlat
+from .base import Backend, Compiled, Dialect, RunBorrowed, RunFlat
 from .signature import Signature
+from .timings import PassClock
 
 DIALECTS = ("relay", "relax")
 NO_TVM = (
@@ -104,21 +105,21 @@ def without_params(mod: Any) -> Any:
     return backend().without_weights(mod)
 
 
-def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
-    """Compile a module of the installed TVM's dialect."""
-    return backend().compile_module(mod, params, target, signature)
+def compile_module(
+    mod: Any, params: dict[str, Any], target: Any, signature: Signature, clock: PassClock | None = None
+) -> Compiled:
+    """Compile a module of the installed TVM's dialect; `clock` times its passes."""
+    return backend().compile_module(mod, params, target, signature, clock)
 
 
-def run_library(
-    library: Any, executor: str, signature: Signature, parallel: bool, in_place: tuple[InPlace, ...]
-) -> RunFlat:
-    """How to run a library, as it was compiled or exported and loaded again; it overwrites the arguments `in_place`."""
-    return backend().run_library(library, executor, signature, parallel, in_place)
+def run_library(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:
+    """How to run a library; it overwrites the arguments that are in place."""
+    return backend().run_library(compiled, signature, parallel)
 
 
-def run_borrowed(library: Any, executor: str, signature: Signature, parallel: bool) -> RunBorrowed:
+def run_borrowed(compiled: Compiled, signature: Signature, parallel: bool) -> RunBorrowed:
     """How to run a library on what `borrow` gave, without copies where the executor can do that."""
-    return backend().run_borrowed(library, executor, signature, parallel)
+    return backend().run_borrowed(compiled, signature, parallel)
 
 
 def placed_run(library: Any, executor: str, signature: Signature, arrays: list[Any]) -> Callable[[], Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..backends.base import RunBorrowed
+from ..backends.base import Compiled, RunBorrowed
 from ..backends.select import backend, run_borrowed
 from ..errors import SignatureError
 from .executable import Executable
@@ -19,7 +19,7 @@ class Borrowing:
     Attributes
     ----------
     borrow : callable
-        An array that is contiguous and begins at a multiple of `donation.ALIGNMENT` bytes, to what `run` takes: on the
+        An array that is contiguous and begins at a multiple of `arguments.ALIGNMENT` bytes, to what `run` takes: on the
         same memory where the executor can do that.
     run : callable
         A list of what `borrow` gave for each of the inputs, to the list of results, none of which shares memory with
@@ -41,5 +41,6 @@ def borrowing(executable: Executable) -> Borrowing:
     signature = executable.signature
     if signature.sizes or signature.cuts or signature.values:
         raise SignatureError("memory can be borrowed where all sizes are known")
-    run = run_borrowed(executable.library, executable.executor, signature, executable.parallel)
+    compiled = Compiled(executable.executor, executable.library, own=executable.own)
+    run = run_borrowed(compiled, signature, executable.parallel)
     return Borrowing(backend().borrow, run)

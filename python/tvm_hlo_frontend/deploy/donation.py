@@ -8,12 +8,11 @@ from typing import Any, Union
 
 import numpy as np
 
+from ..backends.arguments import aligned_empty, is_aligned
 from ..backends.base import InPlace
 from ..backends.signature import Parameter
 from ..errors import SignatureError
 
-# what compiled code takes for granted of the memory of tensors
-ALIGNMENT = 64
 Donated = Union[int, str, Sequence[Union[int, str]]]
 
 
@@ -67,15 +66,12 @@ def positions(inputs: Sequence[Parameter], donate: Donated) -> list[int]:
 
 def is_writable(given: Any, array: np.ndarray) -> bool:
     """Whether `array` may be overwritten in place of what the caller has given."""
-    address = array.ctypes.data
-    return array.flags.writeable and address % ALIGNMENT == 0 and address == np.asarray(given).ctypes.data
+    return array.flags.writeable and is_aligned(array) and array.ctypes.data == np.asarray(given).ctypes.data
 
 
 def aligned_copy(array: np.ndarray) -> np.ndarray:
     """A copy in memory that may be donated."""
-    memory = np.empty(array.nbytes + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy = aligned_empty(array.shape, array.dtype)
     np.copyto(copy, array, casting="no")
     return copy
 

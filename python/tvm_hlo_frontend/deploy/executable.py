@@ -7,7 +7,7 @@ import functools
 import os
 import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from ..backends.executors import processors
 from ..backends.select import compile_module, mod_and_params, parameter_names, run_library
 from ..backends.signature import Parameter, Signature, signature_of
 from ..backends.thread_pool import uses_thread_pool
+from ..backends.timings import BuildTimings, PassClock
 from ..convert.report import host_note, process_functions, refuse_to_save, report_of
 from ..errors import HostFunctionError, SignatureError
 from ..hlo.ir.shape import BY_NAME
@@ -54,6 +55,10 @@ class Executable:
         Whether a call may use TVM's thread pool; else it stays in the thread that makes it.
     in_place : tuple of InPlace
         Results that are computed in the memory of arguments, if those are donated.
+    own : tuple of int
+        Results that the virtual machine of Relax makes in memory of their own, which large ones are handed out in.
+    timings : BuildTimings or None
+        Where the time of the build went, if it was asked to measure that.
     """
 
     signature: Signature
@@ -63,6 +68,8 @@ class Executable:
     host_functions: tuple[str, ...] = ()
     parallel: bool = True
     in_place: tuple[InPlace, ...] = ()
+    own: tuple[int, ...] = ()
+    timings: BuildTimings | None = None
 
     @functools.cached_property
     def inputs(self) -> tuple[Parameter, ...]:
@@ -114,7 +121,7 @@ class Executable:
             checked = given_away(self.inputs, self.in_place, arrays, checked, donate)
         passed = tuple(numbers[name] for name in self.signature.sizes)
         results = self.run_flat([passed, *checked] if passed else checked)
-        return structured(self.signature.result, within_sizes(self.signature.cuts, results))
+        return structured(self.signature.result, iter(within_sizes(self.signature.cuts, results)))
 
     def export_library(self, path: str | Path) -> None:
         """Write a shared library that TVM's runtime loads without this package or any framework.
@@ -129,7 +136,9 @@ class Executable:
         library.export_library(str(path))
 
 
-def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None) -> Executable:
+def build(
+    mod: Any, params: Mapping[str, Any] | None = None, target: Any = None, *, timings: bool = False
+) -> Executable:
     """Compile a converted module. Threads that call it at the same time wait for each other.
 
     Parameters
@@ -140,6 +149,8 @@ def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None)
         Values for parameters of main by variable or by name (see `signature.Parameter`), bound at compile time.
     target : str or tvm.target.Target, optional
         By default the CPU of this machine, with an ``-mcpu`` that TVM's LLVM knows.
+    timings : bool
+        Whether to measure where the time of the build goes, print that and keep it as `Executable.timings`.
 
     Returns
     -------
@@ -168,10 +179,16 @@ def build(mod: Any, params: Mapping[str, Any] | None = None, target: Any = None)
     use_all_cores()
 
     with _compiling:
-        made = with_deep_stack(lambda: compile_module(mod, values, target, signature))
+        clock = PassClock() if timings else None
+        made = with_deep_stack(lambda: compile_module(mod, values, target, signature, clock))
     parallel = uses_thread_pool(made.library)
-    run_flat = run_library(made.library, made.executor, signature, parallel, made.in_place)
-    return Executable(signature, made.executor, made.library, run_flat, host_functions, parallel, made.in_place)
+    run_flat = run_library(made, signature, parallel)
+    found = None if clock is None else clock.timings()
+    if found is not None:
+        print(found)
+    return Executable(
+        signature, made.executor, made.library, run_flat, host_functions, parallel, made.in_place, made.own, found
+    )
 
 
 def refuse_missing(functions: Sequence[str]) -> None:
@@ -221,22 +238,27 @@ def check_arguments(inputs: tuple[Parameter, ...], arrays: tuple[Any, ...]) -> l
         raise SignatureError(f"the module takes {len(inputs)} arrays ({names}), not {len(arrays)}")
     checked = []
     for parameter, value in zip(inputs, arrays):
-        array = np.asarray(value)
+        array = np.asarray(value, order="C")
         dtype = BY_NAME[parameter.element_type].numpy_dtype
         if array.dtype != dtype or not fits(array.shape, parameter.dimensions):
             wanted = f"{dtype}{list(parameter.dimensions)}"
             raise SignatureError(f"input {parameter.name} takes {wanted}, not {array.dtype}{list(array.shape)}")
-        checked.append(to_storage(np.asarray(array, order="C"), parameter.element_type, parameter.carrier))
+        same = parameter.element_type == parameter.carrier
+        checked.append(array if same else to_storage(array, parameter.element_type, parameter.carrier))
     return checked
 
 
 def fits(shape: tuple[int, ...], dimensions: tuple[int | str, ...]) -> bool:
     """Whether a shape has these dimensions; those that are text may have any size."""
+    if shape == dimensions:
+        return True
     return len(shape) == len(dimensions) and all(isinstance(b, str) or a == b for a, b in zip(shape, dimensions))
 
 
-def within_sizes(cuts: Sequence[tuple[int, int, int]], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+def within_sizes(cuts: Sequence[tuple[int, int, int]], arrays: list[np.ndarray]) -> list[np.ndarray]:
     """Arrays without what lies behind the sizes that a call has told; the sizes stay."""
+    if not cuts:
+        return arrays
     within = list(arrays)
     for array, dimension, size in cuts:
         whole = (slice(None),) * dimension
@@ -244,8 +266,8 @@ def within_sizes(cuts: Sequence[tuple[int, int, int]], arrays: Sequence[np.ndarr
     return within
 
 
-def structured(tree: Any, arrays: list[np.ndarray]) -> Any:
-    """Arrays in HLO's dtypes and the structure of a result tree of the signature; takes them from the front."""
+def structured(tree: Any, arrays: Iterator[np.ndarray]) -> Any:
+    """Arrays in HLO's dtypes and the structure of a result tree of the signature."""
     if isinstance(tree, dict):
-        return tuple(structured(part, arrays) for part in tree["tuple"])
-    return None if tree[0] == "token" else from_storage(arrays.pop(0), tree[0])
+        return tuple([structured(part, arrays) for part in tree["tuple"]])
+    return None if tree[0] == "token" else from_storage(next(arrays), tree[0])

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..backends.base import InPlace
+from ..backends.base import Compiled, InPlace
 from ..backends.select import load_dialect, module_text, run_library, without_params
 from ..backends.signature import Signature, signature_of
 from ..convert.report import refuse_to_save, report_of
@@ -99,7 +99,8 @@ def save_library(executable: Executable, path: Path, target: Any, source: str = 
     -------
     pathlib.Path
         The JSON file: signature, executor (``"graph"``, ``"vm"`` or ``"relax"``), functions of the host that it
-        calls, whether it uses TVM's thread pool, results that it can compute in place, target, versions.
+        calls, whether it uses TVM's thread pool, results that it can compute in place, results in memory of their own,
+        target, versions.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     executable.export_library(path)
@@ -110,6 +111,7 @@ def save_library(executable: Executable, path: Path, target: Any, source: str = 
         "host_functions": list(executable.host_functions),
         "parallel": executable.parallel,
         "in_place": [asdict(each) for each in executable.in_place],
+        "own": list(executable.own),
         "signature": asdict(executable.signature),
         "versions": versions(),
     }
@@ -137,6 +139,7 @@ def load_library(path: Path) -> Executable:
         in_place = tuple(
             InPlace(each["argument"], each["result"], tuple(each["values"])) for each in about.get("in_place", ())
         )
+        own = tuple(about.get("own", ()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HloParseError(
             f"{description}, which says how {path.name} is to be run, cannot be read: {error!r}"
@@ -150,8 +153,8 @@ def load_library(path: Path) -> Executable:
 
         host_lapack.register()
     use_all_cores()
-    run_flat = run_library(library, executor, signature, parallel, in_place)
-    return Executable(signature, executor, library, run_flat, host_functions, parallel, in_place)
+    run_flat = run_library(Compiled(executor, library, in_place, own), signature, parallel)
+    return Executable(signature, executor, library, run_flat, host_functions, parallel, in_place, own)
 
 
 def versions() -> dict[str, str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from ..backends.arguments import ALIGNMENT
 from ..backends.select import mod_and_params
 from ..deploy.borrowed import Borrowing, borrowing
-from ..deploy.donation import ALIGNMENT
 from ..deploy.executable import build
 from ..frameworks.lowered import convert_lowered
 from ..frameworks.torch_graphs import LoweredGraph, Output

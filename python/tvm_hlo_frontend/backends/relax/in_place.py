@@ -10,7 +10,7 @@ import tvm_ffi
 from tvm import relax, sym
 from tvm.relax.utils import copy_with_new_vars
 
-from ...analysis.shared_memory import Step, shared_values
+from ...analysis.shared_memory import Step, bases, shared_values
 from ..base import InPlace
 from ..signature import Signature
 
@@ -54,6 +54,12 @@ def with_main_in_place(mod: Any, signature: Signature) -> tuple[Any, tuple[InPla
     return mod, tuple(found)
 
 
+def results_of_their_own(mod: Any) -> tuple[int, ...]:
+    """Numbers of the results of main that lie in memory which it allocates for them alone; of a module whose calls have
+    got their destinations."""
+    return _Program(mod, mod["main"]).own_results()
+
+
 @tvm.transform.module_pass(opt_level=0, name="hlo.StepsInPlace")
 def steps_in_place(mod: Any, context: Any) -> Any:
     """`mod`, whose calls have got their destinations; functions with `KEEPS`, which call a step of a loop and nothing
@@ -89,6 +95,7 @@ class _Program:
         self._bindings = [binding for block in self._function.body.blocks for binding in block.bindings]
         # what may be the memory of a value that is a variable of its own
         self._passed: list[int] = []
+        self._allocated: set[int] = set()
         self.steps = [step for binding in self._bindings for step in self._steps_of(binding)]
         self.results = [self.number(leaf) for leaf in self._leaves(self._function.body.body)]
 
@@ -98,6 +105,16 @@ class _Program:
             self._numbers[variable] = len(self._variables)
             self._variables.append(variable)
         return self._numbers[variable]
+
+    def own_results(self) -> tuple[int, ...]:
+        """Numbers of results that lie in memory which the function allocates, and in which nothing else lies that it
+        may return."""
+        results, passed = bases(self.steps, self.results), bases(self.steps, self._passed)
+        return tuple(
+            number
+            for number, base in enumerate(results)
+            if base in self._allocated and base not in passed and results.count(base) == 1
+        )
 
     def shared(self, argument: Any, result: int) -> dict[int, Any] | None:
         """By number the variables that lie in the memory of `argument` if a result is computed there."""
@@ -147,6 +164,7 @@ class _Program:
             self._fields[variable] = self._fields[value]
             return []
         if _calls(value, ALLOCATES):
+            self._allocated.add(self.number(variable))
             return []
         if isinstance(value, relax.Var):
             return [self._view(value, variable)]

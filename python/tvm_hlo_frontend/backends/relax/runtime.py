@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,21 @@ from tvm import relax
 from tvm.relax.backend.cpu_generic import pipeline as cpu_generic
 
 from ...schedules.prim_func import schedule_module_pass
-from ..arguments import Arguments
+from ..arguments import LARGE_BYTES, Arguments
 from ..base import Compiled, InPlace, RunBorrowed, RunFlat
 from ..executors import pooled
-from ..results import flat_results, flat_tensors
+from ..results import flat_tensors
 from ..signature import Signature
+from ..timings import PassClock, instruments
 from .dialect import COMPUTES_SIZES
-from .in_place import MAIN_IN_PLACE, keeps_memory, mark_reshapes, steps_in_place, with_main_in_place
+from .in_place import (
+    MAIN_IN_PLACE,
+    keeps_memory,
+    mark_reshapes,
+    results_of_their_own,
+    steps_in_place,
+    with_main_in_place,
+)
 from .legalization import LEGALIZATIONS
 
 CONFIG = {
@@ -26,27 +35,39 @@ CONFIG = {
     # TVM puts what it takes out of an expression behind a statement that has it in a Let; LLVM does it right
     "tirx.disable_cse_tir": True,
 }
+# the first version of DLPack that says of an array that it is read-only
+DLPACK_WITH_FLAGS = (1, 0)
 
 
-def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
+def compile_module(
+    mod: Any, params: dict[str, Any], target: Any, signature: Signature, clock: PassClock | None = None
+) -> Compiled:
     """Compile for Relax's virtual machine, with the values of `params` bound."""
     target = parsed_target(target)
     if params:
         mod = relax.transform.BindParams("main", dict(params))(mod)
-    found: list[InPlace] = []
-    with tvm.transform.PassContext(opt_level=3, config=CONFIG):
+    found = Found()
+    with tvm.transform.PassContext(opt_level=3, config=CONFIG, instruments=instruments(clock)):
         library = tvm.compile(mod, target=target, relax_pipeline=scheduling_pipeline(target, signature, found, mod))
-    return Compiled("relax", library, tuple(found))
+    return Compiled("relax", library, found.in_place, found.own)
 
 
-def scheduling_pipeline(target: Any, signature: Signature, found: list[InPlace], module: Any) -> Any:
-    """TVM's own pipeline for CPUs, with schedules, which it lacks; what can be computed in place goes to `found`."""
+@dataclass
+class Found:
+    """What the pipeline finds out, as `Compiled` has it."""
 
-    @tvm.transform.module_pass(opt_level=0, name="hlo.MainInPlace")
-    def add_main_in_place(mod: Any, context: Any) -> Any:
-        made, results = with_main_in_place(mod, signature)
-        found.extend(results)
-        return made
+    in_place: tuple[InPlace, ...] = ()
+    own: tuple[int, ...] = ()
+
+
+def scheduling_pipeline(target: Any, signature: Signature, found: Found, module: Any) -> Any:
+    """TVM's own pipeline for CPUs, with schedules, which it lacks; what it finds out of memory goes to `found`."""
+
+    @tvm.transform.module_pass(opt_level=0, name="hlo.Memory")
+    def find_memory(mod: Any, context: Any) -> Any:
+        found.own = results_of_their_own(mod)
+        mod, found.in_place = with_main_in_place(mod, signature) if signature.aliases else (mod, ())
+        return mod
 
     in_place = keeps_memory(module) or bool(signature.aliases)
     own = dict(LEGALIZATIONS)
@@ -61,7 +82,7 @@ def scheduling_pipeline(target: Any, signature: Signature, found: list[InPlace],
         *([mark_reshapes] if in_place else []),
         schedule_module_pass(target),
         *cpu_generic.dataflow_lower_passes(target),
-        *([add_main_in_place] if signature.aliases else []),
+        find_memory,
         *([steps_in_place] if in_place else []),
         *cpu_generic.finalize_passes(target),
     ]
@@ -83,76 +104,63 @@ def parsed_target(target: Any) -> Any:
     return tvm.target.Target({"kind": kind, **attributes})
 
 
-def run_library(
-    library: Any, executor: str, signature: Signature, parallel: bool, in_place: tuple[InPlace, ...]
-) -> RunFlat:
+def run_library(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:
     """`run_flat` of an Executable, for what `tvm.compile` returned or a library that was exported from it."""
-    shared = {each.argument: each.result for each in in_place}
+    shared, own = {each.argument: each.result for each in compiled.in_place}, frozenset(compiled.own)
+    name = MAIN_IN_PLACE if shared else "main"
 
     # at the first call: code for another machine can be exported, but not loaded
-    def make(first: Any) -> tuple[Any, Arguments]:
-        return relax.VirtualMachine(library, tvm.cpu())["main"], Arguments(argument)
-
-    def make_in_place(first: Any) -> tuple[Any, Arguments]:
-        return relax.VirtualMachine(library, tvm.cpu())[MAIN_IN_PLACE], Arguments(argument)
+    def make() -> tuple[Any, Arguments]:
+        return relax.VirtualMachine(compiled.library, tvm.cpu())[name], Arguments(argument, borrow)
 
     def run(executor: tuple[Any, Arguments], given: list[Any]) -> list[np.ndarray]:
         main, arguments = executor
         sizes, arrays = sizes_and_arrays(signature, given)
-        return flat_results(main(*sizes, *arguments.placed(arrays)))
+        placed, _ = arguments.placed(arrays)
+        tensors = flat_tensors(main(*sizes, *placed))
+        return [result_array(tensor, number in own) for number, tensor in enumerate(tensors)]
 
     def run_in_place(executor: tuple[Any, Arguments], given: list[Any]) -> list[np.ndarray]:
         main, arguments = executor
         sizes, arrays = sizes_and_arrays(signature, given)
-        placed = iter(arguments.placed([array for number, array in enumerate(arrays) if number not in shared]))
-        taken = [tvm.runtime.from_dlpack(a) if number in shared else next(placed) for number, a in enumerate(arrays)]
+        placed = iter(arguments.placed([array for number, array in enumerate(arrays) if number not in shared])[0])
+        taken = [borrow(array) if number in shared else next(placed) for number, array in enumerate(arrays)]
         tensors = flat_tensors(main(*sizes, *taken))
-        own = {result: arrays[number] for number, result in shared.items()}
-        return [own[number] if number in own else tensor.numpy() for number, tensor in enumerate(tensors)]
+        overwritten = {result: arrays[number] for number, result in shared.items()}
+        return [
+            overwritten[number] if number in overwritten else result_array(tensor, False)
+            for number, tensor in enumerate(tensors)
+        ]
 
-    if in_place:
-        return pooled(make_in_place, run_in_place, parallel)
+    return pooled(make, run_in_place if shared else run, parallel)
 
-    return pooled(make, run, parallel)
+
+def result_array(tensor: Any, own: bool) -> np.ndarray:
+    """A result as an array that is the caller's; `own` says whether its memory is no one else's. Small ones are copied:
+    the virtual machine takes whole pages, which it has again."""
+    array = np.from_dlpack(tensor)
+    return array if own and array.nbytes >= LARGE_BYTES and array.flags.writeable else array.copy()
 
 
 def borrow(array: Any) -> Any:
-    """One of TVM's arrays on the memory of another, which it keeps alive."""
-    return tvm.runtime.from_dlpack(array)
+    """One of TVM's arrays on the memory of another of the DLPack protocol, which it keeps alive."""
+    if not isinstance(array, np.ndarray) or array.flags.writeable:
+        return tvm.runtime.from_dlpack(array)
+    return tvm_ffi.from_dlpack(array.__dlpack__(max_version=DLPACK_WITH_FLAGS))
 
 
-def run_borrowed(library: Any, executor: str, signature: Signature, parallel: bool) -> RunBorrowed:
+def run_borrowed(compiled: Compiled, signature: Signature, parallel: bool) -> RunBorrowed:
     """Run a library on the memory of arguments; results stay in the memory that the virtual machine took for them."""
-    copied: list[frozenset[int]] = []  # found at the first call, and alike for all
+    own = frozenset(compiled.own)
 
-    def make(first: Any) -> Any:
-        return relax.VirtualMachine(library, tvm.cpu())["main"]
+    def make() -> Any:
+        return relax.VirtualMachine(compiled.library, tvm.cpu())["main"]
 
     def run(main: Any, given: list[Any]) -> list[Any]:
         results = flat_tensors(main(*given))
-        if not copied:
-            copied.append(not_new(given, results, flat_tensors(main(*given))))
-        return [each.numpy() if number in copied[0] else each for number, each in enumerate(results)]
+        return [each if number in own else each.numpy() for number, each in enumerate(results)]
 
     return pooled(make, run, parallel)
-
-
-def not_new(arguments: Sequence[Any], results: Sequence[Any], of_another_call: Sequence[Any]) -> frozenset[int]:
-    """Numbers of results that are no memory of their own: constants of the library, or parts of other arrays.
-
-    Parameters
-    ----------
-    arguments, results : sequence of tvm.runtime.Tensor
-    of_another_call : sequence of tvm.runtime.Tensor
-        Results of a call that was made while the others lived.
-    """
-    taken, found = [np.from_dlpack(each) for each in (*arguments, *of_another_call)], set()
-    for number, result in enumerate(results):
-        array = np.from_dlpack(result)
-        if any(np.may_share_memory(array, other) for other in taken):
-            found.add(number)
-        taken.append(array)
-    return frozenset(found)
 
 
 def sizes_and_arrays(signature: Signature, given: list[Any]) -> tuple[list[Any], list[np.ndarray]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import json
 from collections.abc import Callable, Iterator
@@ -21,10 +20,12 @@ from ...schedules.small_loops import small_loops_run_serially
 from ..arguments import Arguments
 from ..base import Compiled, InPlace, RunBorrowed, RunFlat
 from ..executors import pooled
-from ..results import flat_results
 from ..signature import Signature
+from ..timings import PassClock, instruments
 from .functions import INLINE
-from .in_place import Places, bind, graph_in_place, in_place_results
+from .graph_memory import Input, Output, bindable_inputs, bindable_outputs, memory_of
+from .in_place import Places, as_tensor, bind, graph_in_place, in_place_results
+from .packed import ArrayResult, PreparedCall
 from .panels import with_panels
 from .weights import fold_weights, with_weights
 
@@ -33,14 +34,16 @@ FUSE_MAX_DEPTH = 64
 LOWER_PHASE = 1
 
 
-def compile_module(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
+def compile_module(
+    mod: Any, params: dict[str, Any], target: Any, signature: Signature, clock: PassClock | None = None
+) -> Compiled:
     """Compile for the executor that the module needs."""
     if any(function.attrs is not None and INLINE in function.attrs for function in mod.functions.values()):
         mod = relay.transform.Inline()(relay.transform.InferType()(mod))
     with options_read_once():
         if needs_vm(mod) or not is_static(signature):
-            return compile_vm(mod, params, target)
-        return compile_graph(mod, params, target, signature)
+            return compile_vm(mod, params, target, clock)
+        return compile_graph(mod, params, target, signature, clock)
 
 
 def needs_vm(mod: Any) -> bool:
@@ -74,27 +77,31 @@ def options_read_once() -> Iterator[None]:
         te_compiler.libinfo = read
 
 
-def pass_context() -> Any:
+def pass_context(clock: PassClock | None = None) -> Any:
     """opt_level 3 with what keeps compile times low; the numbers do not depend on it."""
     config = {
         "relay.FuseOps.max_depth": FUSE_MAX_DEPTH,
         "tir.add_lower_pass": [(LOWER_PHASE, small_loops_run_serially())],
     }
-    return tvm.transform.PassContext(opt_level=3, disabled_pass=["SimplifyExpr"], config=config)
+    return tvm.transform.PassContext(
+        opt_level=3, disabled_pass=["SimplifyExpr"], config=config, instruments=instruments(clock)
+    )
 
 
-def compile_graph(mod: Any, params: dict[str, Any], target: Any, signature: Signature) -> Compiled:
+def compile_graph(
+    mod: Any, params: dict[str, Any], target: Any, signature: Signature, clock: PassClock | None
+) -> Compiled:
     """Compile for the graph executor."""
     bound = with_panels(fold_weights(mod, params, target), target)
-    with pass_context():
+    with pass_context(clock):
         library = relay.build(bound, target=target)
     return Compiled("graph", library, in_place_results(library, signature))
 
 
-def compile_vm(mod: Any, params: dict[str, Any], target: Any) -> Compiled:
+def compile_vm(mod: Any, params: dict[str, Any], target: Any, clock: PassClock | None) -> Compiled:
     """Compile for Relay's virtual machine."""
     bound = with_panels(with_weights(mod, params), target)
-    with pass_context():
+    with pass_context(clock):
         library = relay.vm.compile(bound, target=target)
     return Compiled("vm", library)
 
@@ -106,31 +113,38 @@ def run_on_graph_executor(library: Any, signature: Signature, parallel: bool, in
     names = [parameter.variable for parameter in signature.parameters if not parameter.bound]
 
     # at the first call: code for another machine can be exported, but not loaded
-    def make(first: _GraphExecutor | None) -> _GraphExecutor:
-        new = graph_executor.GraphModule
-        module = with_weights_of(first.module, library) if first else new(library["default"](tvm.cpu()))
-        inputs = [memory_of(module.get_input(name)) for name in names]
-        outputs = [memory_of(module.get_output(index)) for index in range(module.get_num_outputs())]
-        return _GraphExecutor(module, inputs, outputs)
+    def make() -> _GraphExecutor:
+        graph = json.loads(library["get_graph_json"]())
+        module = with_weights_bound(library, graph)
+        free_inputs, free_outputs = bindable_inputs(graph), bindable_outputs(graph)
+        inputs = [Input(module, name, name in free_inputs) for name in names]
+        outputs = [Output(module, number, number in free_outputs) for number in range(module.get_num_outputs())]
+        return _GraphExecutor(module, PreparedCall(module["run"]), inputs, outputs)
 
     def run(executor: _GraphExecutor, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        for memory, array in zip(executor.inputs, arrays):
-            np.copyto(memory, array, casting="no")
-        executor.module.run()
-        return [memory.copy() for memory in executor.outputs]
+        for entry, array in zip(executor.inputs, arrays):
+            entry.take(array)
+        return executor.results()
 
     return pooled(make, run, parallel)
 
 
 @dataclass(frozen=True)
 class _GraphExecutor:
-    """A graph executor and numpy arrays on the memory of its inputs and outputs, which stays where it is, except what
-    is bound to `places`."""
+    """A graph executor with its inputs and outputs, except what is bound to `places`."""
 
     module: Any
-    inputs: list[np.ndarray]
-    outputs: list[np.ndarray]
+    run: PreparedCall
+    inputs: list[Input]
+    outputs: list[Output]
     places: list[Places] = field(default_factory=list)
+
+    def results(self) -> list[np.ndarray]:
+        """Run on what the inputs have taken."""
+        for output in self.outputs:
+            output.prepare()
+        self.run()
+        return [output.result() for output in self.outputs]
 
 
 def run_in_place(library: Any, signature: Signature, parallel: bool, in_place: tuple[InPlace, ...]) -> RunFlat:
@@ -138,22 +152,21 @@ def run_in_place(library: Any, signature: Signature, parallel: bool, in_place: t
     names = [parameter.variable for parameter in signature.parameters if not parameter.bound]
     shared = {each.argument: each.result for each in in_place}
 
-    def make(first: Any) -> _GraphExecutor:
+    def make() -> _GraphExecutor:
         graph, places = graph_in_place(json.loads(library["get_graph_json"]()), in_place)
         module = with_weights_bound(library, graph)
-        inputs = [memory_of(module.get_input(name)) for number, name in enumerate(names) if number not in shared]
+        inputs = [Input(module, name, False) for number, name in enumerate(names) if number not in shared]
         count = module.get_num_outputs() - sum(len(each.outputs) for each in places)
-        outputs = [memory_of(module.get_output(number)) for number in range(count) if number not in shared.values()]
-        return _GraphExecutor(module, inputs, outputs, places)
+        outputs = [Output(module, number, False) for number in range(count) if number not in shared.values()]
+        return _GraphExecutor(module, PreparedCall(module["run"]), inputs, outputs, places)
 
     def run(executor: _GraphExecutor, arrays: list[np.ndarray]) -> list[np.ndarray]:
         for each, places in zip(in_place, executor.places):
             bind(executor.module, places, arrays[each.argument])
         copied = [array for number, array in enumerate(arrays) if number not in shared]
-        for memory, array in zip(executor.inputs, copied):
-            np.copyto(memory, array, casting="no")
-        executor.module.run()
-        results = [memory.copy() for memory in executor.outputs]
+        for entry, array in zip(executor.inputs, copied):
+            entry.take(array)
+        results = executor.results()
         for argument, result in sorted(shared.items(), key=lambda item: item[1]):
             results.insert(result, arrays[argument])
         return results
@@ -161,33 +174,11 @@ def run_in_place(library: Any, signature: Signature, parallel: bool, in_place: t
     return pooled(make, run, parallel)
 
 
-def memory_of(array: Any) -> np.ndarray:
-    """A numpy array on the memory of one of TVM's on the host, for as long as that lives."""
-    like, held = array.numpy(), array.handle.contents
-    buffer = (ctypes.c_char * like.nbytes).from_address((held.data or 0) + held.byte_offset)
-    return np.ndarray(like.shape, like.dtype, buffer)
-
-
-def with_weights_of(first: Any, library: Any) -> Any:
-    """Another graph executor of a library, which holds no weights but those of `first`."""
-    graph, weights = library["get_graph_json"](), set(library["get_graph_params"]().keys())
-    factory = getattr(library, "module", library)
-    module = graph_executor.create(graph, factory.imported_modules[0], tvm.cpu())
-    shared = [name for name in own_storage(json.loads(graph)) if name in weights]
-    for name in weights.difference(shared):
-        module.set_input(name, first.get_input(name))
-    if shared:  # of the file only the names are read
-        names = {name: tvm.nd.array(np.zeros(1, np.int8)) for name in shared}
-        module.share_params(first, tvm.runtime.save_param_dict(names))
-    return module
-
-
 def with_weights_bound(library: Any, graph: dict[str, Any]) -> Any:
-    """An executor of a library's code with another graph, on the library's own weights."""
+    """An executor of a library's code with its graph or one made of that, on the library's own weights."""
     factory, weights = getattr(library, "module", library), library["get_graph_params"]()
     module = graph_executor.create(json.dumps(graph), factory.imported_modules[0], tvm.cpu())
-    returned = {graph["nodes"][node]["name"] for node, *_ in graph["heads"]}  # results are read from the executor's own
-    shared = set(own_storage(graph)) - returned
+    shared = bindable_inputs(graph)
     for name, array in weights.items():
         if name in shared:
             module["set_input_zero_copy"](name, array)
@@ -196,24 +187,49 @@ def with_weights_bound(library: Any, graph: dict[str, Any]) -> Any:
     return module
 
 
-def own_storage(graph: dict[str, Any]) -> list[str]:
-    """Names of the arguments of a graph whose memory is no other tensor's as well, as a reshaped one's is."""
-    storage = graph["attrs"]["storage_id"][1]
-    entry = {number: storage[graph["node_row_ptr"][number]] for number in graph["arg_nodes"]}
-    return [graph["nodes"][number]["name"] for number, place in entry.items() if storage.count(place) == 1]
-
-
-def run_on_virtual_machine(library: Any, parallel: bool) -> RunFlat:
+def run_on_virtual_machine(library: Any, signature: Signature, parallel: bool) -> RunFlat:
     """`run_flat` of an Executable, for what `relay.vm.compile` returned or a library that was exported from it."""
+    same_shapes = is_static(signature)
 
-    def make(first: Any) -> tuple[Any, Arguments]:
-        return VirtualMachine(library, tvm.cpu()), Arguments(argument)
+    def make() -> _Machine:
+        return _Machine(VirtualMachine(library, tvm.cpu()), same_shapes)
 
-    def run(executor: tuple[Any, Arguments], arrays: list[np.ndarray]) -> list[np.ndarray]:
-        machine, arguments = executor
-        return flat_results(machine.invoke("main", *arguments.placed(arrays)))
+    def run(machine: _Machine, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        return machine.run(arrays)
 
     return pooled(make, run, parallel)
+
+
+class _Machine:
+    """A virtual machine whose calls come one at a time.
+
+    Parameters
+    ----------
+    machine : tvm.runtime.vm.VirtualMachine
+    same_shapes : bool
+        Whether results have the same dimensions at every call.
+    """
+
+    def __init__(self, machine: Any, same_shapes: bool) -> None:
+        self._machine = machine
+        self._same_shapes = same_shapes
+        self._arguments = Arguments(argument, as_tensor)
+        self._invoke = PreparedCall(machine.module["invoke_stateful"], "main")
+        self._results: list[ArrayResult] = []
+
+    def run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        """Results of main, in memory of their own."""
+        placed, others = self._arguments.placed(arrays)
+        if others:
+            self._machine.module["set_input"]("main", *placed)
+        self._invoke()
+        if self._results:
+            return [each.copied() for each in self._results]
+        results = [tensor.numpy() for tensor in self._machine.get_outputs()]
+        if self._same_shapes:
+            get = self._machine.module["get_output"]
+            self._results = [ArrayResult(PreparedCall(get, number), like) for number, like in enumerate(results)]
+        return results
 
 
 def argument(array: np.ndarray) -> tuple[Any, np.ndarray]:
@@ -236,13 +252,11 @@ def placed_run(library: Any, executor: str, signature: Signature, arrays: list[n
     return module.run
 
 
-def run_library(
-    library: Any, executor: str, signature: Signature, parallel: bool, in_place: tuple[InPlace, ...]
-) -> RunFlat:
+def run_library(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:
     """`run_flat` of an Executable, for what was compiled or a library that was exported from it."""
-    if executor == "vm":
-        return run_on_virtual_machine(library, parallel)
-    return run_on_graph_executor(library, signature, parallel, in_place)
+    if compiled.executor == "vm":
+        return run_on_virtual_machine(compiled.library, signature, parallel)
+    return run_on_graph_executor(compiled.library, signature, parallel, compiled.in_place)
 
 
 def borrow(array: Any) -> np.ndarray:
@@ -250,6 +264,6 @@ def borrow(array: Any) -> np.ndarray:
     return np.from_dlpack(array)
 
 
-def run_borrowed(library: Any, executor: str, signature: Signature, parallel: bool) -> RunBorrowed:
-    """Run a library on copies of arguments: the memory that these executors plan is their own."""
-    return run_library(library, executor, signature, parallel, ())
+def run_borrowed(compiled: Compiled, signature: Signature, parallel: bool) -> RunBorrowed:
+    """Run a library on arrays: its executors copy what they cannot have where it lies."""
+    return run_library(Compiled(compiled.executor, compiled.library), signature, parallel)

@@ -106,31 +106,35 @@ def convert_conditional(
 
 
 def choose_branch(
-    ctx: ConversionContext, instruction: HloInstruction, number: int, selector: Tensor, operands: Sequence[Value]
+    ctx: ConversionContext, instruction: HloInstruction, first: int, selector: Tensor, operands: Sequence[Value]
 ) -> list[Tensor]:
-    """Branch `number` if the selector says so, else one of those behind it; `operands` are theirs."""
+    """The branch that the selector says among those from number `first` on, whose `operands` are given; the last one if
+    it says another behind them. Half of them are left out at a time."""
     if len(operands) == 1:
-        return convert_branch(ctx, instruction.called_computations[number], operands[0])
+        return convert_branch(ctx, instruction.called_computations[first], operands[0])
+    half = len(operands) // 2
     here = selector
     if selector.element_type != "pred":
-        here = ctx.map("compare", "pred", [selector, ctx.scalar(number, selector.element_type)], ("EQ", "SIGNED"))
+        limit = ctx.scalar(first + half, selector.element_type)
+        here = ctx.map("compare", "pred", [selector, limit], ("LT", "UNSIGNED"))  # negative numbers are behind all
 
-    def others() -> list[Tensor]:
-        if len(operands) == 2:
-            return convert_branch(ctx, instruction.called_computations[number + 1], operands[1])
-        shapes = [operand.shape for operand in instruction.operands[number + 2 :]]
+    def part(begin: int, given: Sequence[Value]) -> list[Tensor]:
+        if len(given) == 1:
+            return choose_branch(ctx, instruction, begin, selector, given)
+        shapes = [operand.shape for operand in instruction.operands[begin + 1 : begin + 1 + len(given)]]
 
-        def rest(tensors: Sequence[Tensor]) -> list[Tensor]:
+        def inner(tensors: Sequence[Tensor]) -> list[Tensor]:
             left = list(tensors[1:])
             values = [unflatten(shape, left) for shape in shapes]
             with ctx.closed():
-                return choose_branch(ctx, instruction, number + 1, tensors[0], values)
+                return choose_branch(ctx, instruction, begin, tensors[0], values)
 
-        given = [selector, *(tensor for operand in operands[1:] for tensor in flatten(operand))]
-        return list(ctx.dialect.call(f"{instruction.name}_{number + 1}", given, rest))
+        flat = [selector, *(tensor for operand in given for tensor in flatten(operand))]
+        return list(ctx.dialect.call(f"{instruction.name}_{begin}_{len(given)}", flat, inner))
 
-    first = instruction.called_computations[number]
-    return list(ctx.dialect.conditional(here, lambda: convert_branch(ctx, first, operands[0]), others))
+    return list(
+        ctx.dialect.conditional(here, lambda: part(first, operands[:half]), lambda: part(first + half, operands[half:]))
+    )
 
 
 def convert_branch(ctx: ConversionContext, computation: HloComputation, operand: Value) -> list[Tensor]:

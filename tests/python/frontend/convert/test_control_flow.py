@@ -136,6 +136,14 @@ def test_rule_77_index_out_of_range_takes_the_last_branch(index):
     check(module("branches", main.build(root)), [np.int32(index), X])
 
 
+def test_rule_77_an_index_chooses_among_many_branches():
+    branches = [lambda v, number=number: jnp.sin(v * number) for number in range(7)]
+    run = build(*mod_and_params(from_jax(lambda i, x: lax.switch(i, branches, x) + x, np.int32(0), X)))
+    for index in range(-1, 8):
+        wanted = np.sin(X * min(max(index, 0), 6)) + X  # JAX clamps
+        np.testing.assert_allclose(run(np.int32(index), X), wanted, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("flag", [True, False])
 def test_rule_77_pred_true_is_branch_0(flag):
     function = lambda p, x: lax.cond(p, lambda v: (v + 1, v), lambda v: (v, v * 2), x)  # noqa: E731
