@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,14 +48,19 @@ def compile_module(
 
 def needs_vm(mod: Any) -> bool:
     """Whether main calls other functions or branches, which the graph executor cannot."""
+    return len(mod.get_global_vars()) > 1 or has_branches(mod["main"])
+
+
+def has_branches(function: Any) -> bool:
+    """Whether a function has conditionals of its own."""
     branches: list[Any] = []
 
     def visit(node: Any) -> None:
         if isinstance(node, relay.If):
             branches.append(node)
 
-    relay.analysis.post_order_visit(mod["main"], visit)
-    return bool(branches) or len(mod.get_global_vars()) > 1
+    relay.analysis.post_order_visit(function, visit)
+    return bool(branches)
 
 
 def is_static(signature: Signature) -> bool:
@@ -77,14 +82,15 @@ def options_read_once() -> Iterator[None]:
         te_compiler.libinfo = read
 
 
-def pass_context(clock: PassClock | None = None) -> Any:
-    """opt_level 3 with what keeps compile times low; the numbers do not depend on it."""
+def pass_context(clock: PassClock | None = None, disabled: Sequence[str] = ()) -> Any:
+    """opt_level 3 with what keeps compile times low, and without the passes `disabled`; the numbers do not depend on
+    it."""
     config = {
         "relay.FuseOps.max_depth": FUSE_MAX_DEPTH,
         "tir.add_lower_pass": [(LOWER_PHASE, small_loops_run_serially())],
     }
     return tvm.transform.PassContext(
-        opt_level=3, disabled_pass=["SimplifyExpr"], config=config, instruments=instruments(clock)
+        opt_level=3, disabled_pass=["SimplifyExpr", *disabled], config=config, instruments=instruments(clock)
     )
 
 
@@ -101,7 +107,9 @@ def compile_graph(
 def compile_vm(mod: Any, params: dict[str, Any], target: Any, clock: PassClock | None) -> Compiled:
     """Compile for Relay's virtual machine."""
     bound = with_panels(with_weights(mod, params), target)
-    with pass_context(clock):
+    # it loses layouts that values have on one side of a conditional
+    disabled = ["AlterOpLayout"] if any(map(has_branches, bound.functions.values())) else []
+    with pass_context(clock, disabled):
         library = relay.vm.compile(bound, target=target)
     return Compiled("vm", library)
 

@@ -162,6 +162,23 @@ def test_rule_77_values_that_branches_within_branches_use_live_on(index, plain):
     check(hlo_of(function, np.int32(index), X), [np.int32(index), X], plain=plain)
 
 
+def test_rule_77_products_and_convolutions_on_one_side_of_a_branch():
+    def product(x):
+        for _ in range(2):
+            x = lax.cond(x[0, 0] > 0.5, jnp.tanh, lambda v: v @ v, x)
+        return x
+
+    def convolution(x, kernel):
+        same = lambda v: lax.conv_general_dilated(v, kernel, (1, 1), "SAME")  # noqa: E731
+        return lax.cond(x[0, 0, 0, 0] > 5, lambda v: v + 1, same, same(x))
+
+    # small integers: sums are exact in any order
+    x = (np.arange(256) % 5 - 2).astype(np.float32).reshape(16, 16)
+    check(hlo_of(product, x), [x])
+    image, kernel = x.reshape(1, 4, 8, 8), (np.arange(144) % 7 - 3).astype(np.float32).reshape(4, 4, 3, 3)
+    check(hlo_of(convolution, image, kernel), [image, kernel])
+
+
 def test_100000_iterations_do_not_exhaust_a_stack(loops_stay_loops):
     def loop(x):
         return lax.while_loop(
