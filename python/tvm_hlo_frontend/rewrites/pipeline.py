@@ -23,6 +23,7 @@ from .expansions.decided_conditionals import decide_conditionals
 from .fold_constants import fold_constants
 from .fourier import fft
 from .inline_calls import INLINED, inline_calls
+from .integer_products import narrow_integer_products
 from .linalg import cholesky, custom_calls, triangular_solve
 from .long_expressions import map_long_expressions
 from .narrow.types import widen_narrow_types
@@ -67,6 +68,7 @@ NORMALIZATIONS: tuple[Rewrite, ...] = (
     widen_narrow_types,
     expanding(scan.LOOPS),
     unroll_loops,
+    narrow_integer_products,
     fold_constants,
     read_transposed_operands,
     convolutions_channels_first,

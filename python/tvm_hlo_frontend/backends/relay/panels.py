@@ -19,8 +19,10 @@ from ...kernels.spec import KernelSpec
 from .ops import CHANNELS_FIRST, CONTRACTION, call_contraction, result_of
 from .weights import rebuild
 
-# what weights are summed in, which is their own type
+# what products are summed in
 FLOATS = ("float32", "float64")
+# weights of other types whose numbers are all f32s
+NARROW = ("int8", "uint8", "float16")
 
 # TVM warns of convolutions whose layout is not said
 LAYOUTS = {CONTRACTION: ["NHWC", "default"], "nn.conv2d": ["NCHW", "OIHW"], "nn.conv3d": ["NCDHW", "OIDHW"]}
@@ -76,10 +78,10 @@ def _shape(node: Any) -> tuple[int, ...]:
 
 
 def _weight(node: Any, dtype: str) -> np.ndarray | None:
-    """A constant of the type in which products are summed."""
-    if not isinstance(node, relay.Constant) or dtype not in FLOATS or node.checked_type.dtype != dtype:
+    """A constant in the type in which products are summed."""
+    if not isinstance(node, relay.Constant) or dtype not in FLOATS:
         return None
-    return node.data.numpy()
+    return node.data.numpy().astype(dtype) if node.checked_type.dtype in (dtype, *NARROW) else None
 
 
 def _convolution(call: Any) -> Make | None:
@@ -126,7 +128,7 @@ def _dense(call: Any) -> Make | None:
     def of_rows(operand: Any) -> Any:
         return operand.args[0] if len(rows) > 1 else operand
 
-    return _product(call, weight.T, rows, of_rows)
+    return _product(call, weight.T, rows, of_rows, dtype)
 
 
 def _rows(x: Any) -> tuple[int, ...]:
@@ -146,18 +148,20 @@ def _kernel(call: Any) -> Make | None:
     lhs, rhs = call.args[0].fields
     dtype = spec.parameters["accumulator"]
     weight = _weight(rhs, dtype)
-    if weight is None or weight.shape[0] != 1 or call.checked_type.dtype != dtype or lhs.checked_type.dtype != dtype:
+    if weight is None or weight.shape[0] != 1 or lhs.checked_type.dtype not in (dtype, *NARROW):
         return None
     matrix = weight[0] if spec.parameters["rhs"] == "KN" else weight[0].T
-    return _product(call, matrix, _shape(call)[:-1], lambda operands: operands.fields[0])
+    return _product(call, matrix, _shape(call)[:-1], lambda operands: operands.fields[0], dtype)
 
 
-def _product(call: Any, weight: np.ndarray, rows: tuple[int, ...], of_rows: Callable[[Any], Any]) -> Make | None:
+def _product(
+    call: Any, weight: np.ndarray, rows: tuple[int, ...], of_rows: Callable[[Any], Any], accumulator: str
+) -> Make | None:
     """A product of ``of_rows(operand)``, of these dimensions of rows, with weight[K, N], in the shape of `call`."""
     columns, dtype, shape = weight.shape[1], call.checked_type.dtype, _shape(call)
     if columns % CHANNELS or np.prod(rows) <= STREAMED_ROWS:
         return None
-    constant = relay.const(panels(weight, columns), dtype)
+    constant = relay.const(panels(weight, columns), accumulator)
     result = ((*rows, columns), dtype)
 
     def make(rebuilt: Any) -> Any:

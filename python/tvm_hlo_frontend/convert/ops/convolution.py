@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from ...analysis.accumulators import accumulator_type
+from ...analysis.accumulators import accumulator_type, product_type
 from ...analysis.convolution_layouts import fills_vectors, has_large_window, is_depthwise, numbers_channels_last
 from ...backends.values import Tensor
 from ...hlo.ir.attributes import ConvolutionAttributes, Window
@@ -92,7 +93,8 @@ def by_panels(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor, 
     constants."""
     attributes, result = instruction.attributes_as(ConvolutionAttributes), instruction.shape
     rhs = with_reversals(ctx, rhs, attributes.window, 0)
-    accumulator = accumulator_type(lhs.element_type, rhs.element_type, result.element_type)
+    depth = math.prod(instruction.operands[1].shape.sizes[:-1])
+    accumulator = product_type(lhs.element_type, rhs.element_type, result.element_type, depth)
     groups = attributes.feature_group_count
     parameters = convolution_spec(attributes.window, groups, TVM_DTYPES[accumulator]).parameters
     if is_depthwise(instruction):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...analysis.accumulators import accumulator_type
+from ...analysis.accumulators import accumulator_type, product_type
 from ...analysis.convolution_layouts import CHANNELS, STREAMED_ROWS, TILE_ROWS, panel_lanes
 from ...backends.values import Tensor
 from ...hlo.ir.attributes import DotAttributes, DotDimensionNumbers, RaggedDotAttributes
 from ...hlo.ir.module import HloInstruction
-from ...hlo.ir.shape import BY_NAME, Dimension, Shape
+from ...hlo.ir.shape import Dimension, Shape
 from ...hlo.ir.sizes import is_known, product_of
 from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec
@@ -62,10 +62,11 @@ def convert_dot(ctx: ConversionContext, instruction: HloInstruction, lhs: Tensor
     if n == 1 and not (is_known(m) and m <= 1):
         # the many rows are the operand to stream; a lone column is in the same order as a lone row
         lhs, rhs, left, right, m, n = rhs, lhs, right, left, n, m
-    accumulator = accumulator_type(lhs.element_type, rhs.element_type, shape.element_type)
+    types = (lhs.element_type, rhs.element_type, shape.element_type)
+    accumulator = product_type(*types, depth) if is_known(depth) else accumulator_type(*types)
     if is_static and is_weight(ctx, rhs, left, m, n):
         return by_panels(ctx, instruction, (lhs, rhs), (left, right), accumulator)
-    is_dense = is_static and BY_NAME[accumulator].kind == "float" and batch == 1 and m > STREAMED_ROWS
+    is_dense = is_static and shape.kind == "float" and batch == 1 and m > STREAMED_ROWS
     if is_dense and ctx.dialect.has_fast_dense(m, n, depth):
         product = dense(ctx, lhs, rhs, left, right, accumulator)
         product = product if accumulator == shape.element_type else ctx.map("convert", shape.element_type, [product])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tvm.ir import TensorLoad
+
 from ...kernels import plans
 from ...tensor_ir.compat import is_call, tir
 from ..channel_tiles import ChannelTile, divisor
@@ -33,11 +35,12 @@ def schedule_convolution(schedule: Any, target: Any) -> None:
 
 
 def is_plain_copy(padded: Block) -> bool:
-    """Whether nothing is padded, so that the operand can be read in its place."""
+    """Whether nothing is padded or converted, so that the operand can be read in its place."""
     value = padded.value
-    if not is_call(value):
-        return loads_own_index(padded)
-    return bool(padded.analyzer().can_prove(value.args[0]))
+    element = value.args[1] if is_call(value) else value
+    if not isinstance(element, TensorLoad):
+        return False
+    return bool(padded.analyzer().can_prove(value.args[0])) if is_call(value) else loads_own_index(padded)
 
 
 def channel_tile(padded: Block, total: Block) -> ChannelTile | None:

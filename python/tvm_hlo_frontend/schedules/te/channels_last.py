@@ -90,13 +90,16 @@ def inlined_operations(op: Any, following: Sequence[Any]) -> int:
 def is_plain_copy(padded: Any) -> bool:
     """Whether nothing is padded or converted, so that the operand can be read in its place."""
     (value,) = padded.body
-    if isinstance(value, tir.Call) and value.op.name == "tir.if_then_else":
-        analyzer = tvm.arith.Analyzer()
-        for axis in padded.axis:
-            analyzer.bind(axis.var, axis.dom)
-        return bool(analyzer.can_prove(value.args[0]))
-    is_load = isinstance(value, tir.ProducerLoad)
-    return is_load and all(index.same_as(axis.var) for index, axis in zip(value.indices, padded.axis))
+    is_choice = isinstance(value, tir.Call) and value.op.name == "tir.if_then_else"
+    element = value.args[1] if is_choice else value
+    if not isinstance(element, tir.ProducerLoad):
+        return False
+    if not is_choice:
+        return all(index.same_as(axis.var) for index, axis in zip(element.indices, padded.axis))
+    analyzer = tvm.arith.Analyzer()
+    for axis in padded.axis:
+        analyzer.bind(axis.var, axis.dom)
+    return bool(analyzer.can_prove(value.args[0]))
 
 
 def _schedule_tiles(total: Any, last: Any, tile: ChannelTile, plan: TaskPlan, target: Any, unrolled: bool) -> None:

@@ -131,15 +131,16 @@ def test_convolutions_beside_those_that_stay(rank, capfd):
     assert "Warning" not in capfd.readouterr().err
 
 
-def dot_kernel(rhs: str, rows: int = 9) -> Any:
-    weight = constant(1, 5, 8) if rhs == "KN" else constant(1, 8, 5)
+def dot_kernel(rhs: str, rows: int = 9, dtype: str = "float32", result: str = "float32") -> Any:
+    weight = constant(1, 5, 8, dtype=dtype) if rhs == "KN" else constant(1, 8, 5, dtype=dtype)
     spec = KernelSpec("dot", {"lhs": "MK", "rhs": rhs, "accumulator": "float32"})
-    return module((1, rows, 5), lambda x: call_kernel(spec, [x, weight], [((1, rows, 8), "float32")]))
+    return module((1, rows, 5), lambda x: call_kernel(spec, [x, weight], [((1, rows, 8), result)]), dtype)
 
 
+@pytest.mark.parametrize(("dtype", "result"), [("float32",) * 2, ("int8", "int32"), ("float16",) * 2])
 @pytest.mark.parametrize("rhs", ["KN", "NK"])
-def test_products_that_tvm_has_no_tiles_for(rhs):
-    before = dot_kernel(rhs)
+def test_products_that_tvm_has_no_tiles_for(rhs, dtype, result):
+    before = dot_kernel(rhs, dtype=dtype, result=result)
     after = with_panels(before, cpu_target())
     assert operators(after) == {"hlo.contraction": 1}
     np.testing.assert_array_equal(results(after)[0], results(before)[0])
