@@ -20,6 +20,9 @@ from .loops import LoopLanguage, call_once, while_loop
 from .results import concatenated_dimensions, convolved_dimensions, sliced_dimensions, taken_dimensions
 from .values import Body, Condition, Tensor, broadcast_dimensions
 
+# elements of a constant that is reshaped as it is made: TVM compiles a module for each one that it folds
+MAX_RESHAPED = 1024
+
 
 class BaseDialect(ABC):
     """`Dialect` over a language that makes expressions only.
@@ -66,6 +69,9 @@ class BaseDialect(ABC):
     def reshape(self, x: Tensor, dimensions: Sequence[Dimension]) -> Tensor:
         if tuple(dimensions) == x.dimensions:
             return x
+        array, sizes = self._constant_array(x.expr), [size for size in dimensions if isinstance(size, int)]
+        if array is not None and 0 < array.size <= MAX_RESHAPED and len(sizes) == len(dimensions):
+            return Tensor(self._constant(array.reshape(sizes)), x.element_type, tuple(sizes))
         return self._tensor(self._reshape(x.expr, dimensions), x.element_type, dimensions)
 
     def transpose(self, x: Tensor, permutation: Sequence[int]) -> Tensor:
@@ -171,6 +177,10 @@ class BaseDialect(ABC):
 
     @abstractmethod
     def _constant(self, array: np.ndarray) -> Any: ...
+
+    @abstractmethod
+    def _constant_array(self, expr: Any) -> np.ndarray | None:
+        """Elements of a constant; None for all else."""
 
     @abstractmethod
     def _reshape(self, expr: Any, dimensions: Sequence[Dimension]) -> Any: ...

@@ -96,6 +96,9 @@ class RelaxDialect(BaseDialect):
             return squeezed
         return self._tensor(relax.op.expand_dims(squeezed.expr, ones), x.element_type, dimensions)
 
+    def _constant_array(self, expr: Any) -> np.ndarray | None:
+        return expr.value.numpy() if isinstance(expr, tvm.ir.GenericConst) else None
+
     def _reshape(self, expr: Any, dimensions: Sequence[Dimension]) -> Any:
         return relax.op.reshape(expr, self._sizes(dimensions))
 

@@ -55,6 +55,9 @@ class RelayDialect(BaseDialect):
         return call_empty(shape.sizes, TVM_DTYPES[shape.element_type])
 
     # movement
+    def _constant_array(self, expr: Any) -> np.ndarray | None:
+        return expr.data.numpy() if isinstance(expr, relay.Constant) else None
+
     def _reshape(self, expr: Any, dimensions: Sequence[Dimension]) -> Any:
         return relay.reshape(expr, newshape=_new_shape(dimensions))
 

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from tools.support.compare import check, compare, run_tvm
 
+from tests.support.emitted import calls_of
 from tests.support.indexing_modules import values
+from tvm_hlo_frontend import from_hlo
+from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.hlo.ir.attributes import Attributes, DimensionsAttributes, PadAttributes, SliceAttributes
 from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.ir.shape import Shape, array_shape, element_type_of
@@ -178,3 +181,13 @@ def test_rule_42_iota_of_types_that_tvm_lacks(element_type: str) -> None:
     root = builder.add("iota", [], array_shape(element_type, (300, 2)), DimensionsAttributes((0,)))
     (got,) = check(module("iota", builder.build(root)), [])
     np.testing.assert_array_equal(got[:, 1], ROUNDED[element_type](np.arange(300)))
+
+
+@pytest.mark.parametrize(("rows", "reshapes"), [(4, 0), (1025, 1)])
+def test_small_constants_are_made_as_they_are_used(rows: int, reshapes: int) -> None:
+    builder = ComputationBuilder("main")
+    shape = array_shape("s32", (rows, 2))
+    count = builder.add("iota", [], shape, DimensionsAttributes((0,)))
+    hlo = module("column", builder.build(builder.add("add", [builder.parameter(0, shape), count], shape)))
+    check(hlo, [np.ones((rows, 2), np.int32)])
+    assert calls_of(mod_and_params(from_hlo(hlo))[0]).count("reshape") == reshapes
