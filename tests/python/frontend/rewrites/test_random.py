@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tvm
-from tools.support.compare import check, converted, run_tvm
+from tools.support.compare import check, run_tvm
 from tools.support.oracle import compile_xla, execute, run_xla
 
 import tvm_hlo_frontend
@@ -110,17 +109,12 @@ def stateful(element_type, distribution, first, second, sizes=(4000,), count=2):
     return module("stateful", builder.build(builder.add("tuple", [*draws, state])))
 
 
-def saved(hlo, seed):
-    """All of a converted module and of its parameters, as text."""
-    mod, params = converted(hlo, rng_seed=seed)
-    return tvm.ir.save_json(mod), {name: value.numpy().tolist() for name, value in params.items()}
-
-
 @pytest.mark.parametrize("element_type", ["f16", "f32", "s64", "s8"])
 def test_rule_88_uniform_is_half_open_and_seeded(element_type):
     hlo = stateful(element_type, "RNG_UNIFORM", 2, 7)
-    assert saved(hlo, 1) == saved(hlo, 1) != saved(hlo, 2)
     one, two, _ = run_tvm(hlo, [], rng_seed=1)
+    again, _, _ = run_tvm(hlo, [], rng_seed=1)
+    np.testing.assert_array_equal(one, again)
     assert (one != two).any() and one.min() >= 2 and one.max() < 7
     mean = 4.5 if one.dtype.kind == "f" else 4.0
     assert abs(one.astype("float64").mean() - mean) < 0.15
