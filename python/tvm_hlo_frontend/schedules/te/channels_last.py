@@ -97,8 +97,9 @@ def is_plain_copy(padded: Any) -> bool:
     if not is_choice:
         return all(index.same_as(axis.var) for index, axis in zip(element.indices, padded.axis))
     analyzer = tvm.arith.Analyzer()
-    for axis in padded.axis:
-        analyzer.bind(axis.var, axis.dom)
+    for axis, size in zip(padded.axis, _sizes(padded)):
+        # te begins ranges at a 32-bit zero, whatever the type of their variables
+        analyzer.bind(axis.var, tvm.ir.Range(*(tir.IntImm(axis.var.dtype, end) for end in (0, size))))
     return bool(analyzer.can_prove(value.args[0]))
 
 
