@@ -81,7 +81,7 @@ def _sum(
     """Products of parts, added; s32 wraps, in whichever order."""
     total: HloInstruction | None = None
     for part in parts:
-        operands = [_cut(builder, source, *where) for source, where in zip(sources, part)]
+        operands = [_part_of(builder, source, *where) for source, where in zip(sources, part)]
         product = builder.add("dot", operands, instruction.shape, instruction.attributes, metadata=instruction.metadata)
         total = (
             product
@@ -92,7 +92,7 @@ def _sum(
     return total
 
 
-def _cut(builder: RewriteBuilder, value: HloInstruction, dimension: int, start: int, limit: int) -> HloInstruction:
+def _part_of(builder: RewriteBuilder, value: HloInstruction, dimension: int, start: int, limit: int) -> HloInstruction:
     sizes = value.shape.sizes
     starts = tuple(start if axis == dimension else 0 for axis in range(len(sizes)))
     limits = tuple(limit if axis == dimension else size for axis, size in enumerate(sizes))
