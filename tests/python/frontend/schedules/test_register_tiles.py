@@ -28,7 +28,7 @@ ALL = [AVX512, AVX, OTHER_X86, OTHER, dataclasses.replace(AVX512, most_sums=16),
 CONVOLUTIONS: dict[str, dict[str, Any]] = {
     "3x3": dict(data=(1, 9, 14, 16), window=(3, 3), outputs=32, low=(1, 1), sizes=(9, 14)),
     "prime width": dict(data=(2, 3, 17, 3), window=(1, 1), outputs=16, low=(0, 0), sizes=(3, 17)),
-    "strided, unpadded": dict(data=(1, 9, 9, 8), window=(3, 3), outputs=16, low=(0, 0), sizes=(4, 4), stride=[2, 2]),
+    "one row": dict(data=(3, 1, 12, 8), window=(1, 3), outputs=16, low=(0, 1), sizes=(1, 12)),
     "rows and columns": dict(data=(1, 8, 2, 5), window=(2, 2), outputs=8, low=(0, 1), sizes=(7, 3)),
     "stride, holes": dict(
         data=(1, 7, 7, 4), window=(3, 2), outputs=4, low=(2, -1), sizes=(6, 2), stride=[2, 3], base=[2, 1], gaps=[1, 2]
