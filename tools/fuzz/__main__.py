@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.fuzz.judge import Fault, fault_of, program_of
+from tools.fuzz.judge import Fault, fault_in, program_of
 
 # programs of one process: compiled code is never given back
 BATCH = 40
@@ -56,8 +56,8 @@ def main(arguments: list[str]) -> int:
 
 def result_of(seed: int, steps: int) -> dict:
     """What a worker tells of one program."""
-    fault = fault_of(seed, steps)
     program = program_of(seed, steps)
+    fault = fault_in(program, seed)
     opcodes = [value.instruction.opcode for value in program.values] + [each.opcode for each in program.rounded]
     return {"seed": seed, "opcodes": opcodes, "fault": fault and [fault.seed, fault.what, fault.text]}
 

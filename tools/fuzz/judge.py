@@ -11,7 +11,7 @@ from tools.fuzz import arithmetic, indices, movement, sums
 from tools.fuzz.program import Program, finished, random_program, results_of
 from tools.support.compare import describe, run_tvm, wrong_elements
 from tools.support.oracle import run_xla
-from tvm_hlo_frontend.hlo.ir.module import HloInstruction, HloModule
+from tvm_hlo_frontend.hlo.ir.module import HloInstruction
 from tvm_hlo_frontend.hlo.verifier import verify
 
 TABLE = (*arithmetic.STEPS, *movement.STEPS, *sums.STEPS, *indices.STEPS)
@@ -42,7 +42,11 @@ def program_of(seed: int, steps: int) -> Program:
 
 def fault_of(seed: int, steps: int) -> Fault | None:
     """What is wrong with the program of a seed; None if nothing is."""
-    program = program_of(seed, steps)
+    return fault_in(program_of(seed, steps), seed)
+
+
+def fault_in(program: Program, seed: int) -> Fault | None:
+    """What is wrong with a program, which is that of a seed."""
     what, text = judged(program, results_of(program))
     if what is None:
         return None
@@ -60,25 +64,22 @@ def judged(program: Program, roots: Sequence[HloInstruction]) -> tuple[str | Non
     module = finished(program, roots)
     verify(module)
     arguments = program.arguments
+
+    def described(number: int, where: tuple[int, ...] = ()) -> str:
+        return describe(module, arguments, number, where)
+
     wanted = run_xla(module, arguments)
     try:
         got = run_tvm(module, arguments)
     except Exception as error:
-        return type(error).__name__, f"{str(error)[-2000:]}\n{described(module, program, 0)}"
+        return type(error).__name__, f"{str(error)[-2000:]}\n{described(0)}"
     for number, (ours, theirs, root) in enumerate(zip(got, wanted, roots)):
         if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
-            return (
-                "differs",
-                f"{ours.dtype}{ours.shape}, XLA {theirs.dtype}{theirs.shape}\n{described(module, program, number)}",
-            )
+            types = f"{ours.dtype}{ours.shape}, XLA {theirs.dtype}{theirs.shape}"
+            return "differs", f"{types}\n{described(number)}"
         wrong = wrong_elements(ours, theirs, program.rounded.get(root, 0), None)
         if wrong.any():
             where = tuple(int(index) for index in np.argwhere(wrong)[0])
             values = f"first at {where}: TVM {ours[where]!r}, XLA {theirs[where]!r}"
-            return "differs", f"{values}\n{described(module, program, number, where)}"
+            return "differs", f"{values}\n{described(number, where)}"
     return None, ""
-
-
-def described(module: HloModule, program: Program, number: int, where: tuple[int, ...] = ()) -> str:
-    """The instruction, what it reads there, and the module as text."""
-    return describe(module, program.arguments, number, where)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from ..kernels import plans
-from .registers import Registers, sums_per_load
+from .registers import Registers, registers_of, sums_per_load
 
 # of the second-level cache of a core, of which there are at least so many
 CACHE_BYTES = 1 << 20
+# operations of what follows a tile, up to which it is unrolled with it
+UNROLLED = 12
+# ... up to which it is computed in the tile: the store and the load of an element cost less than loops over few of them
+IN_TILE = 64
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,35 @@ class TaskPlan:
 
     pieces: int
     outputs_first: bool
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums of products with channels last.
+
+    Attributes
+    ----------
+    dtype : str
+    extents : sequence of int
+        All dimensions, the output channels last.
+    reduced : sequence of int
+    outputs, lanes : int
+        Output channels of a group, and those that lie side by side in the weights.
+    """
+
+    dtype: str
+    extents: Sequence[int]
+    reduced: Sequence[int]
+    outputs: int
+    lanes: int
+
+
+def planned(sums: Sums, data: int, target: Any) -> tuple[ChannelTile, TaskPlan]:
+    """The tile of sums of `data` elements of an operand, and the tasks that compute its tiles."""
+    *outer, outputs = sums.extents
+    registers, element = registers_of(target), np.dtype(sums.dtype).itemsize
+    tile = channel_tile(registers, sums.outputs, divisor(sums.lanes, registers.lanes(sums.dtype)), outer)
+    return tile, plan_of(tile, outer, outputs, element * data, element * outputs * math.prod(sums.reduced))
 
 
 def plan_of(tile: ChannelTile, outer: list[int], outputs: int, data: int, weights: int) -> TaskPlan:

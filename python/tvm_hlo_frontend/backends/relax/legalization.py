@@ -103,11 +103,8 @@ def _f32_shapes(call: Any) -> list[Shape] | None:
     """Shapes of the operands and of the result; None if they are not f32 of known sizes, all of them with elements."""
     found = []
     for each in (*call.args, call):
-        kind = each.ty
-        if not isinstance(kind, relax.TensorType) or kind.shape is None or str(kind.dtype) != "float32":
+        sizes = _sizes(each) if isinstance(each.ty, relax.TensorType) and str(each.ty.dtype) == "float32" else None
+        if sizes is None or 0 in sizes:
             return None
-        sizes = list(kind.shape)
-        if not all(isinstance(size, tirx.IntImm) and int(size) > 0 for size in sizes):
-            return None
-        found.append(Shape(ELEMENT_TYPES["float32"], tuple(int(size) for size in sizes)))
+        found.append(Shape(ELEMENT_TYPES["float32"], sizes))
     return found

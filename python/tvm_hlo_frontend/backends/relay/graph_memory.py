@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import ALIGNMENT, LARGE_BYTES, aligned_empty
+from ..arguments import LARGE_BYTES, aligned_empty, is_aligned
 from .in_place import VIEW
 from .packed import Binding
 
@@ -54,6 +54,11 @@ def bindable_outputs(graph: Mapping[str, Any]) -> set[int]:
     return {number for number, head in enumerate(heads) if head in written - viewed and heads.count(head) == 1}
 
 
+def _binding(function: Any, which: int | str, memory: np.ndarray, bindable: bool) -> Binding | None:
+    """Of an array that may be bound and is large; of others None."""
+    return Binding(function, which, memory) if bindable and memory.nbytes >= LARGE_BYTES else None
+
+
 class Input:
     """An input of a graph executor.
 
@@ -67,16 +72,14 @@ class Input:
 
     def __init__(self, module: Any, name: str, bindable: bool) -> None:
         self._memory = memory_of(module.get_input(name))
-        large = bindable and self._memory.nbytes >= LARGE_BYTES
-        self._binding = Binding(module["set_input_zero_copy"], name, self._memory) if large else None
+        self._binding = _binding(module["set_input_zero_copy"], name, self._memory, bindable)
         self._bound = False
 
     def take(self, array: np.ndarray) -> None:
         """Have the values of an array, which is contiguous, for the next run."""
         if self._binding is not None:
-            address = array.ctypes.data
-            if address % ALIGNMENT == 0:
-                self._binding.to(address)
+            if is_aligned(array):
+                self._binding.to(array.ctypes.data)
                 self._bound = True
                 return
             if self._bound:
@@ -98,8 +101,7 @@ class Output:
 
     def __init__(self, module: Any, number: int, bindable: bool) -> None:
         self._memory = memory_of(module.get_output(number))
-        large = bindable and self._memory.nbytes >= LARGE_BYTES
-        self._binding = Binding(module["set_output_zero_copy"], number, self._memory) if large else None
+        self._binding = _binding(module["set_output_zero_copy"], number, self._memory, bindable)
         self._array: np.ndarray | None = None
 
     def prepare(self) -> None:

@@ -224,10 +224,12 @@ def _map_layouts(attributes: Any, new_layouts: Any, old_layouts: Any, old_types:
 def _put_channels_last(attributes: Any, inputs: Sequence[Any], types: Any, layouts: Any) -> Any:
     """The call as it can be compiled, for ConvertLayout; the kernel has one layout, whatever is asked for."""
     spec, layout = KernelSpec.from_json(str(attributes["spec"])), str(attributes["layout"])
-    ((first, second, *spatial), dtype), rank = _results_of(attributes)[0], len(_results_of(attributes)[0][0])
+    ((dimensions, dtype),) = _results_of(attributes)
+    rank = len(dimensions)
     if layout != CHANNELS_FIRST.get(rank):
-        return call_contraction(spec, inputs, ((first, second, *spatial), dtype), layout)
-    return call_contraction(spec, inputs, ((first, *spatial, second), dtype), CHANNELS_LAST[rank])
+        return call_contraction(spec, inputs, (dimensions, dtype), layout)
+    batch, channels, *spatial = dimensions
+    return call_contraction(spec, inputs, ((batch, *spatial, channels), dtype), CHANNELS_LAST[rank])
 
 
 def _contraction_layouts(attributes: Any, new_layouts: Any, old_layouts: Any, old_types: Any) -> Any:

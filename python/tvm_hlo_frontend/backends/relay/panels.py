@@ -15,7 +15,8 @@ import tvm
 from tvm import relay
 
 from ...analysis.convolution_layouts import CHANNELS, STREAMED_ROWS, TILE_ROWS, panel_lanes
-from ...kernels.spec import KernelSpec
+from ...hlo.ir.attributes import Window, WindowDimension
+from ...kernels.spec import KernelSpec, convolution_spec
 from .ops import CHANNELS_FIRST, CONTRACTION, call_contraction, result_of
 from .weights import rebuild
 
@@ -95,15 +96,15 @@ def _convolution(call: Any) -> Make | None:
     is_depthwise = groups > 1 and (weight.shape[1], outputs) == (1, groups)
     if (outputs if is_depthwise else outputs // groups) % CHANNELS:
         return None
-    spatial = rank - 2
-    parameters = {
-        "stride": [int(each) for each in attributes.strides],
-        "low": [int(each) for each in attributes.padding[:spatial]],
-        "window_dilation": [int(each) for each in attributes.dilation],
-        "base_dilation": [1] * spatial,
-        "groups": groups,
-        "accumulator": dtype,
-    }
+    sizes, spatial = weight.shape[2:], rank - 2
+    rows = zip(sizes, attributes.strides, attributes.padding, attributes.padding[spatial:], attributes.dilation)
+    window = Window(
+        tuple(
+            WindowDimension(size, int(stride), int(low), int(high), int(dilation))
+            for size, stride, low, high, dilation in rows
+        )
+    )
+    parameters = convolution_spec(window, groups, dtype).parameters
     weight = weight.transpose(*range(2, rank), 1, 0)
     name = "depthwise_channels_last" if is_depthwise else "convolution_channels_last"
     operand = weight if is_depthwise else panels(weight, outputs // groups)

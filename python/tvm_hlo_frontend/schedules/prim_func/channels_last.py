@@ -5,11 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from ...kernels import plans
-from ..channel_tiles import ChannelTile, TaskPlan, channel_tile, divisor, plan_of
-from ..registers import registers_of
+from ..channel_tiles import ChannelTile, Sums, TaskPlan, planned
 from .blocks import Block, block_of, by_name, has_vectors
 from .convolution import is_plain_copy
 from .epilogue import epilogue_of, inlined, of_tiles
@@ -27,18 +24,9 @@ def schedule_channels_last(schedule: Any, target: Any) -> None:
     epilogue = epilogue_of(schedule, total)
     extents = [size or 1 for size in total.extents]
     rank = len(padded.extents)
-    outer, outputs, reduced = extents[: rank - 1], extents[rank - 1], extents[rank:]
-    dtype, registers = str(total.buffer.dtype), registers_of(target)
     group, lanes = (int(total.node.annotations[name]) for name in ("outputs", "lanes"))
-    tile = channel_tile(registers, group, divisor(lanes, registers.lanes(dtype)), outer)
-    bytes_of = np.dtype(dtype).itemsize
-    plan = plan_of(
-        tile,
-        outer,
-        outputs,
-        bytes_of * math.prod(size or 1 for size in padded.extents),
-        bytes_of * outputs * math.prod(reduced),
-    )
+    sums = Sums(str(total.buffer.dtype), extents[:rank], extents[rank:], group, lanes)
+    tile, plan = planned(sums, math.prod(size or 1 for size in padded.extents), target)
     _schedule_tiles(schedule, total, epilogue, tile, plan, target)
 
 

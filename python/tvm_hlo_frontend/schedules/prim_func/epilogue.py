@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..channel_tiles import IN_TILE, UNROLLED
 from .blocks import Block, block_of, blocks_of
 from .expressions import weight
 from .injective import loads_own_index
 from .producers import inline, is_worth_inlining
-
-# operations of what follows, up to which it is unrolled with the tile
-UNROLLED_WEIGHT = 12
-# ... up to which it is computed in the tile: the store and the load of an element cost less than loops over few of them
-LONG_WEIGHT = 64
 
 
 def epilogue_of(schedule: Any, total: Block) -> list[Any]:
@@ -29,7 +25,7 @@ def epilogue_of(schedule: Any, total: Block) -> list[Any]:
             _inline_if_worth(schedule, block)
     for block in later:
         readers = [block_of(schedule, handle) for handle in schedule.get_consumers(block.handle)]
-        if sum(weight(reader.value) for reader in readers) <= UNROLLED_WEIGHT:
+        if sum(weight(reader.value) for reader in readers) <= UNROLLED:
             _inline_if_worth(schedule, block)
     dependent, found = [total.name], []
     for block in blocks_of(schedule):
@@ -58,7 +54,7 @@ def of_tiles(schedule: Any, total: Block, epilogue: list[Any]) -> tuple[list[Any
         else:
             near[block.name] = block
     blocks = list(near.values())[1:]
-    if sum(weight(block.value) for block in blocks) > LONG_WEIGHT:
+    if sum(weight(block.value) for block in blocks) > IN_TILE:
         return [], epilogue
     return [block.handle for block in blocks], far
 

@@ -7,38 +7,33 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tvm
 from tvm import te
 
 from ...kernels import plans
 from ...tensor_ir.compat import tir
-from ..channel_tiles import ChannelTile, TaskPlan, channel_tile, divisor, plan_of
-from ..registers import registers_of
+from ..channel_tiles import IN_TILE, UNROLLED, ChannelTile, Sums, TaskPlan, planned
 from ..small_loops import operations
 from .dot import has_vectors
 from .injective import schedule_loops, static
-
-# operations of what follows, up to which it is unrolled with the tile, and up to which it is computed in the tile
-UNROLLED_OPERATIONS, TILE_OPERATIONS = 12, 64
+from .stages import computed_stages, stages_of
 
 
 def schedule_channels_last(outputs: Sequence[Any], target: Any) -> Any:
     """Schedule of ``kernels.contraction.channels_last`` and of the element-wise stages that follow."""
     (output,) = outputs
-    schedule, stages = te.create_schedule(output.op), computed_stages(output)
-    named = {op.name: op for op in stages}  # element-wise ones may share a name
+    schedule, stages = te.create_schedule(output.op), stages_of(outputs)
     padded, total, out = (
-        named[name] for name in (plans.CONVOLUTION_PADDED, plans.CHANNELS_LAST_SUM, plans.CHANNELS_LAST_OUT)
+        stages[name] for name in (plans.CONVOLUTION_PADDED, plans.CHANNELS_LAST_SUM, plans.CHANNELS_LAST_OUT)
     )
     if is_plain_copy(padded):
         schedule[padded].compute_inline()
     else:
         schedule_loops(schedule[padded])
-    following = [op for op in stages if op not in (padded, total, out)]
+    following = [op for op in computed_stages(outputs) if op not in (padded, total, out)]
     length = inlined_operations(output.op, following)
     # what follows may have more elements, by broadcasting
-    in_tile = length <= TILE_OPERATIONS and _sizes(output.op) == _sizes(out)
+    in_tile = length <= IN_TILE and _sizes(output.op) == _sizes(out)
     last = output.op if in_tile else out
     for op in [out, *following]:
         if op not in (last, output.op):
@@ -46,31 +41,17 @@ def schedule_channels_last(outputs: Sequence[Any], target: Any) -> Any:
     if not in_tile and not last.same_as(output.op):
         schedule_loops(schedule[output.op])
     tile, plan = tile_of(total, padded, target)
-    _schedule_tiles(schedule[total], schedule[last], tile, plan, target, length <= UNROLLED_OPERATIONS or not in_tile)
+    _schedule_tiles(schedule[total], schedule[last], tile, plan, target, length <= UNROLLED or not in_tile)
     return schedule
-
-
-def computed_stages(output: Any) -> list[Any]:
-    """The compute stages that lead to `output`, each once."""
-    found: dict[Any, None] = {}
-    pending = [output.op]
-    while pending:
-        op = pending.pop()
-        if isinstance(op, te.ComputeOp) and op not in found:
-            found[op] = None
-            pending.extend(tensor.op for tensor in op.input_tensors)
-    return list(found)
 
 
 def tile_of(total: Any, padded: Any, target: Any) -> tuple[ChannelTile, TaskPlan]:
     """The register tile of the sums `total` of elements of `padded`, and the tasks that compute its tiles."""
-    *outer, outputs = _sizes(total)
-    dtype, registers = total.output(0).dtype, registers_of(target)
     group, lanes = (int(total.attrs[name]) for name in ("outputs", "lanes"))
-    tile = channel_tile(registers, group, divisor(lanes, registers.lanes(dtype)), outer)
-    element = np.dtype(dtype).itemsize
-    reduced = math.prod(int(axis.dom.extent) for axis in total.reduce_axis)
-    return tile, plan_of(tile, outer, outputs, element * math.prod(_sizes(padded)), element * outputs * reduced)
+    sums = Sums(
+        total.output(0).dtype, _sizes(total), [int(axis.dom.extent) for axis in total.reduce_axis], group, lanes
+    )
+    return planned(sums, math.prod(_sizes(padded)), target)
 
 
 def inlined_operations(op: Any, following: Sequence[Any]) -> int:

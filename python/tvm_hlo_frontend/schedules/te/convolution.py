@@ -8,7 +8,8 @@ from typing import Any
 from tvm import te
 
 from ...kernels import plans
-from .dot import has_vectors, stages_of
+from .dot import has_vectors
+from .stages import stages_of
 
 
 def schedule_convolution(outputs: Sequence[Any], target: Any) -> Any:

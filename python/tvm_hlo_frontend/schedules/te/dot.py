@@ -8,23 +8,12 @@ from typing import Any
 from tvm import te
 
 from ...kernels import plans
+from .stages import stages_of
 
 
 def has_vectors(target: Any) -> bool:
     """Whether code generation for `target` knows vector types (the C code generator does not)."""
     return target is None or target.kind.name == "llvm"
-
-
-def stages_of(outputs: Sequence[Any]) -> dict[str, Any]:
-    """Compute stages that lead to `outputs`, by name."""
-    found: dict[str, Any] = {}
-    pending = [tensor.op for tensor in outputs]
-    while pending:
-        op = pending.pop()
-        if isinstance(op, te.ComputeOp) and op.name not in found:
-            found[op.name] = op
-            pending.extend(tensor.op for tensor in op.input_tensors)
-    return found
 
 
 def schedule_dot(outputs: Sequence[Any], target: Any) -> Any:

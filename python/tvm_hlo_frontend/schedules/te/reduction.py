@@ -11,6 +11,7 @@ from tvm import te
 from ...kernels import plans
 from ...tensor_ir.compat import holds_lets, tir
 from ...tensor_ir.loops import PARALLEL_WORK
+from .stages import computed_stages
 
 
 def schedule_reduction(outputs: Sequence[Any], target: Any) -> Any:
@@ -18,7 +19,7 @@ def schedule_reduction(outputs: Sequence[Any], target: Any) -> Any:
     outputs = list(outputs)
     schedule = te.create_schedule([output.op for output in outputs])
     (output,) = outputs
-    own, producers = _stages(output.op)
+    own, producers = _stages(output)
     stored = [operation for operation in producers if _binds_in_several(operation, own)]
     for operation in producers:
         if operation not in stored:
@@ -47,18 +48,9 @@ def _is_lanes(operation: Any) -> bool:
 
 def _stages(output: Any) -> tuple[list[Any], list[Any]]:
     """(operations of the kernel, operations of its producers that are computed), each once."""
-    own, producers, pending = [], [], [output]
-    seen: list[Any] = []
-    while pending:
-        operation = pending.pop()
-        if any(operation.same_as(other) for other in seen):
-            continue
-        seen.append(operation)
-        if str(operation.name).startswith(plans.REDUCE):
-            own.append(operation)
-        elif isinstance(operation, te.ComputeOp):
-            producers.append(operation)
-        pending.extend(tensor.op for tensor in operation.input_tensors)
+    own, producers = list[Any](), list[Any]()
+    for operation in computed_stages([output]):
+        (own if str(operation.name).startswith(plans.REDUCE) else producers).append(operation)
     return own, producers
 
 
