@@ -47,6 +47,8 @@ def cases() -> list[Case]:
         Case("tanh, 1M", jnp.tanh, (f32(1024, 1024),)),
         Case("exact gelu, 256x3072", lambda x: jax.nn.gelu(x, approximate=False), (f32(256, 3072),)),
         Case("softmax, 1024x1024", jax.nn.softmax, (f32(1024, 1024),)),
+        Case("softmax, 9408x49", jax.nn.softmax, (f32(9408, 49),)),
+        Case("log_softmax, 256x1000", jax.nn.log_softmax, (f32(256, 1000),)),
         Case("layer norm, 512x768", layer_norm, (f32(512, 768), f32(768), f32(768))),
         Case("max of rows, 1024x1024", lambda x: jnp.max(x, 1), (f32(1024, 1024),)),
         Case("sum of columns, 1024x1024", lambda x: jnp.sum(x, 0), (f32(1024, 1024),)),

@@ -31,6 +31,8 @@ static double now(void) {
 static void *multiply_add(void *number) {
   vector sum[CHAINS], x, y;
   for (int i = 0; i < WIDTH; i++) x[i] = 0.999f, y[i] = 1e-3f;  /* towards 1: no denormals */
+  /* every loop over the chains is unrolled: an array with a variable subscript is memory */
+#pragma GCC unroll 12
   for (int i = 0; i < CHAINS; i++) sum[i] = x * (float)i;
   for (long step = 0; step < STEPS / CHAINS; step++) {
 #pragma GCC unroll 12
@@ -39,6 +41,7 @@ static void *multiply_add(void *number) {
       __asm__ volatile("" : "+v"(sum[i]));
     }
   }
+#pragma GCC unroll 12
   for (int i = 0; i < CHAINS; i++) sink[(long)number] += sum[i][0];
   return NULL;
 }

@@ -62,14 +62,15 @@ def match_array_loop(instruction: HloInstruction, computes: Computes) -> ArrayLo
         alone, shared = work(program)
         if alone > MAX_WORK or shared > MAX_SHARED_WORK or _stored(program) > MAX_STORED:
             return None
-        if not _is_defined(program, computes):
+        if not is_defined(program, computes):
             return None
     return ArrayLoop(programs[0], programs[1], tuple(captured))
 
 
-def _is_defined(program: ArrayProgram, computes: Computes) -> bool:
+def is_defined(program: ArrayProgram, computes: Computes) -> bool:
+    """Whether kernels define all nodes of a program and of those inside it."""
     inner = [part for node in program.nodes for part in node.programs]
-    return all(computes(node, program) for node in program.nodes) and all(_is_defined(part, computes) for part in inner)
+    return all(computes(node, program) for node in program.nodes) and all(is_defined(part, computes) for part in inner)
 
 
 def work(program: ArrayProgram) -> tuple[int, int]:

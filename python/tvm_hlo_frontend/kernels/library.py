@@ -11,7 +11,7 @@ from .elementwise import integer_power
 from .elementwise import map as map_kernel
 from .indexing import gather, movement, scatter, sort, update
 from .linalg import cholesky, eigh, hessenberg, host, lu, pivots, qr, svd, triangular, tridiagonal, tridiagonal_form
-from .reduction import fold, reduce, scan, window
+from .reduction import fold, reduce, rows, scan, window
 from .spec import KernelSpec
 from .table import Compute, KernelDefinition, KernelTable, Schedule, described
 
@@ -37,6 +37,7 @@ TABLE = KernelTable.of(
     movement.table,
     ragged_dot.table,
     reduce.table,
+    rows.table,
     scan.table,
     scatter.table,
     sort.table,

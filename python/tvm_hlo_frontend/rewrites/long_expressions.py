@@ -9,22 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..analysis.fusion import fusion_boundaries
+from ..analysis.vectors import is_vector
 from ..hlo.ir.attributes import DimensionsAttributes
 from ..hlo.ir.builder import ComputationBuilder, RewriteBuilder, transform
 from ..hlo.ir.module import HloComputation, HloInstruction, HloModule
 from ..hlo.ir.shape import Shape
-from ..hlo.opcodes import ROWS
 from .capabilities import Capabilities
 
-# what has converters of its own, or no scalar definition
-_APART = frozenset({"power", "complex", "real", "imag"})
-# of what is no single instruction those that are vectors too; the others are calls, which keep a loop from being one
-_VECTOR_FUNCTIONS = frozenset("exponential exponential-minus-one log log-plus-one logistic erf tanh rsqrt sqrt".split())
-_MEMBERS = (
-    frozenset(info.name for info in ROWS if info.family == "elementwise" and info.cost != "transcendental")
-    | _VECTOR_FUNCTIONS
-) - _APART
-_TYPES = frozenset("pred s8 s16 s32 s64 u8 u16 u32 u64 f32 f64".split())
 # fewer elements are not worth a kernel of their own
 MIN_ELEMENTS = 2
 # statements of one kernel
@@ -74,11 +65,10 @@ def long_expressions(
 
 
 def _is_member(instruction: HloInstruction, replaced: frozenset[str]) -> bool:
-    shape, opcode = instruction.shape, instruction.opcode
-    if opcode not in _MEMBERS or opcode in replaced or not shape.is_static or shape.element_count < MIN_ELEMENTS:
+    shape = instruction.shape
+    if instruction.opcode in replaced or not shape.is_static or shape.element_count < MIN_ELEMENTS:
         return False
-    kinds = {shape.element_type, *(operand.shape.element_type for operand in instruction.operands)}
-    return kinds <= _TYPES and not (opcode in _VECTOR_FUNCTIONS - {"sqrt", "rsqrt"} and shape.element_type != "f32")
+    return is_vector(instruction)
 
 
 def _joins(instruction: HloInstruction, root: HloInstruction, count: int) -> bool:

@@ -30,6 +30,7 @@ from .narrow.types import widen_narrow_types
 from .narrow.updates import update_bits
 from .random import random_bits, stochastic_convert
 from .random.stateful_random import SEEDED, seed_stateful_random
+from .rows import call_rows
 from .transposed_operands import read_transposed_operands
 from .unroll_loops import unroll_loops
 
@@ -73,6 +74,7 @@ NORMALIZATIONS: tuple[Rewrite, ...] = (
     read_transposed_operands,
     convolutions_channels_first,
     map_long_expressions,
+    call_rows,
 )
 
 

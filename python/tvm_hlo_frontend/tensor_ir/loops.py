@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import tvm
@@ -30,9 +30,8 @@ class Loops:
         self._builder = statement_builder()
         self._numbers = itertools.count()
         self.requests: list[tuple[int, str]] = []
-        self._given = None
-        if workspace is not None:
-            self._given = iter([self.scratch(size, dtype, "work") for size, dtype in workspace])
+        self._workspace = workspace
+        self._given: Iterator[Any] | None = None
 
     def array(self, buffer: Any) -> Any:
         """`buffer`, readable and writable by subscripts."""
@@ -70,8 +69,13 @@ class Loops:
         """Context manager: else of the last `when`."""
         return self._builder.else_scope()
 
+    def place_workspace(self) -> None:
+        """Allocate here what `workspace` will be asked for."""
+        if self._workspace is not None:
+            self._given = iter([self.scratch(size, dtype, "work") for size, dtype in self._workspace])
+
     def workspace(self, size: int, dtype: str) -> Any:
-        """Memory of one thread that is allocated before everything else, see `extern_with_workspace`."""
+        """Memory of one thread that is allocated before it is asked for, see `extern_with_workspace`."""
         self.requests.append((size, dtype))
         return self.scratch(size, dtype) if self._given is None else next(self._given)
 
@@ -126,16 +130,18 @@ def extern(inputs: Sequence[Any], results: Sequence[tuple[tuple, str]], generate
 
 
 def extern_with_workspace(
-    inputs: Sequence[Any], results: Sequence[tuple[tuple, str]], generate: Any, name: str
+    inputs: Sequence[Any], results: Sequence[tuple[tuple, str]], generate: Any, name: str, in_front: bool = True
 ) -> list[Any]:
     """`extern` of statements that need memory for longer than where they ask for it: `Loops.workspace` gives memory of
-    the whole kernel. `generate` is called twice, to find out how much to allocate in front; its arrays take one
-    subscript, which counts elements."""
+    the whole kernel; if it is not allocated `in_front`, of what follows `Loops.place_workspace`. `generate` is called
+    twice, to find out how much that is; its arrays take one subscript, which counts elements."""
 
     def body(ins: Sequence[Any], outs: Sequence[Any]) -> Any:
         requests: list[tuple[int, str]] | None = None
         for _ in range(2):
             loops = Loops(requests)
+            if in_front:
+                loops.place_workspace()
             generate(loops, [loops.flat(b) for b in ins], [loops.flat(b) for b in outs])
             requests = loops.requests
         return loops.finish()

@@ -12,6 +12,7 @@ from . import (
     movement,
     ragged_dot,
     reduce,
+    rows,
     sort,
     structure,
 )
@@ -27,6 +28,7 @@ TABLE = ConverterTable.of(
     movement.table,
     ragged_dot.table,
     reduce.table,
+    rows.table,
     sort.table,
     structure.table,
 )

@@ -47,7 +47,8 @@ class Frame:
 
     def _kept(self, index: int, value: Value) -> Value:
         """The value, stored now if it is a number, is needed twice or is long."""
-        if value.cost and (not value.dimensions or self.uses[index] > 1 or value.cost > MAX_COST):
+        again = self.uses[index] > 1 and value.cost > self.storage.recomputed
+        if value.cost and (not value.dimensions or again or value.cost > MAX_COST):
             return self.storage.stored(value)
         return value
 

@@ -10,6 +10,7 @@ from ...analysis.array_program import ArrayNode
 from ...analysis.reducers import identity_element, match_reducer
 from ...analysis.scalar_body import constant_node
 from ...analysis.scalar_expression import ScalarExpression
+from ...tensor_ir.compat import tir
 from .. import plans
 from ..dtypes import TVM_DTYPES
 from ..elementwise.scalar.evaluate import evaluate
@@ -76,23 +77,45 @@ def _along_rows(
             total.store(0, combine(total.load(0, node.element_type), element))
 
         if lanes:
-            partial = loops.scratch(lanes, dtype, "partial")
-            with loops.vector(lanes) as lane:
-                partial[lane] = _identity(node)
-            for inner in storage.indices([*sizes[:-1], sizes[-1] // lanes]):
-                with loops.vector(lanes) as lane:
-                    place = [*inner[:-1], inner[-1] * lanes + lane]
-                    partial[lane] = combine(partial[lane], x.at(_index(kept, rank, outer, place)))
-            with loops.loop(lanes, "lane") as lane:
-                total.store(0, combine(total.load(0, node.element_type), partial[lane]))
-            rest = sizes[-1] % lanes
-            if rest:
-                for inner in storage.indices([*sizes[:-1], rest]):
-                    add([*inner[:-1], inner[-1] + (sizes[-1] - rest)])
+
+            def element(inner: list[Any], outer: list[Any] = outer) -> Any:
+                return x.at(_index(kept, rank, outer, inner))
+
+            found = _in_lanes(storage, node, element, sizes, lanes, combine)
+            total.store(0, combine(total.load(0, node.element_type), found))
         else:
             for inner in storage.indices(sizes):
                 add(inner)
         memory.store(ravel(outer, node.dimensions), total.load(0, node.element_type))
+
+
+def _in_lanes(
+    storage: Storage,
+    node: ArrayNode,
+    element: Callable[[list[Any]], Any],
+    sizes: list[int],
+    lanes: int,
+    combine: Combine,
+) -> Any:
+    """All elements along the last of `sizes`, and the others: lanes side by side, then halves of the lanes."""
+    loops, length, neutral = storage.loops, sizes[-1], _identity(node)
+    partial = loops.scratch(lanes, TVM_DTYPES[node.element_type], "partial")
+    with loops.vector(lanes) as lane:
+        partial[lane] = neutral
+    for inner in storage.indices([*sizes[:-1], length // lanes]):
+        with loops.vector(lanes) as lane:
+            partial[lane] = combine(partial[lane], element([*inner[:-1], inner[-1] * lanes + lane]))
+    rest = length % lanes
+    if rest:  # one more vector, whose first lanes were there already
+        for inner in storage.indices(sizes[:-1]):
+            with loops.vector(lanes) as lane:
+                last = element([*inner, lane + (length - lanes)])
+                partial[lane] = combine(partial[lane], tir.Select(lane >= lanes - rest, last, neutral))
+    while lanes > 1:
+        lanes //= 2
+        with loops.vector(lanes) as lane:
+            partial[lane] = combine(partial[lane], partial[lane + lanes])
+    return partial[0]
 
 
 def _ordered(node: ArrayNode, inner: list[Any]) -> list[Any]:
@@ -107,8 +130,7 @@ def _lanes(node: ArrayNode, sizes: list[int]) -> int:
     plain = reducer is not None and reducer.kind in _LANES and reducer.accumulator_type == node.element_type
     if not plain or reducer.rounding or dtype in ("bool", "float16") or not sizes:  # type: ignore[union-attr]
         return 0
-    lanes = plans.lanes_of(dtype)
-    return lanes if sizes[-1] >= 2 * lanes else 0
+    return plans.lane_count(sizes[-1], dtype, 1)
 
 
 def _identity(node: ArrayNode) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...tensor_ir.compat import dtype_of, tir
 from ...tensor_ir.loops import Loops
+from .. import plans
 from ..dtypes import TVM_DTYPES
 
 Index = Sequence[Any]
@@ -103,10 +104,19 @@ def number(element_type: str, expression: Any) -> Value:
 
 
 class Storage:
-    """Makes memory and fills it, with the statements of one kernel."""
+    """Makes memory and fills it, with the statements of one kernel.
 
-    def __init__(self, loops: Loops) -> None:
-        self.loops = loops
+    Parameters
+    ----------
+    loops : Loops
+    several_threads : bool
+        Whether large arrays may be filled by several threads, so not within what one of several does.
+    recomputed : int
+        Operations per element that are rather done again than stored.
+    """
+
+    def __init__(self, loops: Loops, several_threads: bool = True, recomputed: int = 0) -> None:
+        self.loops, self.recomputed, self._several_threads = loops, recomputed, several_threads
         self._numbers = itertools.count()
 
     def memory(self, array: Any) -> Memory:
@@ -155,12 +165,29 @@ class Storage:
         if value.flat is not None:
             if value.size == 1:
                 memory.store(0, value.flat(0))
-                return
-            with self.loops.loop(value.size, "place", value.size * max(1, value.cost) >= PARALLEL_WORK) as place:
-                memory.store(place, value.flat(place))
+            elif self._several_threads:
+                parallel = value.size * max(1, value.cost) >= PARALLEL_WORK
+                with self.loops.loop(value.size, "place", parallel) as place:
+                    memory.store(place, value.flat(place))
+            else:
+                self._fill_vectors(memory, value)
             return
         for index in self.tasks(value.dimensions, value.size * max(1, value.cost)):
             memory.store(ravel(index, value.dimensions), value.at(index))
+
+    def _fill_vectors(self, memory: Memory, value: Value) -> None:
+        """Store vector after vector, the last one over a part of the one before."""
+        assert value.flat is not None
+        lanes = 1 if value.element_type == "pred" else plans.lanes_of(TVM_DTYPES[value.element_type])
+        if value.size < lanes or memory.number in value.reads:
+            lanes = 1
+        whole, rest = divmod(value.size, lanes)
+        with self.loops.loop(whole, "vector") as vector:
+            with self.loops.vector(lanes) as lane:
+                memory.store(vector * lanes + lane, value.flat(vector * lanes + lane))
+        if rest:
+            with self.loops.vector(lanes) as lane:
+                memory.store(value.size - lanes + lane, value.flat(value.size - lanes + lane))
 
     def indices(self, dimensions: Sequence[int]) -> Iterator[list[Any]]:
         """One index for all statements in the body of a `for`: loops over the dimensions."""
@@ -173,7 +200,7 @@ class Storage:
     def tasks(self, dimensions: Sequence[int], work: int) -> Iterator[list[Any]]:
         """As `indices`, by several threads if all of it is so much work; what they write may not depend on others."""
         count = math.prod(dimensions)
-        if work < PARALLEL_WORK or count == 1:
+        if work < PARALLEL_WORK or count == 1 or not self._several_threads:
             yield from self.indices(dimensions)
             return
         with self.loops.loop(count, "task", parallel=True) as task:

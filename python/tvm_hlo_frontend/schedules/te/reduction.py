@@ -9,7 +9,7 @@ from typing import Any
 from tvm import te
 
 from ...kernels import plans
-from ...tensor_ir.compat import holds_lets, tir
+from ...tensor_ir.compat import holds_lets
 from ...tensor_ir.loops import PARALLEL_WORK
 from .stages import computed_stages
 
@@ -55,10 +55,10 @@ def _stages(output: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _binds_in_several(operation: Any, own: Sequence[Any]) -> bool:
-    """Whether TVM would refuse the producer's variables as those of several stages, as reducers that read an element
-    twice bind them twice."""
+    """Whether TVM could refuse the producer's variables as those of several stages, which bind them to elements at
+    different places."""
     readers = [each for each in own if any(tensor.op.same_as(operation) for tensor in each.input_tensors)]
-    if len(readers) < 2 or isinstance(readers[0].body[0].combiner.result[0], (tir.Add, tir.Mul, tir.And, tir.Or)):
+    if len(readers) < 2:
         return False
     pending = [operation]
     while pending:

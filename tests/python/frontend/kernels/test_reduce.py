@@ -324,15 +324,20 @@ def test_injective_producers_are_fused() -> None:
     assert str(mod["main"]).count("Primitive=1") == 1
 
 
-@pytest.mark.parametrize(("opcode", "kind"), [("exponential", "f32"), ("sqrt", "f16")])
-@pytest.mark.parametrize("length", [30, 3000])
-def test_maxima_of_a_function_of_elements(opcode: str, kind: str, length: int, random: np.random.Generator) -> None:
+@pytest.mark.parametrize(
+    ("opcode", "kind", "reducer"),
+    [("exponential", "f32", "maximum"), ("sqrt", "f16", "maximum"), ("exponential", "f32", "add")],
+)
+@pytest.mark.parametrize("length", [30, 1000])
+def test_reductions_of_a_function_of_elements(
+    opcode: str, kind: str, reducer: str, length: int, random: np.random.Generator
+) -> None:
     """Lanes and the rest of a row compute the function each on their own."""
     main = ComputationBuilder("main")
-    values = main.add(opcode, [main.parameter(0, array_shape(kind, (3, length)))])
-    start = main.constant(np.array(-INF, values.shape.numpy_dtype))
-    root = main.add("reduce", [values, start], None, DimensionsAttributes((1,)), [body("maximum", [kind])])
-    check(module("maxima", main.build(root)), [np.abs(floats(random, 3, length)).astype(values.shape.numpy_dtype)])
+    values = main.add(opcode, [main.parameter(0, array_shape(kind, (64, length)))])
+    start = main.constant(np.array(-INF if reducer == "maximum" else 0.0, values.shape.numpy_dtype))
+    root = main.add("reduce", [values, start], None, DimensionsAttributes((1,)), [body(reducer, [kind])])
+    check(module("rows", main.build(root)), [np.abs(floats(random, 64, length)).astype(values.shape.numpy_dtype)])
 
 
 def test_refusal_names_the_instruction_of_the_body(random: np.random.Generator) -> None:
