@@ -102,6 +102,11 @@ def test_programs_for_other_machines_are_not_kept(tmp_path: Path) -> None:
     assert run.file is None and not folders(tmp_path)
 
 
+def test_a_target_without_a_processor_is_for_this_machine(tmp_path: Path) -> None:
+    """TVM gives it the triple of this one."""
+    assert build(*converted(), "llvm", cache=tmp_path).file is not None
+
+
 @relay_only(OF_RELAY)
 def test_kernels_of_users_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tvm_hlo_frontend.backends.relay import canonical
