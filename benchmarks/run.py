@@ -13,6 +13,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -116,6 +117,8 @@ def measurements() -> Iterator[tuple[str, Callable[[], Sequence[Row | LoopRow]]]
     for tvm, python in PYTHONS.items():
         yield f"calls, {tvm}", lambda tvm=tvm, python=python: small_calls(tvm, HERE.parent / python)
     for tvm, python in PYTHONS.items():
+        yield f"builds, {tvm}", lambda tvm=tvm, python=python: kept_builds(tvm, HERE.parent / python)
+    for tvm, python in PYTHONS.items():
         yield f"loops, {tvm}", lambda tvm=tvm, python=python: whole_loops(tvm, HERE.parent / python)
 
 
@@ -152,6 +155,16 @@ def small_calls(tvm: str, python: Path) -> list[Row]:
     """Calls from Python of programs that are small, on one of the TVMs."""
     measured = printed_by("calls.py", python=python)
     return [Row(f"call on {tvm}: {name}", "XLA:CPU", *times) for name, times in measured.items()]
+
+
+def kept_builds(tvm: str, python: Path) -> list[Row]:
+    """Builds of what an earlier process has kept, beside those of that process; of the processor's time."""
+    with tempfile.TemporaryDirectory() as directory:
+        first, second = [printed_by("builds.py", directory, python=python) for _ in range(2)]
+    return [
+        Row(f"build on {tvm} and first call, kept before: {name}", "build that keeps it", second[name], ms)
+        for name, ms in first.items()
+    ]
 
 
 def whole_loops(tvm: str, python: Path) -> list[LoopRow]:

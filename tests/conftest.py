@@ -13,6 +13,7 @@ import pytest
 os.environ.setdefault("TVM_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.pop("TVM_HLO_FRONTEND_BUILD_CACHE", None)  # tests compile what they test
 
 
 @pytest.fixture

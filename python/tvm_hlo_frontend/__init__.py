@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .backends.signature import Signature, signature_of
     from .convert.report import report_of
     from .convert.table import converter, custom_call_converter
+    from .deploy.build_cache import BuildCache
     from .deploy.executable import Executable, build
     from .deploy.specialized import SpecializedExecutable, load_specialized, specialize
     from .frameworks.jax import from_jax
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from .frontend import from_hlo
 
 __all__ = [
+    "BuildCache",
     "ConversionError",
     "Executable",
     "HloFrontendError",
@@ -78,6 +80,7 @@ __all__ = [
 
 # name -> module; imported on first use, so that `hlo/` and the command line start without TVM
 _LAZY = {
+    "BuildCache": "deploy.build_cache",
     "Executable": "deploy.executable",
     "Signature": "backends.signature",
     "SpecializedExecutable": "deploy.specialized",

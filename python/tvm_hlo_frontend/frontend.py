@@ -11,7 +11,7 @@ import numpy as np
 from .analysis.donation import alias_numbers, updates_in_place
 from .analysis.told_sizes import NO_UNKNOWN_SIZES, UnknownSizes, unknown_sizes_of
 from .backends.select import load_dialect
-from .backends.signature import Parameter, Signature, printable, printable_checks, result_tree
+from .backends.signature import REPORT, Parameter, Signature, printable, printable_checks, result_tree
 from .backends.values import Tensor, Value, flatten, unflatten
 from .convert.context import ConversionContext
 from .convert.driver import convert_computation
@@ -233,7 +233,7 @@ def finish(
     aliases = tuple((argument, number) for argument, number in ctx.aliases if number not in cut)
     checks = printable_checks(sizes.checks)
     signature = Signature(tuple(parameters), result_tree(root), source, aliases, checks, values, sizes.passed, cuts)
-    attributes = {"hlo.signature": signature.to_json(), "hlo.report": report_text(ctx, module, notes)}
+    attributes = {"hlo.signature": signature.to_json(), REPORT: report_text(ctx, module, notes)}
     mod = ctx.dialect.main(
         list(variables.values()), flatten(result), flat=not (root.is_tuple or cuts), attributes=attributes
     )

@@ -95,6 +95,9 @@ class Backend:
         ``weights(mod)``: the values that a module itself has for the last parameters of main.
     without_weights : callable
         ``without_weights(mod)``: the module without those values.
+    canonical : callable
+        ``canonical(mod, target)``: a text that two modules and targets have in common only if they are compiled to the
+        same, and constants that it does not hold; None if that follows from more, or is not for this machine.
     """
 
     dialect: Callable[[], Dialect]
@@ -108,6 +111,7 @@ class Backend:
     text: Callable[[Any], str]
     weights: Callable[[Any], list[Any]]
     without_weights: Callable[[Any], Any]
+    canonical: Callable[[Any, Any], tuple[str, list[Any]] | None]
 
 
 class Dialect(Protocol):

@@ -105,6 +105,13 @@ def without_params(mod: Any) -> Any:
     return backend().without_weights(mod)
 
 
+def canonical(mod: Any, target: Any) -> tuple[str, list[Any]] | None:
+    """A text that two modules and targets have in common only if they are compiled to the same, and constants that it
+    does not hold; None if that follows from more, or is not for this machine. Values that main itself has for its
+    parameters are in neither."""
+    return backend().canonical(mod, target)
+
+
 def compile_module(
     mod: Any, params: dict[str, Any], target: Any, signature: Signature, clock: PassClock | None = None
 ) -> Compiled:

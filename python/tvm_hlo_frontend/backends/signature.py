@@ -12,6 +12,9 @@ from typing import Any
 from ..hlo.ir.open_module import SizeCheck
 from ..hlo.ir.shape import Dimension, Shape
 
+# attribute of main: the report, as JSON
+REPORT = "hlo.report"
+
 
 @dataclass(frozen=True)
 class Parameter:

@@ -71,7 +71,7 @@ def bench(
     used = use_threads(threads)
     with progress(f"building {file}") as tell:
         drawn_by = 0 if inputs is None and seed is None else seed
-        facts = measured(lambda: build_for_both(file, options, target, dims), inputs, drawn_by, tell)
+        facts = measured(lambda: build_for_both(file, options, target, dims, cache=False), inputs, drawn_by, tell)
     facts |= {"file": str(file), "threads": used}
     if as_json:
         click.echo(json.dumps(facts, indent=1))

@@ -11,6 +11,7 @@ import click
 from .command import (
     Command,
     Dims,
+    cache_option,
     conversion_options,
     dim_option,
     file_argument,
@@ -26,6 +27,7 @@ from .command import (
     "MODEL.SO", "The library; with the suffix .tar object files, for a machine that this one cannot link for."
 )
 @target_option
+@cache_option
 @dim_option
 @conversion_options
 def build(
@@ -55,7 +57,7 @@ def build(
     from .program import load_executable
 
     with progress(f"building {file}"), warnings.catch_warnings(record=True) as warned:
-        executable = load_executable(file, options, target, dims)
+        executable = load_executable(file, options, target, dims, cache=None if output.suffix == ".so" else False)
         description = save_library(executable, output, target or cpu_target(), str(file))
     out = console()
     out.print(f"{output}: for the {executable.executor} executor, described by {description}", markup=False)

@@ -227,6 +227,22 @@ def input_options(function: Decorated) -> Decorated:
     return inputs(random(function))
 
 
+def cache_option(function: Decorated) -> Decorated:
+    """--cache: a directory of compiled programs, for every build of the command."""
+    return click.option(
+        "--cache",
+        metavar="DIRECTORY",
+        expose_value=False,
+        callback=_use_cache,
+        help="Keep compiled programs there, and take those that are there; by default $TVM_HLO_FRONTEND_BUILD_CACHE.",
+    )(function)
+
+
+def _use_cache(ctx: click.Context, option: click.Parameter, directory: str | None) -> None:
+    if directory is not None:
+        os.environ["TVM_HLO_FRONTEND_BUILD_CACHE"] = directory
+
+
 target_option = click.option(
     "--target", metavar="TARGET", help="TVM target, for instance 'llvm -mcpu=core-avx2'. By default this machine's CPU."
 )

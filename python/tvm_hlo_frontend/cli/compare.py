@@ -12,6 +12,7 @@ from .command import (
     DIFFERS,
     Command,
     Dims,
+    cache_option,
     conversion_options,
     dim_option,
     file_argument,
@@ -27,6 +28,7 @@ from .command import (
 @input_options
 @click.option("--rtol", type=click.FloatRange(min=0), help="Relative error that floats may have; by default by type.")
 @target_option
+@cache_option
 @dim_option
 @conversion_options
 @click.pass_context

@@ -114,9 +114,14 @@ def is_compiled(file: Path) -> bool:
 
 
 def load_executable(
-    file: Path, options: Mapping[str, Any], target: str | None = None, dims: Dims = NO_DIMS
+    file: Path,
+    options: Mapping[str, Any],
+    target: str | None = None,
+    dims: Dims = NO_DIMS,
+    cache: bool | None = None,
 ) -> Executable:
-    """One build of an HLO file or of a folder of `tvm-hlo convert`; what a library of `tvm-hlo build` holds."""
+    """One build of an HLO file or of a folder of `tvm-hlo convert`; what a library of `tvm-hlo build` holds. `cache` as
+    of `build`."""
     from ..deploy.executable import build, mod_and_params
     from ..deploy.saved import load_library, load_module
     from ..frontend import from_hlo
@@ -128,9 +133,10 @@ def load_executable(
     if file.suffix in LIBRARIES:
         return load_library(file)
     if is_compiled(file):
-        return build(*load_module(file), target)
+        return build(*load_module(file), target, cache=cache)
     program = read_program(file, dims)
-    return build(*mod_and_params(from_hlo(program.source, dimension_bounds=dims.bounds, **options)), target)
+    converted = from_hlo(program.source, dimension_bounds=dims.bounds, **options)
+    return build(*mod_and_params(converted), target, cache=cache)
 
 
 @dataclass(frozen=True)
@@ -199,9 +205,13 @@ class BothSides:
 
 
 def build_for_both(
-    file: Path, options: Mapping[str, Any], target: str | None = None, dims: Dims = NO_DIMS
+    file: Path,
+    options: Mapping[str, Any],
+    target: str | None = None,
+    dims: Dims = NO_DIMS,
+    cache: bool | None = None,
 ) -> BothSides:
-    """Read, convert and build an HLO file that XLA shall run as well.
+    """Read, convert and build an HLO file that XLA shall run as well; `cache` as of `build`.
 
     Raises
     ------
@@ -223,7 +233,7 @@ def build_for_both(
     if not all(each.shape.is_static for each in (entry.root, *entry.parameters)):
         raise Unusable(f"{file} has arrays whose sizes data tell, which XLA's client neither takes nor gives back")
     module = program.module  # its opcodes and comparisons, and those of its proto, have the names that any XLA knows
-    executable = build(*mod_and_params(from_hlo(module, **options)), target)
+    executable = build(*mod_and_params(from_hlo(module, **options)), target, cache=cache)
     flat = flat_parameters(module)
     as_read = flat is module and program.proto is not None
     weights = products_per_sum(inline_calls(flat, Capabilities(frozenset())))

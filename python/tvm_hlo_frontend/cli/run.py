@@ -7,7 +7,16 @@ from typing import Any
 
 import click
 
-from .command import Command, Dims, conversion_options, dim_option, file_argument, from_hlo_options, input_options
+from .command import (
+    Command,
+    Dims,
+    cache_option,
+    conversion_options,
+    dim_option,
+    file_argument,
+    from_hlo_options,
+    input_options,
+)
 
 FIRST = 4
 
@@ -22,6 +31,7 @@ FIRST = 4
     metavar="OUT.NPZ",
     help="Write the results; without it, their shapes and first numbers are shown.",
 )
+@cache_option
 @dim_option
 @conversion_options
 def run(

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..analysis.refused import refusal_of
 from ..analysis.symbolic import free_sizes, has_known_sizes, may_be_symbolic
-from ..backends.signature import attribute_of_main
+from ..backends.signature import REPORT, attribute_of_main
 from ..errors import HostFunctionError, Refusal
 from ..hlo.ir.builder import callees_of
 from ..hlo.ir.module import HloInstruction, HloModule
@@ -114,7 +114,7 @@ def report_of(mod: Any) -> ConversionReport:
     ValueError
         If the module was not made by `from_hlo`.
     """
-    data = json.loads(attribute_of_main(mod, "hlo.report"))
+    data = json.loads(attribute_of_main(mod, REPORT))
     return ConversionReport(data["name"], data["converted"], tuple(data["host_functions"]), tuple(data["notes"]))
 
 

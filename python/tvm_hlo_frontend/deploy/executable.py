@@ -5,26 +5,31 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ..backends.base import InPlace, RunFlat
+from ..backends.base import Compiled, InPlace, RunFlat
 from ..backends.executors import processors
 from ..backends.select import compile_module, mod_and_params, parameter_names, run_library
 from ..backends.signature import Parameter, Signature, signature_of
 from ..backends.thread_pool import uses_thread_pool
 from ..backends.timings import BuildTimings, PassClock
 from ..convert.report import host_note, process_functions, refuse_to_save, report_of
-from ..errors import HostFunctionError, SignatureError
+from ..errors import HloParseError, HostFunctionError, SignatureError
 from ..hlo.ir.shape import BY_NAME
 from ..hlo.ir.storage import from_storage, to_storage
+from .build_cache import BuildCache, cache_of
+from .cache_key import key_of
 from .donation import Donated, given_away
+from .library_files import LibraryFacts, export, read_library, write_facts
 from .open_sizes import OpenSizes, sizes_of_signature
 from .targets import cpu_target
 
@@ -32,6 +37,8 @@ from .targets import cpu_target
 BUILD_STACK_BYTES = 1 << 30
 # TVM's compiler has state of the process: autotvm's context, options of LLVM
 _compiling = threading.Lock()
+# by library in a cache: one that is loaded twice is one to the system, but not to TVM; changed while `_compiling`
+_loaded: weakref.WeakValueDictionary[Path, Executable] = weakref.WeakValueDictionary()
 # the stack size of new threads belongs to the process
 _starting = threading.Lock()
 
@@ -48,7 +55,7 @@ class Executable:
     executor : str
         ``"graph"`` or ``"vm"`` for Relay, ``"relax"``.
     library : object
-        What `relay.build`, `relay.vm.compile` or `tvm.compile` returned.
+        What `relay.build`, `relay.vm.compile` or `tvm.compile` returned, or what was loaded from a file.
     host_functions : tuple of str
         Functions of the host that it calls, see `ConversionReport`; none for all but a few modules.
     parallel : bool
@@ -59,6 +66,8 @@ class Executable:
         Results that the virtual machine of Relax makes in memory of their own, which large ones are handed out in.
     timings : BuildTimings or None
         Where the time of the build went, if it was asked to measure that.
+    file : pathlib.Path or None
+        What the library was loaded from, of a cache or by `load_library`.
     """
 
     signature: Signature
@@ -70,6 +79,7 @@ class Executable:
     in_place: tuple[InPlace, ...] = ()
     own: tuple[int, ...] = ()
     timings: BuildTimings | None = None
+    file: Path | None = None
 
     @functools.cached_property
     def inputs(self) -> tuple[Parameter, ...]:
@@ -124,20 +134,30 @@ class Executable:
         return structured(self.signature.result, iter(within_sizes(self.signature.cuts, results)))
 
     def export_library(self, path: str | Path) -> None:
-        """Write a shared library that TVM's runtime loads without this package or any framework.
+        """Write a shared library that TVM's runtime loads without this package or any framework; a library that was
+        loaded from a file is copied.
 
         Warns if `host_functions` is not empty: the process that loads the library must have them. HostFunctionError if
-        no other process can.
+        no other process can. ValueError if a library from a file shall get another suffix.
         """
         refuse_to_save(self.host_functions, path)
         if self.host_functions:
             warnings.warn(f"{path} {host_note(self.host_functions)}", stacklevel=2)
-        library = self.library.mod if self.executor == "vm" else self.library
-        library.export_library(str(path))
+        if self.file is None:
+            export(self.executor, self.library, Path(path))
+        elif self.file.suffix == Path(path).suffix:
+            shutil.copyfile(self.file, path)
+        else:
+            raise ValueError(f"{self.file} cannot become {path}: a library from a file keeps its suffix")
 
 
 def build(
-    mod: Any, params: Mapping[str, Any] | None = None, target: Any = None, *, timings: bool = False
+    mod: Any,
+    params: Mapping[str, Any] | None = None,
+    target: Any = None,
+    *,
+    timings: bool = False,
+    cache: str | Path | BuildCache | bool | None = None,
 ) -> Executable:
     """Compile a converted module. Threads that call it at the same time wait for each other.
 
@@ -151,6 +171,10 @@ def build(
         By default the CPU of this machine, with an ``-mcpu`` that TVM's LLVM knows.
     timings : bool
         Whether to measure where the time of the build goes, print that and keep it as `Executable.timings`.
+    cache : str, pathlib.Path, BuildCache or False, optional
+        A directory of what was compiled before, in this process or another: what is there is loaded, and what is not is
+        kept there. By default that of the environment variable ``TVM_HLO_FRONTEND_BUILD_CACHE``, and none if it is not
+        set or `cache` is False. Programs for other machines are not kept.
 
     Returns
     -------
@@ -164,8 +188,10 @@ def build(
         If a parameter that holds a weight has no value in `params`.
     HostFunctionError
         If it calls TensorFlow in the process that converted it, and this is another one.
+    PermissionError
+        If others can write the directory of the cache: what is there is code.
     """
-    signature = signature_of(mod)
+    signature, kept = signature_of(mod), cache_of(cache)
     host_functions = report_of(mod).host_functions
     refuse_missing(process_functions(host_functions))
     given = mod_and_params(mod)[1] if params is None else params
@@ -180,15 +206,74 @@ def build(
 
     with _compiling:
         clock = PassClock() if timings else None
-        made = with_deep_stack(lambda: compile_module(mod, values, target, signature, clock))
-    parallel = uses_thread_pool(made.library)
+
+        def compiled() -> Executable:
+            made = with_deep_stack(lambda: compile_module(mod, values, target, signature, clock))
+            return executable_of(signature, made, host_functions, uses_thread_pool(made.library))
+
+        if kept is None or process_functions(host_functions):
+            executable = compiled()
+        else:
+            key = with_deep_stack(lambda: key_of(mod, values, target))
+            executable = compiled() if key is None else cached(kept, key, compiled)
+    if clock is None:
+        return executable
+    found = clock.timings()
+    print(found)
+    return replace(executable, timings=found)
+
+
+def cached(kept: BuildCache, key: str, compiled: Callable[[], Executable]) -> Executable:
+    """The program of a key from a cache; else what `compiled` makes, as the cache has kept it."""
+    made, file = None, kept.found(key)
+    if file is None:
+        made = compiled()
+        file = kept.store(key, functools.partial(write_library, made))
+    try:
+        return (made or compiled()) if file is None else loaded(file)
+    except HloParseError:  # another process has just removed it
+        return made or compiled()
+
+
+def executable_of(signature: Signature, made: Compiled, host_functions: tuple[str, ...], parallel: bool) -> Executable:
+    """What calls a compiled module."""
     run_flat = run_library(made, signature, parallel)
-    found = None if clock is None else clock.timings()
-    if found is not None:
-        print(found)
     return Executable(
-        signature, made.executor, made.library, run_flat, host_functions, parallel, made.in_place, made.own, found
+        signature, made.executor, made.library, run_flat, host_functions, parallel, made.in_place, made.own
     )
+
+
+def facts_of(executable: Executable) -> LibraryFacts:
+    """What is written beside its library."""
+    return LibraryFacts(
+        executable.signature,
+        executable.executor,
+        executable.host_functions,
+        executable.parallel,
+        executable.in_place,
+        executable.own,
+    )
+
+
+def write_library(executable: Executable, path: Path) -> None:
+    """Write a library and the JSON file beside it."""
+    export(executable.executor, executable.library, path)
+    write_facts(facts_of(executable), path, {})
+
+
+def load_executable(path: Path) -> Executable:
+    """What was written; HloParseError if a file is missing or something else."""
+    facts, made = read_library(path)
+    use_all_cores()
+    return replace(executable_of(facts.signature, made, facts.host_functions, facts.parallel), file=path)
+
+
+def loaded(file: Path) -> Executable:
+    """`load_executable`, once while it is in use."""
+    found = _loaded.get(file)
+    if found is None:
+        found = _loaded[file] = load_executable(file)
+    return found
 
 
 def refuse_missing(functions: Sequence[str]) -> None:

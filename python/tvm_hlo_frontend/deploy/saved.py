@@ -10,12 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..backends.base import Compiled, InPlace
-from ..backends.select import load_dialect, module_text, run_library, without_params
-from ..backends.signature import Signature, signature_of
+from ..backends.select import load_dialect, module_text, without_params
+from ..backends.signature import signature_of
 from ..convert.report import refuse_to_save, report_of
 from ..errors import HloParseError
-from .executable import Executable, use_all_cores
+from .executable import Executable, facts_of, load_executable
+from .library_files import write_facts
 from .targets import target_text
 
 MODULE = "module.json"
@@ -104,20 +104,8 @@ def save_library(executable: Executable, path: Path, target: Any, source: str = 
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     executable.export_library(path)
-    about = {
-        "source": source,
-        "executor": executable.executor,
-        "target": target_text(target),
-        "host_functions": list(executable.host_functions),
-        "parallel": executable.parallel,
-        "in_place": [asdict(each) for each in executable.in_place],
-        "own": list(executable.own),
-        "signature": asdict(executable.signature),
-        "versions": versions(),
-    }
-    description = path.with_suffix(".json")
-    description.write_text(json.dumps(about, indent=1) + "\n")
-    return description
+    about = {"source": source, "target": target_text(target), "versions": versions()}
+    return write_facts(facts_of(executable), path, about)
 
 
 def load_library(path: Path) -> Executable:
@@ -128,33 +116,7 @@ def load_library(path: Path) -> Executable:
     HloParseError
         If the library or the JSON file beside it is missing, or they are something else.
     """
-    import tvm
-
-    description = path.with_suffix(".json")
-    try:
-        about = json.loads(description.read_text())
-        signature = Signature.from_json(json.dumps(about["signature"]))
-        executor, host_functions = about["executor"], tuple(about["host_functions"])
-        parallel = bool(about.get("parallel", True))  # files of earlier versions do not say
-        in_place = tuple(
-            InPlace(each["argument"], each["result"], tuple(each["values"])) for each in about.get("in_place", ())
-        )
-        own = tuple(about.get("own", ()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise HloParseError(
-            f"{description}, which says how {path.name} is to be run, cannot be read: {error!r}"
-        ) from error
-    try:
-        library = tvm.runtime.load_module(str(path))
-    except (RuntimeError, OSError, ValueError) as error:
-        raise HloParseError(f"{path} cannot be loaded as a library: {str(error).splitlines()[-1]}") from error
-    if host_functions:
-        from ..kernels.linalg import host_lapack
-
-        host_lapack.register()
-    use_all_cores()
-    run_flat = run_library(Compiled(executor, library, in_place, own), signature, parallel)
-    return Executable(signature, executor, library, run_flat, host_functions, parallel, in_place, own)
+    return load_executable(path)
 
 
 def versions() -> dict[str, str]:

@@ -67,6 +67,11 @@ def kernel(
     return _OWN.kernel(name, kernel_class, schedule, version, host_function)
 
 
+def own_kernels() -> list[str]:
+    """Names of users' kernels."""
+    return list(_OWN.entries)
+
+
 def definition(spec: KernelSpec) -> KernelDefinition:
     """Definition of `spec`.
 

@@ -7,6 +7,7 @@ from typing import Any
 from tvm import relax
 
 from ..base import Backend
+from .canonical import canonical
 from .dialect import RelaxDialect
 from .program import RelaxProgram
 from .runtime import borrow, compile_module, placed_run, run_borrowed, run_library
@@ -41,4 +42,5 @@ BACKEND = Backend(
     text=lambda mod: mod.script(),
     weights=weights,
     without_weights=without_weights,
+    canonical=canonical,
 )

@@ -35,6 +35,8 @@ CONFIG = {
     # TVM puts what it takes out of an expression behind a statement that has it in a Let; LLVM does it right
     "tirx.disable_cse_tir": True,
 }
+# options of targets with several values
+LISTS = ("keys", "mattr")
 # the first version of DLPack that says of an array that it is read-only
 DLPACK_WITH_FLAGS = (1, 0)
 
@@ -101,7 +103,14 @@ def parsed_target(target: Any) -> Any:
         return tvm.target.Target(target)
     kind, *options = target.split()
     attributes = dict(option.lstrip("-").split("=", 1) for option in options)
-    return tvm.target.Target({"kind": kind, **attributes})
+    return tvm.target.Target({"kind": kind, **{name: option_value(name, text) for name, text in attributes.items()}})
+
+
+def option_value(name: str, text: str) -> Any:
+    """Value of an option of a target, in the type that today's TVM wants."""
+    if name in LISTS:
+        return text.split(",")
+    return int(text) if text.isdecimal() else text
 
 
 def run_library(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:

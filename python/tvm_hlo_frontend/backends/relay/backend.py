@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..base import Backend
+from .canonical import canonical
 from .dialect import RelayDialect
 from .program import RelayProgram
 from .runtime import borrow, compile_module, placed_run, run_borrowed, run_library
@@ -32,4 +33,5 @@ BACKEND = Backend(
     text=text,
     weights=lambda mod: [],
     without_weights=lambda mod: mod,
+    canonical=canonical,
 )

@@ -61,8 +61,8 @@ def with_weights(mod: Any, params: Mapping[str, Any]) -> Any:
 
 def runs_here(target: Any) -> bool:
     """Whether code for `target` runs on this machine: a CPU target without a foreign triple."""
-    kind = tvm.target.Target(target)
-    return kind.kind.name == "llvm" and "mtriple" not in dict(kind.attrs)
+    kind, here = tvm.target.Target(target), tvm.target.Target("llvm").attrs["mtriple"]
+    return kind.kind.name == "llvm" and dict(kind.attrs).get("mtriple", here) == here
 
 
 def constant_nodes(order: list[Any], values: Mapping[Any, Any]) -> set[Any]:

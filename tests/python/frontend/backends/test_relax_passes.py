@@ -18,6 +18,7 @@ if DIALECT != "relax":
 from tvm import relax, te
 
 from tvm_hlo_frontend.backends.relax.legalization import LEGALIZATIONS, subscripts
+from tvm_hlo_frontend.backends.relax.runtime import parsed_target
 from tvm_hlo_frontend.schedules.prim_func import schedule_module_pass
 
 SHAPE = array_shape("f32", (3, 5))
@@ -144,3 +145,8 @@ def test_reshapes_that_split_a_dimension_do_not_divide(rows):
         builder.emit_func_output(builder.emit(relax.op.reshape(x, [size, 3, 4])))
     text = relax.transform.LegalizeOps(dict(LEGALIZATIONS))(builder.get()).script()
     assert ("//" in text or "%" in text) == (rows == "n")
+
+
+def test_options_of_targets_in_text_have_the_types_that_tvm_wants():
+    found = parsed_target("llvm -mcpu=core-avx2 -num-cores=2 -mattr=+avx2,+fma").attrs
+    assert (found["mcpu"], found["num-cores"], list(found["mattr"])) == ("core-avx2", 2, ["+avx2", "+fma"])

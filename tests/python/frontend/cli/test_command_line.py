@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
@@ -332,6 +333,17 @@ def test_build_writes_a_library_that_runs(file, tmp_path):
     np.testing.assert_allclose(results(tmp_path / "out.npz")["result"], np.tanh(X) * 2, rtol=1e-6)
     library.with_suffix(".json").unlink()
     assert "model.json" in invoke("run", library, "--random", 0, code=2).stderr
+
+
+def test_what_was_compiled_is_kept_where_cache_says(file, tmp_path, monkeypatch):
+    monkeypatch.setenv("TVM_HLO_FRONTEND_BUILD_CACHE", "")
+    cache = tmp_path / "cache"
+    invoke("run", file, "--random", 0, "--cache", cache, "-o", tmp_path / "out.npz")
+    (entry,) = cache.iterdir()
+    invoke("build", file, "-o", tmp_path / "model.so", "--cache", cache)
+    assert (tmp_path / "model.so").read_bytes() == (entry / "program.so").read_bytes()
+    invoke("build", file, "-o", tmp_path / "model.tar", "--cache", cache)
+    assert tarfile.is_tarfile(tmp_path / "model.tar") and list(cache.iterdir()) == [entry]
 
 
 def test_libraries_of_the_virtual_machine_run_too(tmp_path):
