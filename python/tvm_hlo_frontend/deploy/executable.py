@@ -26,7 +26,7 @@ from ..hlo.ir.shape import BY_NAME
 from ..hlo.ir.storage import from_storage, to_storage
 from .donation import Donated, given_away
 from .open_sizes import OpenSizes, sizes_of_signature
-from .targets import cpu_target
+from .targets import cpu_target, refuse_devices
 
 # TVM's passes recurse on the depth of the graph; a chain of 20,000 operators needs about 400 MB
 BUILD_STACK_BYTES = 1 << 30
@@ -164,7 +164,11 @@ def build(
         If a parameter that holds a weight has no value in `params`.
     HostFunctionError
         If it calls TensorFlow in the process that converted it, and this is another one.
+    TargetError
+        If `target` is no CPU.
     """
+    target = cpu_target() if target is None else target
+    refuse_devices(target)
     signature = signature_of(mod)
     host_functions = report_of(mod).host_functions
     refuse_missing(process_functions(host_functions))
@@ -175,7 +179,6 @@ def build(
     missing = [parameter.name for parameter in bound if parameter.variable not in values]
     if missing:
         raise SignatureError(f"params has no value for {', '.join(missing)}; pass the params that from_hlo returned")
-    target = cpu_target() if target is None else target
     use_all_cores()
 
     with _compiling:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 from typing import Any
 
+from ..errors import TargetError
+
 # (CPU flags, -mcpu), best first; LLVM 10 knows no newer names and falls back to generic code without an error
 X86_CPUS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"}), "skylake-avx512"),
@@ -39,6 +41,19 @@ def target_text(target: Any) -> str:
     if not isinstance(target, dict):
         return str(target)
     return " ".join([target["kind"], *(f"-{key}={value}" for key, value in target.items() if key != "kind")])
+
+
+def refuse_devices(target: Any) -> None:
+    """TargetError for a target that is no CPU: TVM would compile for the host what has no schedule for a device."""
+    import tvm
+
+    # options of TVM 0.17, which today's TVM does not read
+    kind = target.split()[0] if isinstance(target, str) and not target.startswith("{") else target
+    if "cpu" not in tvm.target.Target(kind).keys:
+        raise TargetError(
+            f"target '{target_text(target)}' is no CPU, and this package has schedules for CPUs alone; build for "
+            f"'llvm', by default the CPU of this machine"
+        )
 
 
 def _mcpu() -> str | None:

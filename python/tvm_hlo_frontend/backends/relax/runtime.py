@@ -97,7 +97,7 @@ def scheduling_pipeline(target: Any, signature: Signature, found: Found, module:
 
 def parsed_target(target: Any) -> Any:
     """tvm.target.Target of what users write, also of TVM 0.17's ``llvm -mcpu=…``, which today's TVM refuses."""
-    if not isinstance(target, str) or not target.split()[1:]:
+    if not isinstance(target, str) or target.startswith("{") or not target.split()[1:]:
         return tvm.target.Target(target)
     kind, *options = target.split()
     attributes = dict(option.lstrip("-").split("=", 1) for option in options)
