@@ -52,12 +52,15 @@ class Compiled:
         Results that it can compute in place.
     own : tuple of int
         Results that each call makes in memory of their own: never an argument's, another result's or the library's.
+    device : str
+        TVM's name of the kind of device that runs it.
     """
 
     executor: str
     library: Any
     in_place: tuple[InPlace, ...] = ()
     own: tuple[int, ...] = ()
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,8 @@ class Backend:
         ``weights(mod)``: the values that a module itself has for the last parameters of main.
     without_weights : callable
         ``without_weights(mod)``: the module without those values.
+    devices : frozenset of str
+        Kinds of targets, besides CPUs, that it has schedules for.
     """
 
     dialect: Callable[[], Dialect]
@@ -108,6 +113,7 @@ class Backend:
     text: Callable[[Any], str]
     weights: Callable[[Any], list[Any]]
     without_weights: Callable[[Any], Any]
+    devices: frozenset[str] = frozenset()
 
 
 class Dialect(Protocol):

@@ -26,7 +26,7 @@ from ..hlo.ir.shape import BY_NAME
 from ..hlo.ir.storage import from_storage, to_storage
 from .donation import Donated, given_away
 from .open_sizes import OpenSizes, sizes_of_signature
-from .targets import cpu_target, refuse_devices
+from .targets import cpu_target, refuse_unknown
 
 # TVM's passes recurse on the depth of the graph; a chain of 20,000 operators needs about 400 MB
 BUILD_STACK_BYTES = 1 << 30
@@ -59,6 +59,8 @@ class Executable:
         Results that the virtual machine of Relax makes in memory of their own, which large ones are handed out in.
     timings : BuildTimings or None
         Where the time of the build went, if it was asked to measure that.
+    device : str
+        Kind of the device that it runs on, as TVM calls it: ``"cpu"``, ``"cuda"``, ``"opencl"`` …
     """
 
     signature: Signature
@@ -70,6 +72,7 @@ class Executable:
     in_place: tuple[InPlace, ...] = ()
     own: tuple[int, ...] = ()
     timings: BuildTimings | None = None
+    device: str = "cpu"
 
     @functools.cached_property
     def inputs(self) -> tuple[Parameter, ...]:
@@ -148,7 +151,8 @@ def build(
     params : mapping of str to array, optional
         Values for parameters of main by variable or by name (see `signature.Parameter`), bound at compile time.
     target : str or tvm.target.Target, optional
-        By default the CPU of this machine, with an ``-mcpu`` that TVM's LLVM knows.
+        By default the CPU of this machine, with an ``-mcpu`` that TVM's LLVM knows; on Relax also a GPU, see
+        docs/gpu.md.
     timings : bool
         Whether to measure where the time of the build goes, print that and keep it as `Executable.timings`.
 
@@ -165,10 +169,10 @@ def build(
     HostFunctionError
         If it calls TensorFlow in the process that converted it, and this is another one.
     TargetError
-        If `target` is no CPU.
+        If there is no code for `target`, or the module cannot be compiled for it.
     """
     target = cpu_target() if target is None else target
-    refuse_devices(target)
+    refuse_unknown(target)
     signature = signature_of(mod)
     host_functions = report_of(mod).host_functions
     refuse_missing(process_functions(host_functions))
@@ -190,7 +194,16 @@ def build(
     if found is not None:
         print(found)
     return Executable(
-        signature, made.executor, made.library, run_flat, host_functions, parallel, made.in_place, made.own, found
+        signature,
+        made.executor,
+        made.library,
+        run_flat,
+        host_functions,
+        parallel,
+        made.in_place,
+        made.own,
+        found,
+        made.device,
     )
 
 

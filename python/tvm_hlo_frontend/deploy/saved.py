@@ -100,7 +100,7 @@ def save_library(executable: Executable, path: Path, target: Any, source: str = 
     pathlib.Path
         The JSON file: signature, executor (``"graph"``, ``"vm"`` or ``"relax"``), functions of the host that it
         calls, whether it uses TVM's thread pool, results that it can compute in place, results in memory of their own,
-        target, versions.
+        kind of device, target, versions.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     executable.export_library(path)
@@ -112,6 +112,7 @@ def save_library(executable: Executable, path: Path, target: Any, source: str = 
         "parallel": executable.parallel,
         "in_place": [asdict(each) for each in executable.in_place],
         "own": list(executable.own),
+        "device": executable.device,
         "signature": asdict(executable.signature),
         "versions": versions(),
     }
@@ -139,7 +140,7 @@ def load_library(path: Path) -> Executable:
         in_place = tuple(
             InPlace(each["argument"], each["result"], tuple(each["values"])) for each in about.get("in_place", ())
         )
-        own = tuple(about.get("own", ()))
+        own, device = tuple(about.get("own", ())), str(about.get("device", "cpu"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HloParseError(
             f"{description}, which says how {path.name} is to be run, cannot be read: {error!r}"
@@ -153,8 +154,8 @@ def load_library(path: Path) -> Executable:
 
         host_lapack.register()
     use_all_cores()
-    run_flat = run_library(Compiled(executor, library, in_place, own), signature, parallel)
-    return Executable(signature, executor, library, run_flat, host_functions, parallel, in_place, own)
+    run_flat = run_library(Compiled(executor, library, in_place, own, device), signature, parallel)
+    return Executable(signature, executor, library, run_flat, host_functions, parallel, in_place, own, None, device)
 
 
 def versions() -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tvm import relax
 
+from ...schedules.gpu import WORDS
 from ..base import Backend
 from .dialect import RelaxDialect
 from .program import RelaxProgram
@@ -41,4 +42,5 @@ BACKEND = Backend(
     text=lambda mod: mod.script(),
     weights=weights,
     without_weights=without_weights,
+    devices=frozenset(WORDS),
 )
