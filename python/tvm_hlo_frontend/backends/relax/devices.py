@@ -26,6 +26,7 @@ POSTPROCESS = "tvm_callback_opencl_postproc"
 OLDEST_ARCHITECTURE = "sm_50"
 # TVM has fast math, whose divisions, roots and denormals are inexact, turned off in nvcc alone
 EXACT_CUDA = {"TVM_CUDA_COMPILE_MODE": "nvcc", "TVM_CUDA_NVCC_NO_FAST_MATH": "1"}
+LONGEST_NAME = 100
 # functions of TVM's virtual machine, which run on the host for every device
 OF_MACHINE = "vm.builtin."
 
@@ -114,6 +115,28 @@ def exact_code(target: Any) -> Iterator[None]:
 
 def _without_pointers_to_bool(code: str, target: Any) -> str:
     return code.replace("__global bool*", "__global uchar*")
+
+
+@tvm.transform.module_pass(opt_level=0, name="hlo.ShortNames")
+def short_names(mod: Any, context: Any) -> Any:
+    """Give functions of TIR with long names, as fused ones have, other ones: kernels are called alike, and compilers
+    make files of those names."""
+    builder, made = relax.BlockBuilder(), dict[str, Any]()
+    for variable, function in mod.functions_items():
+        name = variable.name_hint
+        if isinstance(function, tir.PrimFunc) and len(name) > LONGEST_NAME:
+            made[name] = builder.add_func(function, f"{name[:LONGEST_NAME]}_long{len(made)}")
+    if not made:
+        return mod
+
+    def renamed(variable: Any) -> Any:
+        return made.get(variable.name_hint, variable)
+
+    functions = {
+        renamed(variable): tvm_ffi.structural_map(function, (tvm.ir.GlobalVar, renamed))
+        for variable, function in mod.functions_items()
+    }
+    return tvm.IRModule(functions, attrs=mod.attrs)
 
 
 def run_on_device(compiled: Compiled, parallel: bool) -> RunFlat:

@@ -20,7 +20,7 @@ from ..executors import pooled
 from ..results import flat_tensors
 from ..signature import Signature
 from ..timings import PassClock, instruments
-from .devices import exact_code, is_device, parsed_target, refuse_for_device, run_on_device
+from .devices import exact_code, is_device, parsed_target, refuse_for_device, run_on_device, short_names
 from .dialect import COMPUTES_SIZES
 from .in_place import (
     MAIN_IN_PLACE,
@@ -86,7 +86,7 @@ def scheduling_pipeline(target: Any, signature: Signature, found: Found, module:
         *(legalize if each.info.name == "LegalizeOps" else each for each in cpu_generic.legalize_passes(target)),
         relax.transform.RewriteDataflowReshape(),  # knows a reshape by its loops, so before they are scheduled
         *([mark_reshapes] if in_place else []),
-        schedule_module_for_device(target) if device else schedule_module_pass(target),
+        *([schedule_module_for_device(target), short_names] if device else [schedule_module_pass(target)]),
         *cpu_generic.dataflow_lower_passes(target),
         find_memory,
         *([steps_in_place] if in_place else []),

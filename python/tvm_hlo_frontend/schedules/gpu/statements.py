@@ -111,7 +111,9 @@ def segments_of(parts: Sequence[Any]) -> list[Any]:
 
 def is_parallel(statement: Any) -> bool:
     """Whether a statement is a loop whose trips may run side by side."""
-    return isinstance(statement, tir.For) and statement.kind == tir.ForKind.PARALLEL and bool(static(statement.extent))
+    if not isinstance(statement, tir.For) or statement.kind != tir.ForKind.PARALLEL:
+        return False
+    return static(statement.min) == 0 and bool(static(statement.extent))
 
 
 def variables_read(statement: Any) -> set[Any]:

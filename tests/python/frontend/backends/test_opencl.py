@@ -11,10 +11,13 @@ import jax
 import numpy as np
 import pytest
 
-from tests.support.pocl import Pocl
 from tests.support.programs import PROGRAMS
 from tvm_hlo_frontend import build, from_jax, mod_and_params
 from tvm_hlo_frontend.oracle.comparison import difference
+
+pytest.importorskip("pyopencl", reason="PoCL runs what is compiled for OpenCL: pip install -e '.[pocl]'")
+
+from tools.support.pocl import Pocl
 
 # that every device has
 MOST_THREADS = 256

@@ -95,6 +95,17 @@ def test_constants_are_read_back_as_they_are(kind, value, dtype):
         assert np.array(int(stored.args[1].value), bits).view(dtype) == number
 
 
+def test_kernels_of_many_operations_have_short_names():
+    def function(x):
+        for number in range(12):
+            x = jnp.tanh(x[number:] * 2)[:-1]
+        return x
+
+    names = [line.split("(")[0].split()[-1] for line in kernels(source(function, f32(200)))]
+    assert any("_long0_" in name for name in names)
+    assert all(len(name) < 128 for name in names)
+
+
 def test_scheduled_once():
     mod = mod_and_params(from_jax(jnp.tanh, np.ones(4, "float32")))[0]
     target = tvm.target.Target("opencl")

@@ -13,14 +13,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pytest
+import pyopencl
 import tvm
 import tvm_ffi
 from tvm import te
-
-pyopencl: Any = pytest.importorskip(
-    "pyopencl", reason="PoCL runs what is compiled for OpenCL: pip install -e '.[pocl]'", exc_type=ImportError
-)
 
 CREATE_MODULE, DEVICE_API = "ffi.Module.create.opencl", "device_api.opencl"
 
@@ -83,7 +79,7 @@ def device() -> tuple[Any, Any]:
     """Context and queue of PoCL; TVM takes memory of the host for that of the device from now on."""
     found = [each for each in pyopencl.get_platforms() if "Portable Computing Language" in each.name]
     if not found:
-        pytest.skip("pyopencl finds no PoCL: pip install -e '.[pocl]'")
+        raise ImportError("pyopencl finds no PoCL: pip install -e '.[pocl]'")
     context = pyopencl.Context(found[0].get_devices()[:1])
     tvm_ffi.register_global_func(DEVICE_API, tvm.get_global_func("device_api.cpu"), override=True)
     return context, pyopencl.CommandQueue(context)
