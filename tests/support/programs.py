@@ -58,6 +58,10 @@ PROGRAMS = {
         lambda x: (x * 7, x // 3, x.astype("float32"), x.astype("int8"), lax.population_count(x)),
         np.arange(256, dtype="uint8"),
     ),
+    "narrow choices": (
+        lambda x: (jnp.where(x > 3, x + 1, x), jnp.where(x > 3, x.astype("int8"), 1), jnp.clip(x, 2, 9)),
+        np.arange(20, dtype="uint16"),
+    ),
     "truth values": (lambda x: (jnp.where(x > 0, x, -x), jnp.isnan(x) | (x < 1), jnp.all(x > 0)), SPECIAL),
     "bf16": (lambda x: (x * 3 + 1, jnp.tanh(x)), SPECIAL[:6].astype(jnp.bfloat16)),
     "a scalar": (lambda x: x + 1, np.float32(3)),

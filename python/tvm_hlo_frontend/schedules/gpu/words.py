@@ -12,9 +12,11 @@ import tvm_ffi
 from tvm.ir import Call
 
 from ...tensor_ir.compat import dtype_of, tir
-from ...tensor_ir.primitives import FMA, OPAQUE_VALUE, STORED_VALUE, integer
+from ...tensor_ir.primitives import FMA, OPAQUE_VALUE, STORED_VALUE, bits_of, integer
 
 EXTERN, REINTERPRET = "call_pure_extern", "reinterpret"
+# OpenCL knows a choice by types of this width, which C gives to narrower numbers, and TVM to its condition
+CHOICE_BITS = 32
 # intrinsics whose value is that of their operand
 UNCHANGED = (OPAQUE_VALUE, STORED_VALUE)
 # functions of C's math.h that kernels call; those of f32 end in f
@@ -88,8 +90,12 @@ def in_words_of(function: Any, words: Words) -> Any:
         function, *operands = node.args
         return tir.call_pure_extern(dtype_of(node), words.function(str(function.value)), *operands)
 
+    def choice(node: Any) -> Any:
+        wide = bits_of(dtype_of(node)) == CHOICE_BITS
+        return node if wide else tir.if_then_else(node.condition, node.true_value, node.false_value)
+
     # constants last: their bits are read by then
-    body = tvm_ffi.structural_map(function.body, (Call, call))
+    body = tvm_ffi.structural_map(function.body, [(Call, call), (tir.Select, choice)])
     return function.with_body(tvm_ffi.structural_map(body, (tir.FloatImm, constant)))
 
 

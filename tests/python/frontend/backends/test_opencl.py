@@ -8,6 +8,7 @@ if DIALECT != "relax":
     skip_file("relax", "there are schedules for devices in Relax alone")
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -47,3 +48,22 @@ def check(function, *arrays, rtol=None):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_programs_have_the_numbers_of_xla(name):
     check(*PROGRAMS[name])
+
+
+WIDE = {
+    "f64": (
+        lambda x: (jnp.tanh(x), x / 3 + 1e-20, jnp.where(x > 0, x, -x), jnp.sqrt(x), x.sum()),
+        np.linspace(-2, 3, 11),
+    ),
+    "s64": (
+        lambda x: (x // 3, x * 7 - (1 << 40), jnp.where(x > 0, x, -x), jnp.sort(x)),
+        np.arange(-(1 << 41), 1 << 41, 1 << 38),
+    ),
+    "u64": (lambda x: (x // 3, x + np.uint64(1 << 63), jnp.where(x > 9, x, x >> 1)), np.arange(20, dtype="uint64")),
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_types_of_64_bits(name):
+    with jax.enable_x64(True):
+        check(*WIDE[name])
