@@ -18,7 +18,7 @@ NEWEST_PYTHON = $(firstword $(call python,3.13) $(call python,3.12))
 NO_NEWEST_PYTHON := the newest JAX needs Python 3.12 or 3.13, and no python3.13 or python3.12 runs here, on PATH or in pyenv
 
 .PHONY: help env env-relax env-newest newest-python demo test test-relay test-relax test-newest dist test-wheel pythons \
-	dialects-apart conformance backcompat stress loop-memory fuzz peer tensorflow-ops models open-models rules benchmarks bench demo-hybrid \
+	dialects-apart conformance backcompat stress loop-memory fuzz peer tensorflow-ops models open-models gpu rules benchmarks bench demo-hybrid \
 	tutorials docs \
 	lint typecheck format check tables clean
 
@@ -39,7 +39,7 @@ $(VENV)/.installed: pyproject.toml setup.py $(wildcard tools/relay_wheel/*.py to
 $(RELAX_VENV)/.installed: pyproject.toml setup.py
 	$(PYTHON) -m venv $(RELAX_VENV)
 	$(RELAX_VENV)/bin/python -m pip install --quiet --upgrade pip setuptools wheel
-	$(RELAX_VENV)/bin/python -m pip install --quiet -e '.[relax,jax,oldest-jax,tensorflow,torch,test]'
+	$(RELAX_VENV)/bin/python -m pip install --quiet -e '.[relax,jax,oldest-jax,tensorflow,torch,test,pocl]'
 	touch $@
 
 # today's TVM and the newest JAX that this package runs with
@@ -123,6 +123,9 @@ models: $(CHOSEN)/.installed  ## models of torchvision, timm, transformers, diff
 open-models: $(CHOSEN)/.installed  ## models of unknown batch, length or image size; TVM=relax: one build for all; EACH=1: a build for each
 	$(CHOSEN)/bin/python -m pip install --quiet -e '.[models]'
 	$(CHOSEN)/bin/python -m tools.open_models $(if $(EACH),--specialize)
+
+gpu: $(RELAX_VENV)/.installed  ## kernels for GPUs without one: models and 600 of JAX's harnesses for OpenCL on PoCL, against XLA
+	$(RELAX_VENV)/bin/python -m tools.opencl --jobs $(WORKERS)
 
 rules: $(VENV)/.installed  ## break every rule of HLO's semantics in a copy, see its tests fail, write docs/rules.md
 	$(BIN)/python -m tools.rules --jobs $(WORKERS)

@@ -48,6 +48,10 @@ class HostFunctionError(HloFrontendError):
     """A compiled module calls a function of the host that cannot do its work."""
 
 
+class TargetError(HloFrontendError):
+    """There is no code for a target, a module cannot be compiled for it, or there is no such device here."""
+
+
 class LoweringError(HloFrontendError):
     """The framework cannot lower the program to HLO, or the HLO it made does not match the program."""
 

@@ -65,8 +65,10 @@ def staged(harness: Any, announce: Announce, work: Callable[[Announce], list[str
     )
 
 
-def differences(harness: Any, enter: Announce, plain: bool | str, export: Path | None) -> list[str]:
-    """What differs between TVM and XLA."""
+def differences(
+    harness: Any, enter: Announce, plain: bool | str = False, export: Path | None = None, target: Any = None
+) -> list[str]:
+    """What differs between TVM and XLA; `target` as `build` takes it."""
     import tvm_hlo_frontend
     from tools.support.compare import converted, run_tvm
     from tools.support.oracle import run_xla
@@ -82,7 +84,7 @@ def differences(harness: Any, enter: Announce, plain: bool | str, export: Path |
         enter("convert")
         mod, params = converted(case.hlo)
         enter("build")
-        executable = tvm_hlo_frontend.build(mod, params)
+        executable = tvm_hlo_frontend.build(mod, params, target)
         enter("run")
         got = flat(executable(*case.arguments))
         if export:

@@ -52,12 +52,15 @@ class Compiled:
         Results that it can compute in place.
     own : tuple of int
         Results that each call makes in memory of their own: never an argument's, another result's or the library's.
+    device : str
+        TVM's name of the kind of device that runs it.
     """
 
     executor: str
     library: Any
     in_place: tuple[InPlace, ...] = ()
     own: tuple[int, ...] = ()
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ class Backend:
     canonical : callable
         ``canonical(mod, target)``: a text that two modules and targets have in common only if they are compiled to the
         same, and constants that it does not hold; None if that follows from more, or is not for this machine.
+    devices : frozenset of str
+        Kinds of targets, besides CPUs, that it has schedules for.
     """
 
     dialect: Callable[[], Dialect]
@@ -112,6 +117,7 @@ class Backend:
     weights: Callable[[Any], list[Any]]
     without_weights: Callable[[Any], Any]
     canonical: Callable[[Any, Any], tuple[str, list[Any]] | None]
+    devices: frozenset[str] = frozenset()
 
 
 class Dialect(Protocol):

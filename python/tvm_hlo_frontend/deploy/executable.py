@@ -31,7 +31,7 @@ from .cache_key import key_of
 from .donation import Donated, given_away
 from .library_files import LibraryFacts, export, read_library, write_facts
 from .open_sizes import OpenSizes, sizes_of_signature
-from .targets import cpu_target
+from .targets import cpu_target, refuse_unknown
 
 # TVM's passes recurse on the depth of the graph; a chain of 20,000 operators needs about 400 MB
 BUILD_STACK_BYTES = 1 << 30
@@ -68,6 +68,8 @@ class Executable:
         Where the time of the build went, if it was asked to measure that.
     file : pathlib.Path or None
         What the library was loaded from, of a cache or by `load_library`.
+    device : str
+        Kind of the device that it runs on, as TVM calls it: ``"cpu"``, ``"cuda"``, ``"opencl"`` …
     """
 
     signature: Signature
@@ -80,6 +82,7 @@ class Executable:
     own: tuple[int, ...] = ()
     timings: BuildTimings | None = None
     file: Path | None = None
+    device: str = "cpu"
 
     @functools.cached_property
     def inputs(self) -> tuple[Parameter, ...]:
@@ -168,7 +171,8 @@ def build(
     params : mapping of str to array, optional
         Values for parameters of main by variable or by name (see `signature.Parameter`), bound at compile time.
     target : str or tvm.target.Target, optional
-        By default the CPU of this machine, with an ``-mcpu`` that TVM's LLVM knows.
+        By default the CPU of this machine, with an ``-mcpu`` that TVM's LLVM knows; on Relax also a GPU, see
+        docs/gpu.md.
     timings : bool
         Whether to measure where the time of the build goes, print that and keep it as `Executable.timings`.
     cache : str, pathlib.Path, BuildCache or False, optional
@@ -190,7 +194,11 @@ def build(
         If it calls TensorFlow in the process that converted it, and this is another one.
     PermissionError
         If others can write the directory of the cache: what is there is code.
+    TargetError
+        If there is no code for `target`, or the module cannot be compiled for it.
     """
+    target = cpu_target() if target is None else target
+    refuse_unknown(target)
     signature, kept = signature_of(mod), cache_of(cache)
     host_functions = report_of(mod).host_functions
     refuse_missing(process_functions(host_functions))
@@ -201,7 +209,6 @@ def build(
     missing = [parameter.name for parameter in bound if parameter.variable not in values]
     if missing:
         raise SignatureError(f"params has no value for {', '.join(missing)}; pass the params that from_hlo returned")
-    target = cpu_target() if target is None else target
     use_all_cores()
 
     with _compiling:
@@ -239,7 +246,15 @@ def executable_of(signature: Signature, made: Compiled, host_functions: tuple[st
     """What calls a compiled module."""
     run_flat = run_library(made, signature, parallel)
     return Executable(
-        signature, made.executor, made.library, run_flat, host_functions, parallel, made.in_place, made.own
+        signature,
+        made.executor,
+        made.library,
+        run_flat,
+        host_functions,
+        parallel,
+        made.in_place,
+        made.own,
+        device=made.device,
     )
 
 
@@ -252,6 +267,7 @@ def facts_of(executable: Executable) -> LibraryFacts:
         executable.parallel,
         executable.in_place,
         executable.own,
+        executable.device,
     )
 
 

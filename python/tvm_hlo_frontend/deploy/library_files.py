@@ -20,7 +20,7 @@ class LibraryFacts:
     Attributes
     ----------
     signature : Signature
-    executor, in_place, own
+    executor, in_place, own, device
         As of `Compiled`.
     host_functions, parallel
         As of `Executable`.
@@ -32,6 +32,7 @@ class LibraryFacts:
     parallel: bool
     in_place: tuple[InPlace, ...]
     own: tuple[int, ...]
+    device: str
 
     def to_json(self) -> dict[str, Any]:
         """Entries of the JSON file."""
@@ -41,6 +42,7 @@ class LibraryFacts:
             "parallel": self.parallel,
             "in_place": [asdict(each) for each in self.in_place],
             "own": list(self.own),
+            "device": self.device,
             "signature": asdict(self.signature),
         }
 
@@ -57,6 +59,7 @@ class LibraryFacts:
             bool(about.get("parallel", True)),  # files of earlier versions do not say
             tuple(in_place),
             tuple(about.get("own", ())),
+            str(about.get("device", "cpu")),
         )
 
 
@@ -102,4 +105,4 @@ def read_library(path: Path) -> tuple[LibraryFacts, Compiled]:
         from ..kernels.linalg import host_lapack
 
         host_lapack.register()
-    return facts, Compiled(facts.executor, library, facts.in_place, facts.own)
+    return facts, Compiled(facts.executor, library, facts.in_place, facts.own, facts.device)

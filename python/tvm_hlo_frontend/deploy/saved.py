@@ -100,7 +100,7 @@ def save_library(executable: Executable, path: Path, target: Any, source: str = 
     pathlib.Path
         The JSON file: signature, executor (``"graph"``, ``"vm"`` or ``"relax"``), functions of the host that it
         calls, whether it uses TVM's thread pool, results that it can compute in place, results in memory of their own,
-        target, versions.
+        kind of device, target, versions.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     executable.export_library(path)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import platform
 from typing import Any
 
+from ..backends.select import backend
+from ..errors import TargetError
+
 # (CPU flags, -mcpu), best first; LLVM 10 knows no newer names and falls back to generic code without an error
 X86_CPUS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"}), "skylake-avx512"),
@@ -39,6 +42,22 @@ def target_text(target: Any) -> str:
     if not isinstance(target, dict):
         return str(target)
     return " ".join([target["kind"], *(f"-{key}={value}" for key, value in target.items() if key != "kind")])
+
+
+def refuse_unknown(target: Any) -> None:
+    """TargetError for a target that there are no schedules for: TVM would compile for the host what has none."""
+    import tvm
+
+    # options of TVM 0.17, which today's TVM does not read
+    kind = target.split()[0] if isinstance(target, str) and not target.startswith("{") else target
+    found, known = tvm.target.Target(kind), backend().devices
+    if "cpu" in found.keys or found.kind.name in known:
+        return
+    others = f" and {', '.join(sorted(known))}" if known else ""
+    raise TargetError(
+        f"target '{target_text(target)}' is no CPU, and with this TVM there are schedules for CPUs{others} alone; "
+        f"build for 'llvm', by default the CPU of this machine"
+    )
 
 
 def _mcpu() -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tvm import relax
 
+from ...schedules.gpu import WORDS
 from ..base import Backend
 from .canonical import canonical
 from .dialect import RelaxDialect
@@ -43,4 +44,5 @@ BACKEND = Backend(
     weights=weights,
     without_weights=without_weights,
     canonical=canonical,
+    devices=frozenset(WORDS),
 )

@@ -8,7 +8,7 @@ import tvm
 from tvm import relax
 
 from ..signature import REPORT
-from .runtime import parsed_target
+from .devices import parsed_target
 
 # TVM's JSON writes constants in base 64; larger ones are left out of it
 LARGE_BYTES = 1 << 14

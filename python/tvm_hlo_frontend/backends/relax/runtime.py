@@ -12,6 +12,7 @@ import tvm_ffi
 from tvm import relax
 from tvm.relax.backend.cpu_generic import pipeline as cpu_generic
 
+from ...schedules.gpu import schedule_module_for_device
 from ...schedules.prim_func import schedule_module_pass
 from ..arguments import LARGE_BYTES, Arguments
 from ..base import Compiled, InPlace, RunBorrowed, RunFlat
@@ -19,6 +20,7 @@ from ..executors import pooled
 from ..results import flat_tensors
 from ..signature import Signature
 from ..timings import PassClock, instruments
+from .devices import exact_code, is_device, parsed_target, refuse_for_device, run_on_device, short_names
 from .dialect import COMPUTES_SIZES
 from .in_place import (
     MAIN_IN_PLACE,
@@ -35,8 +37,6 @@ CONFIG = {
     # TVM puts what it takes out of an expression behind a statement that has it in a Let; LLVM does it right
     "tirx.disable_cse_tir": True,
 }
-# options of targets with several values
-LISTS = ("keys", "mattr")
 # the first version of DLPack that says of an array that it is read-only
 DLPACK_WITH_FLAGS = (1, 0)
 
@@ -48,10 +48,12 @@ def compile_module(
     target = parsed_target(target)
     if params:
         mod = relax.transform.BindParams("main", dict(params))(mod)
+    if is_device(target):
+        refuse_for_device(mod, signature, target)
     found = Found()
-    with tvm.transform.PassContext(opt_level=3, config=CONFIG, instruments=instruments(clock)):
+    with tvm.transform.PassContext(opt_level=3, config=CONFIG, instruments=instruments(clock)), exact_code(target):
         library = tvm.compile(mod, target=target, relax_pipeline=scheduling_pipeline(target, signature, found, mod))
-    return Compiled("relax", library, found.in_place, found.own)
+    return Compiled("relax", library, found.in_place, found.own, target.kind.name if is_device(target) else "cpu")
 
 
 @dataclass
@@ -63,15 +65,17 @@ class Found:
 
 
 def scheduling_pipeline(target: Any, signature: Signature, found: Found, module: Any) -> Any:
-    """TVM's own pipeline for CPUs, with schedules, which it lacks; what it finds out of memory goes to `found`."""
+    """TVM's own pipeline for CPUs, with schedules, which it lacks; what it finds out of memory goes to `found`. On
+    devices no result is computed in the memory of an argument."""
 
     @tvm.transform.module_pass(opt_level=0, name="hlo.Memory")
     def find_memory(mod: Any, context: Any) -> Any:
         found.own = results_of_their_own(mod)
-        mod, found.in_place = with_main_in_place(mod, signature) if signature.aliases else (mod, ())
+        mod, found.in_place = with_main_in_place(mod, signature) if signature.aliases and not device else (mod, ())
         return mod
 
-    in_place = keeps_memory(module) or bool(signature.aliases)
+    device = is_device(target)
+    in_place = not device and (keeps_memory(module) or bool(signature.aliases))
     own = dict(LEGALIZATIONS)
     if COMPUTES_SIZES in (module["main"].attrs or {}):
         # with a variable for each size TVM does not see that a loop nest only reshapes
@@ -82,7 +86,7 @@ def scheduling_pipeline(target: Any, signature: Signature, found: Found, module:
         *(legalize if each.info.name == "LegalizeOps" else each for each in cpu_generic.legalize_passes(target)),
         relax.transform.RewriteDataflowReshape(),  # knows a reshape by its loops, so before they are scheduled
         *([mark_reshapes] if in_place else []),
-        schedule_module_pass(target),
+        *([schedule_module_for_device(target), short_names] if device else [schedule_module_pass(target)]),
         *cpu_generic.dataflow_lower_passes(target),
         find_memory,
         *([steps_in_place] if in_place else []),
@@ -97,24 +101,10 @@ def scheduling_pipeline(target: Any, signature: Signature, found: Found, module:
     return run
 
 
-def parsed_target(target: Any) -> Any:
-    """tvm.target.Target of what users write, also of TVM 0.17's ``llvm -mcpu=…``, which today's TVM refuses."""
-    if not isinstance(target, str) or not target.split()[1:]:
-        return tvm.target.Target(target)
-    kind, *options = target.split()
-    attributes = dict(option.lstrip("-").split("=", 1) for option in options)
-    return tvm.target.Target({"kind": kind, **{name: option_value(name, text) for name, text in attributes.items()}})
-
-
-def option_value(name: str, text: str) -> Any:
-    """Value of an option of a target, in the type that today's TVM wants."""
-    if name in LISTS:
-        return text.split(",")
-    return int(text) if text.isdecimal() else text
-
-
 def run_library(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:
     """`run_flat` of an Executable, for what `tvm.compile` returned or a library that was exported from it."""
+    if compiled.device != "cpu":
+        return run_on_device(compiled, parallel)
     shared, own = {each.argument: each.result for each in compiled.in_place}, frozenset(compiled.own)
     name = MAIN_IN_PLACE if shared else "main"
 

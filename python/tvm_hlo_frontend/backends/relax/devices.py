@@ -1,0 +1,169 @@
+"""Relax modules on devices that are no CPU."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tvm
+import tvm_ffi
+from tvm import relax
+from tvm.ir import Call
+
+from ...errors import TargetError
+from ...tensor_ir.compat import tir
+from ..base import Compiled, RunFlat
+from ..executors import pooled
+from ..results import flat_tensors
+from ..signature import Signature
+
+# what TVM asks for the text of OpenCL kernels before it is compiled
+POSTPROCESS = "tvm_callback_opencl_postproc"
+# what TVM takes where it finds no GPU; CUDA's compilers of today do not know it
+OLDEST_ARCHITECTURE = "sm_50"
+# TVM has fast math, whose divisions, roots and denormals are inexact, turned off in nvcc alone
+EXACT_CUDA = {"TVM_CUDA_COMPILE_MODE": "nvcc", "TVM_CUDA_NVCC_NO_FAST_MATH": "1"}
+LONGEST_NAME = 100
+# options of targets with several values
+LISTS = ("keys", "mattr")
+# functions of TVM's virtual machine, which run on the host for every device
+OF_MACHINE = "vm.builtin."
+
+
+def parsed_target(target: Any) -> Any:
+    """tvm.target.Target of what users write, also of TVM 0.17's ``llvm -mcpu=…``, which today's TVM refuses; that of a
+    device has a host.
+
+    Raises
+    ------
+    TargetError
+        If it does not say for which GPU, and there is none here.
+    """
+    if isinstance(target, str) and not target.startswith("{") and target.split()[1:]:
+        kind, *options = target.split()
+        attributes = dict(option.lstrip("-").split("=", 1) for option in options)
+        target = {"kind": kind, **{name: option_value(name, text) for name, text in attributes.items()}}
+    parsed = tvm.target.Target(target)
+    if parsed.kind.name == "cuda" and parsed.attrs.get("arch") == OLDEST_ARCHITECTURE:
+        raise TargetError(
+            "target 'cuda' does not say for which GPU, and there is none here: build with target={'kind': 'cuda', "
+            "'arch': 'sm_80'} or another architecture"
+        )
+    return parsed.with_host("llvm") if is_device(parsed) and parsed.host is None else parsed
+
+
+def option_value(name: str, text: str) -> Any:
+    """Value of an option of a target, in the type that today's TVM wants."""
+    if name in LISTS:
+        return text.split(",")
+    return int(text) if text.isdecimal() else text
+
+
+def is_device(target: Any) -> bool:
+    """Whether a target is no CPU."""
+    return "cpu" not in target.keys
+
+
+def refuse_for_device(mod: Any, signature: Signature, target: Any) -> None:
+    """TargetError for what there is no code of for a device; it names every part that is refused."""
+    reasons = []
+    if signature.sizes or any(isinstance(size, str) for each in signature.parameters for size in each.dimensions):
+        reasons.append("sizes that are known when it is called; `specialize` compiles for each shape")
+    functions = {str(name) for _, function in mod.functions_items() for name in functions_of_host(function)}
+    reasons += [f"a call of {name}, a function of the host" for name in sorted(functions)]
+    if reasons:
+        raise TargetError(
+            f"this module cannot be compiled for '{target.kind.name}', as it has {'; '.join(reasons)}; build for "
+            f"'llvm', by default the CPU of this machine"
+        )
+
+
+def functions_of_host(function: Any) -> set[str]:
+    """Names of the functions of the host that a function calls, those of the virtual machine aside."""
+    found: set[str] = set()
+
+    def packed(call: Any) -> None:
+        if str(getattr(call.op, "name", "")).endswith("tvm_call_packed"):
+            found.add(str(call.args[0].value))
+
+    def called(name: Any) -> None:
+        if not str(name.global_symbol).startswith(OF_MACHINE):
+            found.add(str(name.global_symbol))
+
+    tvm_ffi.structural_walk(
+        function.body, (Call, packed) if isinstance(function, tir.PrimFunc) else (relax.ExternFunc, called)
+    )
+    return found
+
+
+@contextlib.contextmanager
+def exact_code(target: Any) -> Iterator[None]:
+    """While this is open, TVM compiles kernels without fast math, and those of OpenCL take truth values as bytes: they
+    may not have pointers to bool."""
+    if not is_device(target):
+        yield
+        return
+    if target.kind.name == "cuda":
+        before = {name: os.environ[name] for name in EXACT_CUDA if name in os.environ}
+        os.environ.update(EXACT_CUDA)
+        try:
+            yield
+        finally:
+            for name in EXACT_CUDA:
+                del os.environ[name]
+            os.environ.update(before)
+        return
+    tvm_ffi.register_global_func(POSTPROCESS, _without_pointers_to_bool, override=True)
+    try:
+        yield
+    finally:
+        tvm_ffi.registry.remove_global_func(POSTPROCESS)
+
+
+def _without_pointers_to_bool(code: str, target: Any) -> str:
+    return code.replace("__global bool*", "__global uchar*")
+
+
+@tvm.transform.module_pass(opt_level=0, name="hlo.ShortNames")
+def short_names(mod: Any, context: Any) -> Any:
+    """Give functions of TIR with long names, as fused ones have, other ones: kernels are called alike, and compilers
+    make files of those names."""
+    builder, made = relax.BlockBuilder(), dict[str, Any]()
+    for variable, function in mod.functions_items():
+        name = variable.name_hint
+        if isinstance(function, tir.PrimFunc) and len(name) > LONGEST_NAME:
+            made[name] = builder.add_func(function, f"{name[:LONGEST_NAME]}_long{len(made)}")
+    if not made:
+        return mod
+
+    def renamed(variable: Any) -> Any:
+        return made.get(variable.name_hint, variable)
+
+    functions = {
+        renamed(variable): tvm_ffi.structural_map(function, (tvm.ir.GlobalVar, renamed))
+        for variable, function in mod.functions_items()
+    }
+    return tvm.IRModule(functions, attrs=mod.attrs)
+
+
+def run_on_device(compiled: Compiled, parallel: bool) -> RunFlat:
+    """`run_flat` of an Executable for a device: arrays are copied there, and results back."""
+
+    def make() -> tuple[Any, Any]:
+        device = tvm.device(compiled.device)
+        if not device.exist:
+            raise TargetError(
+                f"the module is compiled for '{compiled.device}', and this machine has no such device that its TVM can "
+                f"use; run it where there is one, or build for 'llvm'"
+            )
+        return relax.VirtualMachine(compiled.library, device)["main"], device
+
+    def run(executor: tuple[Any, Any], given: list[np.ndarray]) -> list[np.ndarray]:
+        main, device = executor
+        results = flat_tensors(main(*[tvm.runtime.tensor(array, device) for array in given]))
+        return [each.numpy() for each in results]
+
+    return pooled(make, run, parallel)

@@ -1,0 +1,77 @@
+"""Targets of `build`: what there is no code for is refused before anything is compiled."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tvm
+
+import tvm_hlo_frontend
+from tests.support.dialect_marks import DIALECT, relax_only
+from tvm_hlo_frontend import TargetError, mod_and_params
+
+
+@pytest.fixture(scope="module")
+def converted():
+    return mod_and_params(tvm_hlo_frontend.from_jax(lambda x: jnp.tanh(x) + 1, np.ones(4, "float32")))
+
+
+UNKNOWN = [
+    "metal",
+    {"kind": "metal"},
+    "ext_dev",
+    tvm.target.Target("metal"),
+    *(["opencl"] if DIALECT == "relay" else []),
+]
+
+
+@pytest.mark.parametrize("target", UNKNOWN)
+def test_targets_without_schedules_are_refused(converted, target):
+    kind = target["kind"] if isinstance(target, dict) else str(getattr(target, "kind", target)).split()[0]
+    with pytest.raises(TargetError, match=rf"{kind}.* is no CPU.*build for 'llvm'"):
+        tvm_hlo_frontend.build(*converted, target=target)
+
+
+@pytest.mark.parametrize(
+    "target", ["llvm", "llvm -mcpu=x86-64", '{"kind": "llvm", "mcpu": "x86-64"}', {"kind": "llvm"}]
+)
+def test_targets_of_cpus_as_users_write_them(converted, target):
+    np.testing.assert_array_equal(
+        tvm_hlo_frontend.build(*converted, target=target)(np.zeros(4, "float32")), np.ones(4, "float32")
+    )
+
+
+def on_device(function, *arrays, target="opencl"):
+    converted = tvm_hlo_frontend.from_jax(function, *arrays)
+    return tvm_hlo_frontend.build(*mod_and_params(converted), target=target)
+
+
+@relax_only("Relay has no schedules for devices")
+def test_functions_of_the_host_are_refused_by_name():
+    with pytest.raises(TargetError, match=r"for 'opencl', as it has a call of .*geev.*build for 'llvm'"):
+        on_device(lambda x: jnp.linalg.eig(x)[0], np.eye(3, dtype="float32"))
+
+
+@relax_only("Relay has no schedules for devices")
+def test_unknown_sizes_are_refused():
+    symbol = jax.ShapeDtypeStruct(jax.export.symbolic_shape("n, 3"), "float32")
+    with pytest.raises(TargetError, match="sizes that are known when it is called; `specialize` compiles"):
+        on_device(lambda x: x + 1, symbol)
+
+
+@relax_only("Relay has no schedules for devices")
+@pytest.mark.skipif(tvm.cuda().exist, reason="there is a GPU")
+def test_a_gpu_has_to_be_named_where_there_is_none():
+    with pytest.raises(TargetError, match=r"'cuda' does not say for which GPU.*sm_80"):
+        on_device(jnp.tanh, np.ones(4, "float32"), target="cuda")
+
+
+@relax_only("Relay has no schedules for devices")
+@pytest.mark.skipif(tvm.cuda().exist, reason="there is a GPU")
+def test_a_machine_without_the_device_says_so():
+    run = on_device(jnp.tanh, np.ones(4, "float32"), target={"kind": "cuda", "arch": "sm_80"})
+    assert run.device == "cuda"
+    with pytest.raises(TargetError, match="compiled for 'cuda', and this machine has no such device"):
+        run(np.ones(4, "float32"))

@@ -1,0 +1,126 @@
+"""Launches of PrimFuncs on devices, as IR and as text: no device is needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from tests.support.dialect_marks import DIALECT, skip_file
+
+if DIALECT != "relax":
+    skip_file("relax", "there are schedules for devices in Relax alone")
+
+import jax
+import jax.numpy as jnp
+import tvm
+
+from tests.support.programs import PROGRAMS, f32
+from tvm_hlo_frontend import build, from_jax, mod_and_params
+from tvm_hlo_frontend.backends.relax.devices import exact_code
+from tvm_hlo_frontend.schedules.gpu import WORDS, schedule_for_device
+from tvm_hlo_frontend.schedules.gpu.words import in_words_of
+from tvm_hlo_frontend.tensor_ir.compat import tir
+
+CUDA = {"kind": "cuda", "arch": "sm_80"}
+NVCC = shutil.which("nvcc")
+# of each kind of kernel one, and types that PoCL lacks
+COMPILED = {
+    **{
+        name: PROGRAMS[name]
+        for name in ("functions of the library", "narrow integers", "scatter", "sort", "truth values")
+    },
+    "f16": (
+        lambda x: (x * 3 + 1, jnp.tanh(x), jnp.sqrt(x), x < 1, x.sum(), x.astype("int32"), jnp.sort(x, 1), x @ x.T),
+        f32(5, 40).astype("float16"),
+    ),
+}
+
+
+def source(function, *arrays, target="opencl"):
+    """What a program becomes in the language of a device."""
+    (host,) = build(*mod_and_params(from_jax(function, *arrays)), target=target).library.mod.imports
+    return "".join(device.inspect_source() for device in host.imports)
+
+
+@pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")
+@pytest.mark.parametrize("name", COMPILED)
+def test_nvcc_compiles_kernels_of_cuda(name, tmp_path):
+    (tmp_path / "kernels.cu").write_text(source(*COMPILED[name], target=CUDA))
+    command = [NVCC, "-w", "-arch=sm_80", "-cubin", "-o", "kernels.cubin", "kernels.cu"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_tensors_of_more_than_32_bits_have_wide_indices():
+    text = source(lambda x: jnp.tanh(x).T + 1, jax.ShapeDtypeStruct((1 << 16, 1 << 16), "float32"))
+    assert "convert_long(get_group_id(0))" in text
+    assert "convert_int(get_group_id(0))" not in text
+
+
+def kernels(text):
+    """The first lines of all kernels."""
+    return [line for line in text.splitlines() if line.startswith("__kernel") and line.endswith("{")]
+
+
+def test_what_is_too_much_for_a_thread_lies_in_memory_of_the_device():
+    few, much = source(*PROGRAMS["many sorts"]), source(*PROGRAMS["a long sort"])
+    assert "ulong* restrict" not in "".join(kernels(few))
+    assert "  ulong packed" in few
+    assert "__global ulong* restrict numbers" in "".join(kernels(much))
+
+
+def test_no_memory_has_two_names_in_a_kernel():
+    scatters = [line for line in kernels(source(*PROGRAMS["a scatter of many rows"])) if "hlo_scatter" in line]
+    assert scatters
+    assert all(line.count("hlo_scatter_ptr") == 1 for line in scatters)
+
+
+@pytest.mark.parametrize("kind", WORDS)
+@pytest.mark.parametrize("value", [1.4426950408889634, 12583166.0, 1e-20, 0.5, -0.0, 3.4028234663852886e38])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_constants_are_read_back_as_they_are(kind, value, dtype):
+    words, number = WORDS[kind], np.dtype(dtype).type(value)
+    buffer = tir.decl_buffer((1,), dtype, "x")
+    function = tir.PrimFunc([buffer], tir.BufferStore(buffer, tir.const(float(number), dtype), [0]))
+    stored = in_words_of(function, words).body.value
+    if isinstance(stored, tir.FloatImm):
+        assert np.dtype(dtype).type(words.printed[dtype](float(number))) == number
+    else:
+        name, bits = words.from_bits[dtype]
+        assert str(stored.args[0].value) == name
+        assert np.array(int(stored.args[1].value), bits).view(dtype) == number
+
+
+def test_kernels_of_many_operations_have_short_names():
+    def function(x):
+        for number in range(12):
+            x = jnp.tanh(x[number:] * 2)[:-1]
+        return x
+
+    names = [line.split("(")[0].split()[-1] for line in kernels(source(function, f32(200)))]
+    assert any("_long0_" in name for name in names)
+    assert all(len(name) < 128 for name in names)
+
+
+def test_scheduled_once():
+    mod = mod_and_params(from_jax(jnp.tanh, np.ones(4, "float32")))[0]
+    target = tvm.target.Target("opencl")
+    (function,) = [each for _, each in mod.functions_items() if isinstance(each, tir.PrimFunc)]
+    scheduled = schedule_for_device(function, target)
+    assert schedule_for_device(scheduled, target) is scheduled
+
+
+def test_a_build_leaves_the_process_as_it_was(monkeypatch):
+    monkeypatch.setenv("TVM_CUDA_COMPILE_MODE", "nvrtc")
+    before = dict(os.environ)
+    with exact_code(tvm.target.Target({**CUDA, "host": {"kind": "llvm"}})):
+        assert os.environ["TVM_CUDA_COMPILE_MODE"] == "nvcc"
+        assert os.environ["TVM_CUDA_NVCC_NO_FAST_MATH"] == "1"
+    assert dict(os.environ) == before
+    with exact_code(tvm.target.Target("opencl")):
+        assert tvm.get_global_func("tvm_callback_opencl_postproc", allow_missing=True) is not None
+    assert tvm.get_global_func("tvm_callback_opencl_postproc", allow_missing=True) is None

@@ -1,0 +1,100 @@
+"""PoCL, which runs OpenCL on the CPU, as the device ``opencl`` of a TVM that has no runtime for it.
+
+TVM's own virtual machine and host code run: device memory is memory of the host, which PoCL's kernels take as it is,
+and a kernel's launch goes to PoCL by way of pyopencl.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyopencl
+import tvm
+import tvm_ffi
+from tvm import te
+
+CREATE_MODULE, DEVICE_API = "ffi.Module.create.opencl", "device_api.opencl"
+
+
+class Pocl:
+    """Kernels of modules that were built while `opened`.
+
+    Attributes
+    ----------
+    sources : list of str
+        What was compiled, a text for each module.
+    launches : list of (str, dict of str to int)
+        Every launch until now: the kernel, and the extents of blocks and threads.
+    """
+
+    def __init__(self) -> None:
+        self.sources: list[str] = []
+        self.launches: list[tuple[str, dict[str, int]]] = []
+        self._context, self._queue = device()
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Pocl]:
+        """While this is open, `build` for opencl makes Executables that run on PoCL, one at a time: names of kernels
+        belong to the process."""
+        before = tvm.get_global_func(CREATE_MODULE, allow_missing=True)
+        tvm_ffi.register_global_func(CREATE_MODULE, self._module, override=True)
+        try:
+            yield self
+        finally:
+            tvm_ffi.registry.remove_global_func(CREATE_MODULE)
+            if before is not None:
+                tvm_ffi.register_global_func(CREATE_MODULE, before)
+
+    def _module(self, data: Any, kind: str, kernels: Any, sources: Any) -> Any:
+        """What TVM's code generator asks for: a module of `kernels`. It has none, so the host's code looks for them
+        among the functions of the process."""
+        text = data if isinstance(data, str) else bytes(data).decode()
+        self.sources.append(text)
+        program = functools.cache(lambda: pyopencl.Program(self._context, text).build())
+        for name, about in kernels.items():
+            types, tags = [str(each) for each in about.arg_types], [str(each) for each in about.launch_param_tags]
+            launch = functools.partial(self._launch, program, str(name), types, tags)
+            tvm_ffi.register_global_func(str(name), launch, override=True)
+        return empty_module()
+
+    def _launch(self, program: Any, name: str, types: list[str], tags: list[str], *arguments: Any) -> None:
+        kernel = pyopencl.Kernel(program(), name)
+        for number, (kind, value) in enumerate(zip(types, arguments)):
+            kernel.set_arg(number, memory(value) if kind == "handle" else np.dtype(kind).type(value))
+        extents = dict(zip(tags, map(int, arguments[len(types) :])))
+        self.launches.append((name, extents))
+        threads = [extents.get(f"threadIdx.{axis}", 1) for axis in "xyz"]
+        total = [extents.get(f"blockIdx.{axis}", 1) * count for axis, count in zip("xyz", threads)]
+        pyopencl.enqueue_nd_range_kernel(self._queue, kernel, total, threads)
+        self._queue.finish()
+
+
+@functools.cache
+def device() -> tuple[Any, Any]:
+    """Context and queue of PoCL; TVM takes memory of the host for that of the device from now on."""
+    found = [each for each in pyopencl.get_platforms() if "Portable Computing Language" in each.name]
+    if not found:
+        raise ImportError("pyopencl finds no PoCL: pip install -e '.[pocl]'")
+    context = pyopencl.Context(found[0].get_devices()[:1])
+    tvm_ffi.register_global_func(DEVICE_API, tvm.get_global_func("device_api.cpu"), override=True)
+    return context, pyopencl.CommandQueue(context)
+
+
+@functools.cache
+def empty_module() -> Any:
+    """A module in which no kernel is found."""
+    x = te.placeholder((1,), "float32")
+    function = te.create_prim_func([x, te.compute((1,), lambda i: x[i])]).with_attr("global_symbol", "hlo_nothing")
+    return tvm.compile(tvm.IRModule({"hlo_nothing": function}), target="llvm").mod
+
+
+def memory(address: Any) -> Any:
+    """Memory of the host that begins at an address, for a kernel; arrays without elements have none."""
+    if not address.value:
+        return None
+    return pyopencl.SVM(np.ctypeslib.as_array((ctypes.c_uint8 * 1).from_address(address.value)))
