@@ -89,6 +89,8 @@ def cases() -> list[Case]:
         Case("QR, 512x512 (LAPACK)", lambda x: jnp.linalg.qr(x), (f32(512, 512),)),
         Case("eigh, 256 (LAPACK)", lambda x: jnp.linalg.eigh(x), (positive_definite(256),)),
         Case("svd, 256x256 (LAPACK)", lambda x: jnp.linalg.svd(x), (f32(256, 256),)),
+        Case("singular values, 256x256 (LAPACK)", lambda x: jnp.linalg.svd(x, compute_uv=False), (f32(256, 256),)),
+        Case("svd, 512x64 (LAPACK)", lambda x: jnp.linalg.svd(x, full_matrices=False), (f32(512, 64),)),
     ]
 
 
