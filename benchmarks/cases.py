@@ -36,6 +36,9 @@ def cases() -> list[Case]:
     def f32(*shape: int) -> np.ndarray:
         return rng.normal(size=shape).astype(np.float32)
 
+    def c64(*shape: int) -> np.ndarray:
+        return f32(*shape) + 1j * f32(*shape)
+
     def positive_definite(n: int) -> np.ndarray:
         matrix = f32(n, n)
         return matrix @ matrix.T / n + np.eye(n, dtype=np.float32)
@@ -75,6 +78,11 @@ def cases() -> list[Case]:
         Case("sort, 100,000", jnp.sort, (f32(100_000),)),
         Case("top 10 of 128x1000", lambda x: lax.top_k(x, 10), (f32(128, 1000),)),
         Case("fft, 64x4096", lambda x: jnp.abs(jnp.fft.fft(x)), (f32(64, 4096),)),
+        Case("fft, 64x1000", lambda x: jnp.fft.fft(x), (c64(64, 1000),)),
+        Case("fft, 64x1009", lambda x: jnp.fft.fft(x), (c64(64, 1009),)),
+        Case("fft2, 256x256", lambda x: jnp.fft.fft2(x), (c64(256, 256),)),
+        Case("rfft, 64x4096", lambda x: jnp.fft.rfft(x), (f32(64, 4096),)),
+        Case("irfft, 64x2049", lambda x: jnp.fft.irfft(x), (c64(64, 2049),)),
         Case("ThreeFry, 1M bits", lambda k: jax.random.bits(k, (1024, 1024)), (np.array([0, 7], np.uint32),)),
         Case("scalar loop, 1M trips", scalar_loop, (np.float32(0.5),)),
         Case("cholesky, 1024 (LAPACK)", jnp.linalg.cholesky, (positive_definite(1024),)),
@@ -83,6 +91,8 @@ def cases() -> list[Case]:
         Case("QR, 512x512 (LAPACK)", lambda x: jnp.linalg.qr(x), (f32(512, 512),)),
         Case("eigh, 256 (LAPACK)", lambda x: jnp.linalg.eigh(x), (positive_definite(256),)),
         Case("svd, 256x256 (LAPACK)", lambda x: jnp.linalg.svd(x), (f32(256, 256),)),
+        Case("singular values, 256x256 (LAPACK)", lambda x: jnp.linalg.svd(x, compute_uv=False), (f32(256, 256),)),
+        Case("svd, 512x64 (LAPACK)", lambda x: jnp.linalg.svd(x, full_matrices=False), (f32(512, 64),)),
     ]
 
 

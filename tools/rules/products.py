@@ -95,7 +95,7 @@ RULES = (
             "fft._expand",
             'return emit("complex", *(emit("multiply", part, factor) for part in _all_axes(emit, z, axes, 1)))',
             'return emit("complex", *_all_axes(emit, z, axes, 1))',
-            ("test_fft.py::test_every_type_and_length[rule_53-c64]",),
+            ("test_fft.py::test_dots_of_every_type_and_length[rule_53-c64]",),
         ),
         Break(
             "_hermitian",
@@ -107,7 +107,7 @@ RULES = (
             "fft._expand",
             "axes = range(x.shape.rank - len(lengths), x.shape.rank)",
             "axes = range(x.shape.rank - 1, x.shape.rank)",
-            ("test_fft.py::test_every_type_and_length[rule_53-c64]",),
+            ("test_fft.py::test_dots_of_every_type_and_length[rule_53-c64]",),
         ),
     )),
 )  # fmt: skip

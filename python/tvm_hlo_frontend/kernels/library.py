@@ -9,6 +9,7 @@ from .contraction import channels_last, convolution, dot, ragged_dot
 from .control import loop, statements, while_loop
 from .elementwise import integer_power
 from .elementwise import map as map_kernel
+from .fourier import fft
 from .indexing import gather, movement, scatter, sort, update
 from .linalg import cholesky, eigh, hessenberg, host, lu, pivots, qr, svd, triangular, tridiagonal, tridiagonal_form
 from .reduction import fold, reduce, rows, scan, window
@@ -22,6 +23,7 @@ TABLE = KernelTable.of(
     fold.table,
     gather.table,
     integer_power.table,
+    fft.table,
     cholesky.table,
     eigh.table,
     hessenberg.table,

@@ -31,10 +31,11 @@ TARGET_PREFIX = "tvm_hlo."
     "tvm_hlo.tridiagonal_solve",
     "tvm_hlo.tridiagonal_form",
     "tvm_hlo.hessenberg",
+    "tvm_hlo.fft",
     how="kernel",
 )
 def convert_linalg_kernel(ctx: ConversionContext, instruction: HloInstruction, *operands: Tensor) -> Value:
-    """Linear algebra kernel: one problem per element of the leading batch dimensions (rules 73, 74, 75)."""
+    """Linear algebra kernel: one problem per element of the leading batch dimensions (rules 53, 73, 74, 75)."""
     attributes = instruction.attributes_as(CustomCallAttributes)
     config = json.loads(attributes.backend_config)
     shapes, rank = instruction.shape.tuple_shapes, config["batch_rank"]

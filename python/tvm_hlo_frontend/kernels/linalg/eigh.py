@@ -48,7 +48,7 @@ def eigh(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[
             with loops.loop(n, "row") as i:
                 with loops.loop(n, "column") as j:
                     work[j, i] = z[i, j]
-            TridiagonalQL(loops, work, d, e, scaling.failed, n, columns, tile.lanes, inside).run()
+            TridiagonalQL(loops, work, d, e, scaling.failed, n, columns, tile, inside).run()
             _store_sorted(loops, work, d, vectors, values, info, scaling, n)
 
     return extern(inputs, results, generate, "hlo_eigh")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ...tensor_ir import numbers as num
 from ...tensor_ir.compat import tir
 from ...tensor_ir.loops import Loops, extents, extern
-from ...tensor_ir.numbers import Matrix
+from ...tensor_ir.numbers import Matrix, Number
 from ...tensor_ir.tiles import Tile, choose_tile, is_parallel, round_up
 from ..spec import KernelSpec
 from ..table import KernelTable
@@ -79,7 +80,7 @@ def householder_multiply(
         with loops.loop(batch, "batch", over_batch) as b:
             packed, taus, c = (num.batch_matrix(ins[k * parts : (k + 1) * parts], b, dtype) for k in range(3))
             work = load_work(loops, c, m, n, tile)
-            multiply(loops, packed, taus, work, count, m, n, tile, inside, first=0, adjoint=adjoint)
+            multiply(loops, packed, taus, work, count, m, n, tile, inside, from_identity=False, adjoint=adjoint)
             out = num.batch_matrix(outs, b, dtype)
             num.copy_matrix(loops, out, work, m, n)
 
@@ -117,19 +118,49 @@ def factor(
     parallel: bool = False,
     columns: Matrix | None = None,
 ) -> None:
-    """QR factorisation of `work` in place (LAPACK geqr2; with `columns`, which it fills, geqp3)."""
+    """QR factorisation of `work` in place (LAPACK geqrf; with `columns`, which it fills, geqp3)."""
     reflectors = Reflectors(loops, work.dtype, work.parts, tile, n, parallel)
-    if columns is not None:
-        with loops.loop(n, "column") as j:
-            columns[j] = (j + 1,)
+    if columns is None:
+        _factor_panels(loops, work, taus, m, n, reflectors)
+        return
+    with loops.loop(n, "column") as j:
+        columns[j] = (j + 1,)
     with loops.loop(min(m, n), "step") as k:
-        if columns is not None:
-            _longest_first(loops, work, columns, k, m, n)
+        _longest_first(loops, work, columns, k, m, n)
         beta, tau = reflectors.make(work, lambda i: (i, k), k, m)
         taus[k] = tau
         # H^H from the left
         reflectors.apply(work, lambda i: work[i, k], num.conjugate(tau), k, m, k, after=k)
         work[k, k] = num.real_number(beta, work.parts)
+
+
+def _factor_panels(loops: Loops, work: Matrix, taus: Matrix, m: int, n: int, reflectors: Reflectors) -> None:
+    """The columns of a tile, then all of their reflectors on each tile behind it."""
+    width, steps = reflectors.tile.columns, min(m, n)
+    vectors = num.scratch_matrix(loops, width, m, work.dtype, work.parts, "panel")
+    tiles = reflectors.columns // width
+
+    def element(step: Any, i: Any) -> Number:
+        return vectors[step, i]
+
+    with loops.loop(-(-steps // width), "panel") as panel:
+        first = panel * width
+        count = width if steps % width == 0 else tir.min(width, steps - first)
+        with loops.loop(count, "step") as step:
+            k = first + step
+            beta, tau = reflectors.make(work, lambda i: (i, k), k, m)
+            taus[k] = tau
+            with loops.loop(m - k, "row") as row:
+                vectors[step, k + row] = work[k + row, k]
+            # H^H from the left
+            reflectors.apply_within(work, lambda i: vectors[step, i], num.conjugate(tau), k, m)
+            work[k, k] = num.real_number(beta, work.parts)
+        with loops.loop(tiles - 1 - panel, "tile", reflectors.parallel) as behind:
+            with loops.loop(count, "step") as step:
+                k = first + step
+                tau = num.conjugate(taus.load(loops, k))
+                offset = (panel + 1 + behind) * width
+                reflectors.apply_to_tile(work, partial(element, step), tau, k, m, offset)
 
 
 def multiply(
@@ -142,18 +173,20 @@ def multiply(
     n: int,
     tile: Tile,
     parallel: bool = False,
-    first: Any = None,
+    from_identity: bool = True,
     adjoint: bool = False,
 ) -> None:
-    """target = H1 H2 .. Hcount target, last reflector first; by default for a target that starts as the identity.
+    """target = H1 H2 .. Hcount target, for a target that starts as the identity unless `from_identity` is off.
 
     With `adjoint` the inverse product instead.
     """
-    reflectors = Reflectors(loops, target.dtype, target.parts, tile, n, parallel)
-    with loops.loop(count, "step") as step:
-        k = step if adjoint else count - 1 - step
-        tau = num.conjugate_if(taus.load(loops, k), adjoint)
-        reflectors.apply(target, lambda i: packed[i, k], tau, k, m, k if first is None else first)
+    vectors = num.scratch_matrix(loops, max(count, 1), m, target.dtype, target.parts, "vectors")
+    with loops.loop(m, "row") as i:
+        with loops.loop(count, "reflector") as k:
+            vectors[k, i] = packed[i, k]
+    Reflectors(loops, target.dtype, target.parts, tile, n, parallel).apply_product(
+        target, lambda k, i: vectors[k, i], taus, count, lambda k: k, m, from_identity=from_identity, adjoint=adjoint
+    )
 
 
 def _longest_first(loops: Loops, work: Matrix, columns: Matrix, k: Any, m: int, n: int) -> None:

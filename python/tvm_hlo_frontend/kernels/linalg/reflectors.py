@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...tensor_ir import numbers as num
@@ -50,10 +51,12 @@ class Reflectors:
             with loops.when(step > 0):
                 state[rest] = (state[rest][0] + num.square(scaled),)
         alpha = x.load(loops, *at(begin))
-        (norm,) = loops.values([size * tir.sqrt(state[total][0])], "norm")
-        (beta,) = loops.values([tir.if_then_else(alpha[0] < zero, norm, zero - norm)], "beta")
+        # all of it in units of the largest element: denormals have too few bits, and no inverse
+        relative = tuple(loops.values([part / size for part in alpha], "alpha"))
+        (norm,) = loops.values([tir.sqrt(state[total][0])], "norm")
+        (beta,) = loops.values([tir.if_then_else(relative[0] < zero, norm, zero - norm)], "beta")
         trivial = tir.all(is_zero(state[rest][0]), *(is_zero(part) for part in alpha[1:]))
-        divisor = (alpha[0] - beta, *alpha[1:])
+        divisor = (relative[0] - beta, *relative[1:])
         is_trivial = loops.in_memory(trivial, "trivial")
         safe = tuple(
             loops.values(
@@ -64,10 +67,11 @@ class Reflectors:
         inverse = tuple(loops.values(num.divide(loops, num.real_number(one, self.parts), safe), "inverse"))
         with loops.when(tir.Not(is_trivial)):
             with loops.loop(end - begin - 1, "element") as step:
-                x.store(loops, at(begin + 1 + step), num.multiply(x[at(begin + 1 + step)], inverse))
-        tau = ((beta - alpha[0]) / beta, *(zero - part / beta for part in alpha[1:]))
+                scaled = tuple(part / size for part in x[at(begin + 1 + step)])
+                x.store(loops, at(begin + 1 + step), num.multiply(scaled, inverse))
+        tau = ((beta - relative[0]) / beta, *(zero - part / beta for part in relative[1:]))
         kept = [tir.if_then_else(is_trivial, zero, part) for part in tau]
-        result = loops.values([tir.if_then_else(is_trivial, alpha[0], beta), *kept], "reflector")
+        result = loops.values([tir.if_then_else(is_trivial, alpha[0], beta * size), *kept], "reflector")
         return result[0], tuple(result[1:])
 
     def apply(
@@ -79,38 +83,68 @@ class Reflectors:
         """
         loops, width = self.loops, self.tile.columns
         if after is not None:
-            # a mask in memory: TVM 0.17 mistakes `j > after` for whole vectors where `after` has known divisors
-            with loops.loop(self.columns, "column") as column:
-                self.mask[column] = tir.Select(column > after, tir.const(1, "int32"), tir.const(0, "int32"))
+            self._mask_behind(after)
         start = tir.indexdiv(first, width) if not isinstance(first, int) else first // width
         with loops.loop(self.columns // width - start, "tile", self.parallel) as tile:
-            offset = (start + tile) * width
-            sums = [
-                num.scratch_vector(loops, self.tile.lanes, self.dtype, self.parts, "product")
-                for _ in range(self.tile.vectors)
-            ]
-            self._each(sums, offset, lambda s, lane, j: s.__setitem__(lane, target[begin, j]))
-            with loops.loop(end - begin - 1, "row") as step:
-                i = begin + 1 + step
-                factor = tuple(loops.values(num.conjugate(v(i)), "factor"))
-                self._each(
-                    sums,
-                    offset,
-                    lambda s, lane, j: s.__setitem__(lane, num.add(s[lane], num.multiply(factor, target[i, j]))),
-                )
+            self.apply_to_tile(target, v, tau, begin, end, (start + tile) * width, after is not None)
 
-            def subtract(i: Any, j: Any, change: Number) -> None:
-                old, new = target[i, j], num.subtract(target[i, j], change)
-                if after is not None:  # a product with 0 would carry NaN
-                    new = tuple(tir.Select(self.mask[j] != 0, *pair) for pair in zip(new, old))
-                target[i, j] = new
+    def _mask_behind(self, column: Any) -> None:
+        # a mask in memory: TVM 0.17 mistakes `j > column` for whole vectors where `column` has known divisors
+        with self.loops.loop(self.columns, "column") as j:
+            self.mask[j] = tir.Select(j > column, tir.const(1, "int32"), tir.const(0, "int32"))
 
-            self._each(sums, offset, lambda s, lane, j: s.store(loops, [lane], num.multiply(tau, s[lane])))
-            self._each(sums, offset, lambda s, lane, j: subtract(begin, j, s[lane]))
-            with loops.loop(end - begin - 1, "row") as step:
-                i = begin + 1 + step
-                factor = tuple(loops.values(v(i), "factor"))
-                self._each(sums, offset, lambda s, lane, j: subtract(i, j, num.multiply(factor, s[lane])))
+    def apply_within(self, target: Matrix, v: Vector, tau: Number, k: Any, end: Any) -> None:
+        """`apply` in rows from k on, to the columns behind k of the tile that it is in."""
+        self._mask_behind(k)
+        width = self.tile.columns
+        self.apply_to_tile(target, v, tau, k, end, tir.indexdiv(k, width) * width, True)
+
+    def apply_product(
+        self, target: Matrix, v: Callable[[Any, Any], Number], taus: Matrix, count: int, begin: Callable[[Any], Any],
+        end: Any, *, from_identity: bool, adjoint: bool = False,
+    ) -> None:  # fmt: skip
+        """target = H1 H2 .. Hcount target or with `adjoint` its inverse, a tile after the other; v(k, i) is of Hk,
+        begin(k) >= k the row of its 1. A target that starts as the identity is left out where it stays so."""
+        loops, width = self.loops, self.tile.columns
+        with loops.loop(self.columns // width, "tile", self.parallel) as tile:
+            offset = tile * width
+            reach = tir.min(count, offset + width) if from_identity else count
+            with loops.loop(reach, "reflector") as step:
+                k = step if adjoint else reach - 1 - step
+                tau = num.conjugate_if(taus.load(loops, k), adjoint)
+                self.apply_to_tile(target, partial(v, k), tau, begin(k), end, offset)
+
+    def apply_to_tile(
+        self, target: Matrix, v: Vector, tau: Number, begin: Any, end: Any, offset: Any, masked: bool = False
+    ) -> None:
+        """`apply` to the columns of the tile at `offset`, with `masked` to those of the mask."""
+        loops = self.loops
+        sums = [
+            num.scratch_vector(loops, self.tile.lanes, self.dtype, self.parts, "product")
+            for _ in range(self.tile.vectors)
+        ]
+        self._each(sums, offset, lambda s, lane, j: s.__setitem__(lane, target[begin, j]))
+        with loops.loop(end - begin - 1, "row") as step:
+            i = begin + 1 + step
+            factor = tuple(loops.values(num.conjugate(v(i)), "factor"))
+            self._each(
+                sums,
+                offset,
+                lambda s, lane, j: s.__setitem__(lane, num.add(s[lane], num.multiply(factor, target[i, j]))),
+            )
+
+        def subtract(i: Any, j: Any, change: Number) -> None:
+            old, new = target[i, j], num.subtract(target[i, j], change)
+            if masked:  # a product with 0 would carry NaN
+                new = tuple(tir.Select(self.mask[j] != 0, *pair) for pair in zip(new, old))
+            target[i, j] = new
+
+        self._each(sums, offset, lambda s, lane, j: s.store(loops, [lane], num.multiply(tau, s[lane])))
+        self._each(sums, offset, lambda s, lane, j: subtract(begin, j, s[lane]))
+        with loops.loop(end - begin - 1, "row") as step:
+            i = begin + 1 + step
+            factor = tuple(loops.values(v(i), "factor"))
+            self._each(sums, offset, lambda s, lane, j: subtract(i, j, num.multiply(factor, s[lane])))
 
     def apply_right(self, target: Matrix, v: Matrix, tau: Number, rows: Any, begin: Any, end: Any) -> None:
         """target = target - (target v) tau v^H, in the first `rows` rows and the columns from `begin` to `end`.

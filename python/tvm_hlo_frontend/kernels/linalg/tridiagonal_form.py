@@ -157,7 +157,6 @@ class TridiagonalForm:
         set_identity(loops, z, n, self.columns)
         if n == 1:
             return
-        with loops.loop(n - 1, "step") as step:
-            k = n - 2 - step
-            tau = self.taus.load(loops, k)
-            self.reflectors.apply(z, lambda i: self.vectors[k, i], tau, k + 1, n, k + 1)
+        self.reflectors.apply_product(
+            z, lambda k, i: self.vectors[k, i], self.taus, n - 1, lambda k: k + 1, n, from_identity=True
+        )

@@ -8,23 +8,22 @@ from ...tensor_ir import numbers as num
 from ...tensor_ir.compat import tir
 from ...tensor_ir.loops import Loops
 from ...tensor_ir.numbers import Matrix
-from ...tensor_ir.tiles import for_row
+from ...tensor_ir.tiles import Tile
+from .rotations import rotate_rows
 
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
 MAX_SWEEPS = 60
-# columns of vectors that one piece of work rotates: both rows stay in the first-level cache for a whole sweep
-CHUNK = 256
 
 
 class TridiagonalQL:
     """Eigenvalues in place of the diagonal `d`; rotations applied to the rows of `rows`."""
 
     def __init__(
-        self, loops: Loops, rows: Matrix, d: Matrix, e: Matrix, failed: Any, n: int, columns: int, lanes: int,
+        self, loops: Loops, rows: Matrix, d: Matrix, e: Matrix, failed: Any, n: int, columns: int, tile: Tile,
         parallel: bool,
     ) -> None:  # fmt: skip
         self.loops, self.rows, self.d, self.e, self.failed, self.n = loops, rows, d, e, failed, n
-        self.columns, self.lanes, self.parallel = columns, lanes, parallel
+        self.columns, self.tile, self.parallel = columns, tile, parallel
         self.dtype = rows.dtype
         self.sweeps, self.end, self.searching, self.going, self.place = (
             loops.scratch(1, "int32", name) for name in ("sweeps", "end", "searching", "going", "place")
@@ -83,10 +82,12 @@ class TridiagonalQL:
             d[first] = (d[first][0] - self.p[0],)
             e[first] = (self.g[0],)
             e[m] = (zero,)
-        self._rotate_rows(m, reached)
+        rotate_rows(
+            loops, self.rows, self.cosines, self.sines, m, m - reached, self.columns, self.tile, self.parallel, True
+        )  # fmt: skip
 
     def _rotation(self, i: Any, m: Any) -> None:
-        """Rotation of the places i and i + 1, kept for `_rotate_rows`."""
+        """Rotation of the places i and i + 1, kept for `rotate_rows`."""
         loops, d, e = self.loops, self.d, self.e
         zero, two = tir.const(0, self.dtype), tir.const(2, self.dtype)
         f, b, g = loops.values([self.s[0] * e[i][0], self.c[0] * e[i][0], self.g[0]], "f")
@@ -107,25 +108,6 @@ class TridiagonalQL:
             self.sines[i] = (s,)
             self.cosines[i] = (c,)
             self.place[0] = i - 1
-
-    def _rotate_rows(self, m: Any, reached: Any) -> None:
-        """All rotations of a sweep, on a part of the columns at a time."""
-        loops, rows = self.loops, self.rows
-        width = min(CHUNK, self.columns)
-        chunks = -(-self.columns // width)
-        with loops.loop(chunks, "chunk", self.parallel and chunks > 1) as chunk:
-            begin = chunk * width
-            end = begin + width if self.columns % width == 0 else tir.min(begin + width, self.columns)
-            with loops.loop(m - reached, "rotation") as step:
-                i = m - 1 - step
-                s, c = loops.values([self.sines[i][0], self.cosines[i][0]], "rotation")
-
-                def rotate(j: Any) -> None:
-                    upper, lower = rows.load(loops, i, j), rows.load(loops, i + 1, j)
-                    rows[i + 1, j] = num.add(num.scale(upper, s), num.scale(lower, c))
-                    rows[i, j] = num.subtract(num.scale(upper, c), num.scale(lower, s))
-
-                for_row(loops, begin, end, self.lanes, rotate)
 
 
 def _hypotenuse(x: Any, y: Any) -> Any:

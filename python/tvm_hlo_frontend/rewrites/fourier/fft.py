@@ -1,4 +1,4 @@
-"""fft as dots, products and movement of real tensors (rule 53; XLA operation semantics: Fft)."""
+"""fft as dots and kernels of real tensors (rule 53; XLA operation semantics: Fft)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from ...hlo.ir.module import HloInstruction
 from ..complex.pair import Pair
 from ..emit import Emitter
 from ..expansion import Expansion
-from .transform import transform_last
+from .plan import DIRECT_LIMIT
+from .transform import real_inverse, real_transform, transform
 
 
 def _expand(
@@ -24,8 +25,7 @@ def _expand(
     lengths = attributes.length
     axes = range(x.shape.rank - len(lengths), x.shape.rank)
     if attributes.type == "RFFT":
-        z = _along(emit, Pair(x, emit.full(0, x.shape)), axes[-1], -1)
-        kept = Pair(*(emit.slice(part, axes[-1], 0, lengths[-1] // 2 + 1) for part in z))
+        kept = _first_half(emit, x, lengths[-1])
         return emit("complex", *_all_axes(emit, kept, axes[:-1], -1))
     z = Pair(emit("real", x), emit("imag", x))
     if attributes.type == "FFT":
@@ -35,22 +35,35 @@ def _expand(
         factor /= length
     if attributes.type == "IFFT":
         return emit("complex", *(emit("multiply", part, factor) for part in _all_axes(emit, z, axes, 1)))
-    z = _hermitian(emit, _all_axes(emit, z, axes[:-1], 1), axes[-1], lengths[-1])
-    return emit("multiply", _along(emit, z, axes[-1], 1).re, factor)
+    return emit("multiply", _real_rows(emit, _all_axes(emit, z, axes[:-1], 1), lengths[-1]), factor)
 
 
 def _all_axes(emit: Emitter, z: Pair, axes: range, sign: int) -> Pair:
     for axis in reversed(axes):
-        z = _along(emit, z, axis, sign)
+        z = transform(emit, z, axis, sign)
     return z
 
 
-def _along(emit: Emitter, z: Pair, axis: int, sign: int) -> Pair:
-    """Unscaled transform along one dimension."""
-    order = list(range(z.re.shape.rank))
-    order[axis], order[-1] = order[-1], order[axis]
-    moved = Pair(*(emit.transpose(part, order) for part in z))
-    return Pair(*(emit.transpose(part, order) for part in transform_last(emit, moved, sign)))
+def _by_halves(length: int) -> bool:
+    """Whether real rows are transformed as complex ones of half the length."""
+    return length > DIRECT_LIMIT and length % 2 == 0
+
+
+def _first_half(emit: Emitter, x: HloInstruction, length: int) -> Pair:
+    """Of the transform of real rows, whose other half it determines."""
+    if _by_halves(length):
+        return real_transform(emit, x)
+    axis = x.shape.rank - 1
+    z = transform(emit, Pair(x, emit.full(0, x.shape)), axis, -1)
+    return Pair(*(emit.slice(part, axis, 0, length // 2 + 1) for part in z))
+
+
+def _real_rows(emit: Emitter, z: Pair, length: int) -> HloInstruction:
+    """Rows with a transform of which `z` is the first half, times the length."""
+    if _by_halves(length):
+        return real_inverse(emit, z, length)
+    axis = z.re.shape.rank - 1
+    return transform(emit, _hermitian(emit, z, axis, length), axis, 1).re
 
 
 def _hermitian(emit: Emitter, z: Pair, axis: int, length: int) -> Pair:
@@ -73,6 +86,6 @@ def _hermitian(emit: Emitter, z: Pair, axis: int, length: int) -> Pair:
 EXPANSIONS = {
     "fft": Expansion(
         _expand,
-        summary="dots with constant matrices, by Cooley-Tukey for composite lengths and Bluestein for large primes",
+        summary="short ones are dots with constant matrices, else a kernel: Stockham, or Bluestein for large primes",
     )
 }

@@ -1,88 +1,93 @@
-"""One-dimensional discrete Fourier transforms of pairs, along the last dimension, as dots and products.
+"""Discrete Fourier transforms of pairs along one dimension: one dot for short ones, else a call of a kernel.
 
-Sources: Cooley and Tukey 1965 for composite lengths; Bluestein 1970 for prime ones.
+Sources: Cooley and Tukey 1965, Stockham 1966 for composite lengths; Bluestein 1970 for prime ones.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from ...hlo.ir.attributes import DotAttributes, DotDimensionNumbers
 from ...hlo.ir.module import HloInstruction
-from ...hlo.ir.shape import Dimension, Shape
+from ...hlo.ir.shape import Shape, array_shape
 from ...hlo.ir.sizes import product_of
-from ..complex.arithmetic import multiply
 from ..complex.pair import Pair
 from ..emit import Emitter
+from ..linalg.kernel_calls import kernel_call
 from . import plan
 
 # PrecisionConfig HIGHEST: accelerators would round the operands
 _HIGHEST = (2, 2)
 
 
-def transform_last(emit: Emitter, z: Pair, sign: int) -> Pair:
-    """Transform of rows [..., n], unscaled; `sign` is that of the exponent: -1 forward, 1 inverse."""
-    sizes = z.re.shape.dimensions
-    rows, n = product_of(sizes[:-1]), sizes[-1]
-    matrix = Pair(*(emit.reshape(part, (rows, n)) for part in z))
-    return Pair(*(emit.reshape(part, sizes) for part in _transform(emit, matrix, sign)))
-
-
-def _transform(emit: Emitter, z: Pair, sign: int) -> Pair:
-    n = _length(z)
-    inner = plan.factor(n)
-    if n == 1:
-        return z
-    if inner is None:
-        return _bluestein(emit, z, sign)
-    return _direct(emit, z, sign) if inner == n else _composite(emit, z, inner, sign)
-
-
-def _length(z: Pair) -> int:
-    """Of the rows: the only size that must be known."""
-    (length,) = Shape(z.re.shape.element_type, z.re.shape.dimensions[-1:]).sizes
+def length_along(x: HloInstruction, axis: int) -> int:
+    """Of one dimension, which must be known."""
+    (length,) = Shape(x.shape.element_type, x.shape.dimensions[axis : axis + 1]).sizes
     return length
 
 
-def _direct(emit: Emitter, z: Pair, sign: int) -> Pair:
-    """One dot of [re, im] with a matrix."""
-    n = _length(z)
-    both = emit.concatenate(z, 1)
+def transform(emit: Emitter, z: Pair, axis: int, sign: int) -> Pair:
+    """Transform along one dimension, unscaled; `sign` is that of the exponent: -1 forward, 1 inverse."""
+    n = length_along(z.re, axis)
+    if n == 1:
+        return z
+    behind = product_of(z.re.shape.dimensions[axis + 1 :])
+    is_short = n <= plan.DIRECT_LIMIT
+    if not is_short and isinstance(behind, int) and behind >= plan.LANES[z.re.shape.element_type]:
+        return _by_stages(emit, z, axis, sign)
+    order = list(range(z.re.shape.rank))
+    order[axis], order[-1] = order[-1], order[axis]
+    moved = Pair(*(emit.transpose(part, order) for part in z))
+    made = _direct(emit, moved, n, sign) if is_short else _by_stages(emit, moved, len(order) - 1, sign)
+    return Pair(*(emit.transpose(part, order) for part in made))
+
+
+def real_transform(emit: Emitter, x: HloInstruction) -> Pair:
+    """First half of the forward transform of real rows, of which the length is even."""
+    half = length_along(x, x.shape.rank - 1) // 2
+    return Pair(*_call(emit, "real", (x,), x.shape.rank - 1, half, half + 1))
+
+
+def real_inverse(emit: Emitter, z: Pair, length: int) -> HloInstruction:
+    """Real rows of even length with a transform of which the first half is `z`, times the length."""
+    (made,) = _call(emit, "hermitian", z, z.re.shape.rank - 1, length // 2, length)
+    return made
+
+
+def _direct(emit: Emitter, z: Pair, n: int, sign: int) -> Pair:
+    """One dot of [re, im] with a matrix, along the last dimension."""
+    sizes = z.re.shape.dimensions
+    both = emit.concatenate([emit.reshape(part, (product_of(sizes[:-1]), n)) for part in z], 1)
     weights = emit.constant(plan.dft_matrix(n, sign), z.re.shape.element_type)
     numbers = DotDimensionNumbers(lhs_contracting=(1,), rhs_contracting=(1,))
     product = emit("dot", both, weights, attributes=DotAttributes(numbers, _HIGHEST))
-    return Pair(emit.slice(product, 1, 0, n), emit.slice(product, 1, n, 2 * n))
+    return Pair(*(emit.reshape(emit.slice(product, 1, begin, begin + n), sizes) for begin in (0, n)))
 
 
-def _composite(emit: Emitter, z: Pair, n1: int, sign: int) -> Pair:
-    """n = n1 * n2: transforms of n1, twiddle factors, transforms of n2."""
-    rows, n = z.re.shape.dimensions[0], _length(z)
-    n2 = n // n1
-
-    def regroup(part: HloInstruction, sizes: tuple[Dimension, Dimension, Dimension], last: int) -> HloInstruction:
-        swapped = emit.transpose(emit.reshape(part, sizes), (0, 2, 1))
-        return emit.reshape(swapped, (product_of((rows, n // last)), last))
-
-    inner = _transform(emit, Pair(*(regroup(part, (rows, n1, n2), n1) for part in z)), sign)
-    inner = Pair(*(emit.reshape(part, (rows, n2, n1)) for part in inner))
-    turned = multiply(emit, inner, _constant(emit, plan.twiddles(n1, n2, sign), inner, (1, 2)))
-    outer = _transform(emit, Pair(*(regroup(part, (rows, n2, n1), n2) for part in turned)), sign)
-    return Pair(*(emit.reshape(regroup(part, (rows, n1, n2), n1), (rows, n)) for part in outer))
+def _by_stages(emit: Emitter, z: Pair, axis: int, sign: int) -> Pair:
+    """A kernel's; the inverse is the forward transform with real and imaginary parts in each other's place."""
+    n = length_along(z.re, axis)
+    if sign < 0:
+        return Pair(*_call(emit, "complex", z, axis, n, n))
+    im, re = _call(emit, "complex", (z.im, z.re), axis, n, n)
+    return Pair(re, im)
 
 
-def _constant(emit: Emitter, values: np.ndarray, like: Pair, dimensions: tuple[int, ...]) -> Pair:
-    shape = like.re.shape
-    parts = (emit.constant(part, shape.element_type) for part in (values.real, values.imag))
-    return Pair(*(emit.along(part, shape, dimensions) for part in parts))
-
-
-def _bluestein(emit: Emitter, z: Pair, sign: int) -> Pair:
-    """A convolution with a chirp, through transforms of a power of two."""
-    n = _length(z)
-    length = plan.padded_length(n)
-    wave = _constant(emit, plan.chirp(n, sign), z, (1,))
-    padded = Pair(*(emit.pad_end(part, 1, length) for part in multiply(emit, z, wave)))
-    spectrum = _transform(emit, padded, -1)
-    filtered = multiply(emit, spectrum, _constant(emit, plan.chirp_filter(n, length, sign), spectrum, (1,)))
-    convolved = _transform(emit, filtered, 1)
-    return multiply(emit, Pair(*(emit.slice(part, 1, 0, n) for part in convolved)), wave)
+def _call(
+    emit: Emitter, kind: str, operands: Sequence[HloInstruction], axis: int, points: int, made: int
+) -> list[HloInstruction]:
+    """Call of the kernel ``fft``, whose results have `made` elements along `axis`."""
+    shape = operands[0].shape
+    element_type, sizes = shape.element_type, shape.dimensions
+    before, behind = product_of(sizes[:axis]), product_of(sizes[axis + 1 :])
+    columns = behind != 1
+    chosen = plan.plan(points, element_type, columns, kind != "complex")
+    table = emit.constant(np.concatenate(chosen.table), element_type)
+    data = [emit.reshape(operand, (before, sizes[axis], behind)) for operand in operands]
+    result = array_shape(element_type, (before, made, behind))
+    results = [result] * (1 if kind == "hermitian" else 2)
+    parameters = chosen.parameters(kind, columns)
+    parts = kernel_call(emit.builder, "fft", parameters, [*data, table], results, 0, emit.metadata)
+    return [emit.reshape(part, (*sizes[:axis], made, *sizes[axis + 1 :])) for part in parts]

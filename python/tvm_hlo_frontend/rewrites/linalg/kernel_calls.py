@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...hlo.ir.attributes import CustomCallAttributes, TupleIndexAttributes
-from ...hlo.ir.builder import RewriteBuilder
+from ...hlo.ir.builder import ComputationBuilder
 from ...hlo.ir.module import HloInstruction, Metadata
 from ...hlo.ir.shape import Shape, array_shape, tuple_shape
 
@@ -20,7 +20,7 @@ PART_TYPE = {"c64": "f32", "c128": "f64"}
 
 
 def kernel_call(
-    builder: RewriteBuilder,
+    builder: ComputationBuilder,
     kernel: str,
     parameters: dict[str, Any],
     operands: Sequence[HloInstruction],
@@ -32,7 +32,7 @@ def kernel_call(
 
     Parameters
     ----------
-    builder : RewriteBuilder
+    builder : ComputationBuilder
     kernel : str
         Name of the kernel; the target is ``tvm_hlo.`` and this name.
     parameters : dict
@@ -71,7 +71,7 @@ def part_shapes(shape: Shape) -> list[Shape]:
     return [array_shape("f32" if narrow else shape.element_type, dimensions)]
 
 
-def split(builder: RewriteBuilder, value: HloInstruction, metadata: Metadata) -> list[HloInstruction]:
+def split(builder: ComputationBuilder, value: HloInstruction, metadata: Metadata) -> list[HloInstruction]:
     """Parts of a value as a kernel takes them."""
     shapes = part_shapes(value.shape)
     if len(shapes) == 2:
@@ -81,7 +81,7 @@ def split(builder: RewriteBuilder, value: HloInstruction, metadata: Metadata) ->
     return [builder.add("convert", [value], shapes[0], metadata=metadata)]
 
 
-def join(builder: RewriteBuilder, shape: Shape, parts: list[HloInstruction], metadata: Metadata) -> HloInstruction:
+def join(builder: ComputationBuilder, shape: Shape, parts: list[HloInstruction], metadata: Metadata) -> HloInstruction:
     """Inverse of `split` for a result of `shape`; takes from the front of `parts`."""
     if shape.kind == "complex":
         return builder.add("complex", [parts.pop(0), parts.pop(0)], metadata=metadata)

@@ -237,6 +237,16 @@ def test_rule75_svd_of_deficient_matrices_of_any_scale(random):
         assert_orthonormal_columns(adjoint(vt))
 
 
+def test_rule75_what_is_left_of_equal_columns_is_denormal():
+    """Every reflector leaves a smaller rest than the one before it, whose inverse soon overflows."""
+    a = np.ones((20, 20), np.float32)
+    q, r, u, s, vt = run(lambda x: (*jnp.linalg.qr(x), *jnp.linalg.svd(x)), a)
+    for vectors in (q, u, adjoint(vt)):
+        assert_orthonormal_columns(vectors)
+    assert_close(q @ r, a, 50)
+    assert_close((u * s) @ vt, a, 50)
+
+
 def test_rule75_svd_by_qr_iterations(random):
     a = random_matrix(random, (5, 3))
     u, s, vt = run(lambda x: tuple(lax.linalg.svd(x, algorithm=lax.linalg.SvdAlgorithm.QR, full_matrices=False)), a)

@@ -1,0 +1,1 @@
+"""Discrete Fourier transforms, one per row or column of the batch."""
