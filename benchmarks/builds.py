@@ -49,6 +49,7 @@ def mobile_net() -> Callable[..., Any]:
     os.environ["KERAS_BACKEND"] = "jax"
     import keras
 
+    keras.utils.set_random_seed(0)  # the weights are the same in every process
     model = keras.applications.MobileNetV2(weights=None)
     trained = [variable.value for variable in model.trainable_variables]
     others = [variable.value for variable in model.non_trainable_variables]
