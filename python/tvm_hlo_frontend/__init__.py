@@ -19,6 +19,7 @@ from .deprecated import install_old_names
 from .errors import (
     ConversionError,
     HloFrontendError,
+    HloLimitError,
     HloParseError,
     HloVerificationError,
     HostFunctionError,
@@ -44,14 +45,17 @@ if TYPE_CHECKING:
     from .frameworks.stablehlo import from_stablehlo
     from .frameworks.tensorflow import from_tensorflow
     from .frontend import from_hlo
+    from .hlo.limits import Limits
 
 __all__ = [
     "ConversionError",
     "Executable",
     "HloFrontendError",
+    "HloLimitError",
     "HloParseError",
     "HloVerificationError",
     "HostFunctionError",
+    "Limits",
     "LoweringError",
     "Refusal",
     "RegistryError",
@@ -82,6 +86,7 @@ _LAZY = {
     "Signature": "backends.signature",
     "SpecializedExecutable": "deploy.specialized",
     "build": "deploy.executable",
+    "Limits": "hlo.limits",
     "converter": "convert.table",
     "custom_call_converter": "convert.table",
     "from_hlo": "frontend",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -96,8 +97,6 @@ def _seed_at_work(state: Path, otherwise: int) -> int:
 
 def _end(process: subprocess.Popen) -> None:
     """End the worker, with what it has started."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()

@@ -19,9 +19,10 @@ NAMES = (
 )  # fmt: skip
 WORDS = (
     *OPCODES, *UPGRADED_OPCODES, *RETIRED_OPCODES, "EQ", "LT", "GT", "SIGNED", "UNSIGNED", "FLOAT", "TOTALORDER",
-    "PARTIAL", "TOTAL", "kLoop", "Sharding", "TopK", "lapack_sgetrf_ffi", "cu_threefry2x32", "annotate_device_placement",
-    "stablehlo.dynamic_iota", "PadToStatic", "ApproxTopK", "Qr", "ProductOfElementaryHouseholderReflectors", "LuDecomposition",
-    "Eigh", "blas_strsm", "mhlo.topk", "X64Combine", "hlo.dynamic_reshape",
+    "PARTIAL", "TOTAL", "kLoop", "Sharding", "TopK", "lapack_sgetrf_ffi", "cu_threefry2x32",
+    "annotate_device_placement", "stablehlo.dynamic_iota", "PadToStatic", "ApproxTopK", "Qr",
+    "ProductOfElementaryHouseholderReflectors", "LuDecomposition", "Eigh", "blas_strsm", "mhlo.topk",
+    "X64Combine", "hlo.dynamic_reshape",
 )  # fmt: skip
 BYTES = (
     b"",
@@ -397,7 +398,8 @@ def aliases(proto: Any, rng: random.Random, others: Sequence[bytes]) -> None:
 
 MUTATIONS: tuple[tuple[float, Mutation], ...] = (
     (3, one_field), (1, any_field), (6, attribute), (4, size_everywhere), (3, type_everywhere), (3, shape),
-    (3, operands), (1, ids), (2, callees), (3, opcode), (2, literal), (4, instructions), (2, transplant), (0.5, aliases),
+    (3, operands), (1, ids), (2, callees), (3, opcode), (2, literal), (4, instructions), (2, transplant),
+    (0.5, aliases),
 )  # fmt: skip
 _WEIGHTS, _FUNCTIONS = zip(*MUTATIONS)
 

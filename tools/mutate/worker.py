@@ -22,7 +22,7 @@ REPORT = 200
 
 
 def work(kind: str, first: int, count: int, seeds_file: Path, faults: Path) -> None:
-    """Judge inputs and print their outcomes as lines of JSON; the file ``state`` beside the seeds has the seed at work."""
+    """Judge inputs and print their outcomes as lines of JSON; a file beside the seeds has the seed at work."""
     warnings.simplefilter("ignore")
     seeds = corpus.loaded(seeds_file)
     judged(road_of(kind, 0), seeds[0], 120)  # libraries load at first use
