@@ -70,6 +70,7 @@ class Tally:
                 "converted": self.counts["converted"],
                 "refused": sum(count for what, count in self.counts.items() if what.startswith("refused")),
                 "faults": self.counts["fault"],
+                "left": self.counts["fault"],
                 "slowest": round(self.slowest[0], 1),
                 "megabytes": round(self.largest[0]),
             }

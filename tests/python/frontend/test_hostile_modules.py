@@ -7,7 +7,7 @@ import pytest
 from tools.support.compare import check, run_tvm
 
 import tvm_hlo_frontend
-from tvm_hlo_frontend import HloVerificationError, UnsupportedHloError
+from tvm_hlo_frontend import HloParseError, HloVerificationError, UnsupportedHloError
 from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.hlo.ir.attributes import (
     ConstantAttributes,
@@ -184,3 +184,9 @@ def test_arrays_without_elements_print_in_no_time():
     literal = np.zeros((2**31 - 1, 0), np.float32)
     made = builder.add("constant", (), array_shape("f32", literal.shape), ConstantAttributes(literal))
     assert "constant({...})" in to_text(module("m", builder.build(made)), large_constants=True)
+
+
+@pytest.mark.parametrize("text", ["module " * 200, "x" * 5000, "a\x00b"])
+def test_texts_that_are_no_names_of_files(text):
+    with pytest.raises(HloParseError, match="cannot read|cannot parse"):
+        tvm_hlo_frontend.from_hlo(text)

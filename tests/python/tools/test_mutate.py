@@ -12,6 +12,7 @@ from tools.mutate.__main__ import main
 from tools.mutate.judge import CONVERTED, FAULT, REFUSED, judged
 from tools.mutate.roads import ROADS, input_of, road_of
 from tools.mutate.shrink import shrunk
+from tools.mutate.table import PAGE, RUNS, with_table
 
 from tvm_hlo_frontend.errors import ConversionError, HloParseError
 
@@ -125,3 +126,9 @@ def test_a_worker_that_ends_is_a_fault_of_the_input_at_work(tmp_path, monkeypatc
     first, second = pool.outcomes_of(job)
     assert first["faults"][0][:2] == [3, "ended with status -6"] and first["next"] == 4
     assert second["next"] == 6
+
+
+def test_the_page_has_the_runs():
+    runs = json.loads(RUNS.read_text())
+    assert with_table(PAGE.read_text(), runs) == PAGE.read_text()
+    assert sum(run["left"] for run in runs) == 0

@@ -36,6 +36,7 @@ RULES: Mapping[str, Rule] = {
     **reshaping.RULES,
 }
 PARAMETER = "a tuple with arrays of bounded dimensions cannot be a parameter: pass the arrays themselves"
+VARIES = "a dimension varies where the shape of the tuple says that it does not"
 NO_RULE = "no rule says what it does with sizes that are known only at run time"
 
 
@@ -134,6 +135,8 @@ class _Pass:
         emit = Emitter(builder, old.metadata)
         try:
             value = self._value(builder, emit, old, operands)
+            if old.opcode == "tuple" and not value.shape.same_type(carried_shape(old.shape)):
+                raise UnsupportedInstruction(VARIES)
             if old in self.wanted:
                 value = _as_declared(emit, value, old.shape, self.wanted[old])
         except UnsupportedInstruction as refusal:
