@@ -18,7 +18,7 @@ NEWEST_PYTHON = $(firstword $(call python,3.13) $(call python,3.12))
 NO_NEWEST_PYTHON := the newest JAX needs Python 3.12 or 3.13, and no python3.13 or python3.12 runs here, on PATH or in pyenv
 
 .PHONY: help env env-relax env-newest newest-python demo test test-relay test-relax test-newest dist test-wheel pythons \
-	dialects-apart conformance backcompat stress loop-memory fuzz peer tensorflow-ops models open-models gpu rules benchmarks bench demo-hybrid \
+	dialects-apart conformance backcompat stress loop-memory fuzz mutate peer tensorflow-ops models open-models gpu rules benchmarks bench demo-hybrid \
 	tutorials docs \
 	lint typecheck format check tables clean
 
@@ -109,6 +109,10 @@ MINUTES := 5
 SEED := 0
 fuzz: $(CHOSEN)/.installed  ## random programs through TVM and XLA:CPU; MINUTES=, SEED=; TVM=relax: today's TVM
 	$(CHOSEN)/bin/python -m tools.fuzz --minutes $(MINUTES) --seed $(SEED)
+
+KIND := proto
+mutate: $(CHOSEN)/.installed  ## mutated inputs through the frontend; MINUTES=, SEED=, KIND=proto|bytes|text|mlir|npz; TVM=relax
+	$(CHOSEN)/bin/python -m tools.mutate --kind $(KIND) --minutes $(MINUTES) --seed $(SEED) --workers $(WORKERS)
 
 peer: $(RELAX_VENV)/.installed  ## TVM's own StableHLO importer on a sample of the same harnesses, as it is and mended
 	$(RELAX_VENV)/bin/python -m tools.peer_stablehlo --jobs $(WORKERS)

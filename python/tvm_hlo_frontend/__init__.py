@@ -19,6 +19,7 @@ from .deprecated import install_old_names
 from .errors import (
     ConversionError,
     HloFrontendError,
+    HloLimitError,
     HloParseError,
     HloVerificationError,
     HostFunctionError,
@@ -46,15 +47,18 @@ if TYPE_CHECKING:
     from .frameworks.stablehlo import from_stablehlo
     from .frameworks.tensorflow import from_tensorflow
     from .frontend import from_hlo
+    from .hlo.limits import Limits
 
 __all__ = [
     "BuildCache",
     "ConversionError",
     "Executable",
     "HloFrontendError",
+    "HloLimitError",
     "HloParseError",
     "HloVerificationError",
     "HostFunctionError",
+    "Limits",
     "LoweringError",
     "Refusal",
     "RegistryError",
@@ -87,6 +91,7 @@ _LAZY = {
     "Signature": "backends.signature",
     "SpecializedExecutable": "deploy.specialized",
     "build": "deploy.executable",
+    "Limits": "hlo.limits",
     "converter": "convert.table",
     "custom_call_converter": "convert.table",
     "from_hlo": "frontend",

@@ -26,6 +26,10 @@ class HloVerificationError(HloFrontendError):
     """The module contradicts itself: dangling ids, cycles, operand counts, shapes that do not follow."""
 
 
+class HloLimitError(HloFrontendError):
+    """The module is larger than a limit (`hlo.limits.Limits`): elements, dimensions, instructions, nesting."""
+
+
 class ConversionError(HloFrontendError):
     """A converter made a result of another shape or dtype than HLO says, or a pass of TVM would make an operator
     of this package inexact."""

@@ -17,7 +17,14 @@ from .convert.context import ConversionContext
 from .convert.driver import convert_computation
 from .convert.input_names import parameter_names
 from .convert.refusals import SPECIALIZE
-from .convert.report import dynamic_instructions, missing_converters, raise_refusals, report_text, sizes_by_value
+from .convert.report import (
+    dynamic_instructions,
+    missing_converters,
+    private_calls,
+    raise_refusals,
+    report_text,
+    sizes_by_value,
+)
 from .convert.rules import ConvertFunction, custom_call_targets
 from .convert.table import with_custom
 from .errors import HloVerificationError, SignatureError
@@ -26,6 +33,7 @@ from .hlo.ir.names import Names
 from .hlo.ir.open_module import OpenModule
 from .hlo.ir.shape import Shape
 from .hlo.ir.storage import to_storage
+from .hlo.limits import LIMITS, Limits, check_limits, check_shapes
 from .hlo.proto.reader import read
 from .hlo.verifier import verify
 from .rewrites import Capabilities, decompose, normalize
@@ -46,6 +54,7 @@ def from_hlo(
     dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
     source: str = "",
     notes: Sequence[str] = (),
+    limits: Limits = LIMITS,
 ) -> Any:
     """Convert an HLO module to a TVM module.
 
@@ -82,6 +91,8 @@ def from_hlo(
         Name of the framework the module came from, for the signature.
     notes : sequence of str
         What the report should tell of the module besides, for instance what its results are.
+    limits : Limits
+        How large the module may be; modules of strangers keep to the default ones.
 
     Returns
     -------
@@ -95,6 +106,8 @@ def from_hlo(
         If `proto` is no HLO module.
     HloVerificationError
         If the module contradicts itself.
+    HloLimitError
+        If the module is larger than `limits`.
     UnsupportedHloError
         If some instructions cannot be converted; lists all of them. Also a ``tvm.error.OpNotImplemented``.
     SignatureError
@@ -116,12 +129,15 @@ def from_hlo(
         if opened is None:
             raise
         raise HloVerificationError(f"{error}\n  it may hold where sizes are numbers: {SPECIALIZE}") from error
+    check_limits(module, limits)
     language = load_dialect(dialect)
     freeze = language.freezes_params if freeze_params is None else freeze_params
     converters = with_custom(custom_converters)
     replaced = frozenset(custom_converters or ())
     capabilities = Capabilities.of(language, rng_seed, custom_call_targets(converters), replaced)
     ctx = ConversionContext(language, converters, convert_computation, freeze, capabilities.computes)
+    if not isinstance(proto, (HloModule, OpenModule)):
+        ctx.refusals += private_calls(module)
     carried = carry_sizes(module, capabilities)
     ctx.refusals += carried.refusals
     raise_refusals(ctx)
@@ -136,7 +152,7 @@ def from_hlo(
     module = decompose(module, capabilities)
     ctx.refusals += missing_converters(ctx.converters, module)
     declared = module.entry  # element types that TVM lacks are still there
-    module = normalize(module, capabilities)
+    module = check_shapes(normalize(module, capabilities), limits)
     if input_names is not None:
         pairs = [(input_names[number], axis) for number, axis in carried.added if number < len(input_names)]
         taken = Names(input_names)
@@ -235,7 +251,7 @@ def finish(
     signature = Signature(tuple(parameters), result_tree(root), source, aliases, checks, values, sizes.passed, cuts)
     attributes = {"hlo.signature": signature.to_json(), REPORT: report_text(ctx, module, notes)}
     mod = ctx.dialect.main(
-        list(variables.values()), flatten(result), flat=not (root.is_tuple or cuts), attributes=attributes
+        list(variables.values()), flatten(result), flat=root.is_array and not cuts, attributes=attributes
     )
     return ctx.dialect.finished(mod, ctx.params)
 

@@ -85,6 +85,4 @@ def unflatten(shape: Shape, tensors: list[Tensor]) -> Value:
     """Inverse of `flatten` for a value of `shape`; takes from the front of `tensors`."""
     if shape.is_tuple:
         return tuple(unflatten(part, tensors) for part in shape.tuple_shapes)
-    if shape.element_type == "token":
-        return Token()
-    return tensors.pop(0)
+    return tensors.pop(0) if shape.is_array else Token()

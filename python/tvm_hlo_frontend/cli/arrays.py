@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,10 @@ from .sizes import with_known_dimensions
 
 LARGEST_INTEGER = 8
 NO_VALUES: Mapping[Any, Any] = {}
+# what zipfile, zlib and numpy say of files that are damaged or claim more than they hold
+_UNREADABLE = (
+    OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
 
 
 def given_inputs(
@@ -81,7 +87,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise SignatureError(f"{path} cannot be read as an .npz file of arrays: {error}") from error
 
 

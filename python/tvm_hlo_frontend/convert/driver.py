@@ -45,7 +45,7 @@ def convert_instruction(
 ) -> Value:
     """The value of one instruction; a refusal is noted, and a placeholder stands for its result."""
     found = ctx.converters.get(converter_key(instruction))
-    if has_no_elements(instruction.shape):
+    if has_no_elements(instruction.shape) and ctx.dialect.carries(instruction.shape.element_type):
         return ctx.zeros(instruction.shape)
     if found is None:  # already among the refusals, which are collected before the walk
         return placeholder(ctx, instruction.shape)
@@ -54,6 +54,10 @@ def convert_instruction(
         if instruction.opcode not in PAIR_JOINTS:
             reason = f"TVM tensors do not carry {lacking}, and no rewrite takes this opcode apart for it"
             ctx.refusals.append(refusal_of(computation, instruction, reason))
+        return placeholder(ctx, instruction.shape)
+    if instruction.opcode == "custom-call" and not found.takes(len(operands)):
+        reason = f"its converter does not take {len(operands)} operands"
+        ctx.refusals.append(refusal_of(computation, instruction, reason))
         return placeholder(ctx, instruction.shape)
     try:
         if not found.broadcasting:

@@ -31,6 +31,8 @@ _PORTABLE_KERNEL = (
     f"no other device runs it, so write it in ordinary operations (Pallas: interpret=True) and {_ELSEWHERE}"
 )
 
+PRIVATE_TARGET = "its target is private to this package, whose rewrites alone may call it"
+
 REFUSED_OPCODES: dict[str, str] = {
     "infeed": _HOST,
     "outfeed": _HOST,

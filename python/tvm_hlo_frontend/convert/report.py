@@ -16,10 +16,12 @@ from ..hlo.ir.builder import callees_of
 from ..hlo.ir.module import HloInstruction, HloModule
 from ..hlo.ir.open_module import OpenModule
 from ..hlo.ir.ordering import dependency_order
+from ..hlo.opcodes import CUSTOM_CALL_PREFIX
+from ..rewrites.linalg.kernel_calls import TARGET_PREFIX
 from ..rewrites.pipeline import REWRITTEN_OPCODES
 from .context import ConversionContext
 from .driver import converter_key
-from .refusals import SPECIALIZE, is_expanded, missing_reason
+from .refusals import PRIVATE_TARGET, SPECIALIZE, is_expanded, missing_reason
 from .rules import Converter
 
 DYNAMIC_SHAPE = f"its shape {{shape}} is known only at run time; {SPECIALIZE}"
@@ -125,6 +127,16 @@ def missing_converters(converters: Mapping[str, Converter], module: HloModule) -
         for computation in dependency_order([module.entry], callees_of)
         for instruction in computation.instructions
         if converter_key(instruction) not in converters and _stays(instruction)
+    ]
+
+
+def private_calls(module: HloModule) -> list[Refusal]:
+    """Custom-calls to kernels that are for this package's rewrites, which know what shapes those may trust."""
+    return [
+        refusal_of(computation, instruction, PRIVATE_TARGET)
+        for computation in module.computations
+        for instruction in computation.instructions
+        if converter_key(instruction).startswith(CUSTOM_CALL_PREFIX + TARGET_PREFIX)
     ]
 
 

@@ -42,6 +42,14 @@ class Converter:
         """First line of the converter's docstring."""
         return (self.convert.__doc__ or "").strip().split("\n")[0]
 
+    def takes(self, count: int) -> bool:
+        """Whether it can be called with so many operands, of which a custom-call may have any number."""
+        try:
+            inspect.signature(self.convert).bind(None, None, *[None] * count)
+        except TypeError:
+            return False
+        return True
+
 
 class ConverterTable(DeclaredTable[str, Converter]):
     """Converters by key (an opcode, or ``custom-call:`` and a target), as one module declares them."""

@@ -17,6 +17,9 @@ from ..rules import ConverterTable
 
 table = ConverterTable()
 
+# elements that are counted in advance; more of them a kernel counts
+MAX_COUNTED = 1 << 20
+
 
 @table.converter("iota", broadcasting=True, how="native")
 def convert_iota(ctx: ConversionContext, instruction: HloInstruction) -> Tensor:
@@ -31,7 +34,7 @@ def convert_iota(ctx: ConversionContext, instruction: HloInstruction) -> Tensor:
 
 def counted(ctx: ConversionContext, size: Dimension, element_type: str, name: str = "iota") -> Tensor:
     """0, 1, 2 …; types that cannot count wrap as integers do."""
-    if not isinstance(size, int):
+    if not isinstance(size, int) or size > MAX_COUNTED:
         return ctx.dialect.kernel(KernelSpec("iota"), [], [array_shape(element_type, (size,))])[0]
     return ctx.constant(np.arange(size, dtype=np.int64).astype(BY_NAME[element_type].numpy_dtype), name)
 

@@ -41,14 +41,15 @@ class Group:
 
 
 def merged(
-    sizes: Sequence[Dimension], dimensions: Sequence[int], operands: Sequence[Sequence[Dimension]]
+    sizes: Sequence[Dimension], dimensions: Sequence[int], operands: Sequence[tuple[Dimension, ...]]
 ) -> list[Group]:
     """Groups of all dimensions larger than 1."""
     groups: list[Group] = []
     for axis, size in enumerate(sizes):
         if size == 1:
             continue
-        reduced, full = axis in dimensions, tuple(operand[axis] != 1 for operand in operands)
+        # of a scalar a broadcast is pending along all dimensions
+        reduced, full = axis in dimensions, tuple(operand != () and operand[axis] != 1 for operand in operands)
         if groups and (groups[-1].reduced, groups[-1].full) == (reduced, full):
             last = groups.pop()
             groups.append(Group(last.size * size, reduced, full, (*last.axes, axis)))

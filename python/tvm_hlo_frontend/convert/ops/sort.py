@@ -54,7 +54,8 @@ def convert_topk_call(ctx: ConversionContext, instruction: HloInstruction, opera
     orders = [computation.root.attributes for computation in instruction.called_computations]
     if any(not isinstance(order, CompareAttributes) or order.direction != "GT" for order in orders):
         ctx.refuse("its order is not that of the largest elements; convert the module before optimisations")
-    if len(parts) != 2 or any(part.dimensions[:-1] != operand.dimensions[:-1] for part in parts):
+    fits = isinstance(operand, Tensor) and operand.rank > 0
+    if not fits or len(parts) != 2 or any(part.dimensions[:-1] != operand.dimensions[:-1] for part in parts):
         ctx.refuse("it is not XLA:CPU's TopK, whose results are values and positions per row of its operand")
     return first_by_order(ctx, instruction, operand, True)
 

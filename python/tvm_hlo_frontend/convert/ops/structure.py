@@ -93,6 +93,8 @@ def convert_after_all(ctx: ConversionContext, instruction: HloInstruction, *oper
 def convert_allocate_buffer(ctx: ConversionContext, instruction: HloInstruction) -> Tensor:
     """AllocateBuffer: zeros, where JAX's lax.empty promises nothing."""
     shape = instruction.shape
+    if not shape.is_array:
+        ctx.refuse(f"it allocates an array, not {shape}")
     return ctx.dialect.broadcast_to(ctx.scalar(0, shape.element_type), shape.dimensions)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+_NUMBERED = re.compile(r"(?<=.)\.\d+\Z")
 
 
 class Names:
@@ -13,8 +16,10 @@ class Names:
         self._next: dict[str, int] = {}
 
     def take(self, wanted: str) -> str:
-        """`wanted`, or `wanted` with the first free ``.N`` behind it."""
+        """`wanted`, or with the first free ``.N`` behind it, in place of its own: copies of copies keep short names."""
         name = wanted
+        if name in self._taken:
+            wanted = _NUMBERED.sub("", wanted)
         while name in self._taken:
             number = self._next.get(wanted, 1)
             self._next[wanted] = number + 1

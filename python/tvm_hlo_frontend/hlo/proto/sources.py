@@ -73,7 +73,7 @@ def _content(source: Any) -> tuple[bytes, str] | None:
         return source.encode(), ".txt"
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        if path.is_dir():
+        if _is_folder(path):
             path = module_of_dump(path)
         return _read(path), path.suffix
     return None
@@ -100,6 +100,13 @@ def module_of_dump(folder: Path) -> Path:
         names = "\n  ".join(str(path) for path in by_module.values())
         raise HloParseError(f"{folder} holds {len(by_module)} modules; give the path of one:\n  {names}")
     return next(iter(by_module.values()))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # no file has such a name
+        return False
 
 
 def _read(path: Path) -> bytes:

@@ -190,7 +190,8 @@ def _ragged_all_to_all(query: Query) -> Shape:
     _collective(query)
     operand, result, *offsets = query.operands
     fits = operand.element_type == result.element_type
-    expect(fits, f"expected operand and output of equal types, found {operand} and {result}")
+    fits = fits and min(operand.rank, result.rank) > 0 and operand.dimensions[1:] == result.dimensions[1:]
+    expect(fits, f"expected operand and output of equal types and rows, found {operand} and {result}")
     for shape in offsets:
         expect_index(shape, "offsets and sizes")
     expect_same(offsets, "offsets and sizes")

@@ -14,6 +14,7 @@ from ..ir.attributes import (
     TupleIndexAttributes,
 )
 from ..ir.shape import Shape, array_shape, tuple_shape
+from ..ir.sizes import definite_sizes, may_be_at_most
 from .rules import Query, RuleTable, attributes_as, compatible, expect, expect_arrays, expect_axes, fail
 
 table = RuleTable()
@@ -107,8 +108,9 @@ def _rng(query: Query) -> Shape | None:
 @table.infers("rng-bit-generator")
 def _rng_bit_generator(query: Query) -> Shape | None:
     (state,), declared = query.operands, query.declared
-    fits = state.is_array and state.kind == "unsigned" and state.rank <= 1
-    expect(fits, f"expected an unsigned state, found {state}")
+    fits = state.is_array and state.kind == "unsigned" and state.rank == 1
+    fits = fits and may_be_at_most(2, definite_sizes(state)[0])
+    expect(fits, f"expected an unsigned state of at least 2 elements, found {state}")
     if declared is None:
         return None
     expect(len(declared.tuple_shapes) == 2, f"expected a tuple of state and bits, found {declared}")

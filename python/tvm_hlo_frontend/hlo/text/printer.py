@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..ir.attributes import ConstantAttributes, Literal, ParameterAttributes
 from ..ir.module import HloComputation, HloInstruction, HloModule, Metadata
 from .attributes import attribute_words, quoted
 
+_ROWS = 1 << 16  # of an array without elements, which may have any number
 _SMALL = 16  # elements of a constant that is printed in full without being asked for
 
 
@@ -84,7 +86,8 @@ def _literal(literal: Literal, large_constants: bool) -> str:
         return "(" + ", ".join(_literal(part, large_constants) for part in literal) + ")"
     if literal.ndim == 0:
         return _element(literal[()])
-    if literal.size > _SMALL and not large_constants:
+    rows = math.prod(size for size in literal.shape if size)
+    if (literal.size > _SMALL and not large_constants) or (literal.size == 0 and rows > _ROWS):
         return "{...}"
     return _nested(literal)
 

@@ -18,6 +18,8 @@ from ...hlo.ir.builder import RewriteBuilder, transform
 from ...hlo.ir.module import Alias, HloComputation, HloInstruction, HloModule
 from ...hlo.ir.shape import Shape, Symbol
 from ...hlo.opcodes import ELEMENTWISE, MOVES_VALUES
+from ...hlo.shape_inference.rules import has_unbounded
+from ...hlo.verifier import verify
 from ..capabilities import Capabilities
 from ..emit import Emitter
 from ..inline_calls import called_body, inline_calls
@@ -34,6 +36,7 @@ RULES: Mapping[str, Rule] = {
     **reshaping.RULES,
 }
 PARAMETER = "a tuple with arrays of bounded dimensions cannot be a parameter: pass the arrays themselves"
+VARIES = "a dimension varies where the shape of the tuple says that it does not"
 NO_RULE = "no rule says what it does with sizes that are known only at run time"
 
 
@@ -111,6 +114,8 @@ class _Pass:
         made = transform(self.old, self._replacement)
         aliases = tuple(map(self._moved, self._kept_aliases())) if self.cuts else made.aliases
         made = replace(made, aliases=aliases)
+        if not self.refusals:
+            verify(made)  # an array that varies may stand where a module says that it does not
         return Carried(made, self.old.entry.root.shape, self.old, self.cuts, self.added, tuple(self.refusals))
 
     def _kept_aliases(self) -> list[Alias]:
@@ -130,6 +135,8 @@ class _Pass:
         emit = Emitter(builder, old.metadata)
         try:
             value = self._value(builder, emit, old, operands)
+            if old.opcode == "tuple" and not value.shape.same_type(carried_shape(old.shape)):
+                raise UnsupportedInstruction(VARIES)
             if old in self.wanted:
                 value = _as_declared(emit, value, old.shape, self.wanted[old])
         except UnsupportedInstruction as refusal:
@@ -153,7 +160,9 @@ class _Pass:
         if all(shape.is_static for shape in shapes):
             return builder.copy(old, operands, called)
         rule = _rule_of(old)
-        if rule is None or any(operand.shape.is_tuple for operand in old.operands):
+        # nobody has verified what takes operands of which nothing is known
+        unverified = any(operand.shape.is_tuple or has_unbounded(operand.shape) for operand in old.operands)
+        if rule is None or unverified:
             raise UnsupportedInstruction(NO_RULE)
         given = tuple(unpacked(emit, new, each.shape) for new, each in zip(operands, old.operands))
         made = rule(Case(emit, old, given, called))

@@ -9,6 +9,9 @@ from ...hlo.ir.shape import array_shape
 from ..emit import Emitter
 from ..expansion import Expansion
 
+# pieces, each of which becomes instructions of its own; there is one for each device
+MAX_PIECES = 4096
+
 
 def _expand(
     builder: RewriteBuilder, instruction: HloInstruction, operands: tuple[HloInstruction, ...]
@@ -20,6 +23,8 @@ def _expand(
         return None
     emit = Emitter(builder, instruction.metadata)
     source, output, *numbers, _ = operands
+    if numbers[0].shape.sizes[0] > MAX_PIECES:
+        return None
     if 0 in (source.shape.sizes[0], output.shape.sizes[0]):
         return output
     rows = emit("iota", shape=array_shape("s64", output.shape.dimensions[:1]), attributes=DimensionsAttributes((0,)))

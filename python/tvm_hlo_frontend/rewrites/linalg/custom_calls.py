@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...errors import HloVerificationError, StaticSizeError
 from ...hlo.ir.attributes import CustomCallAttributes
 from ...hlo.ir.builder import RewriteBuilder
 from ...hlo.ir.module import HloInstruction
@@ -32,7 +33,13 @@ def _expand(
     """Layouts that the calls ask for are physical and play no part. Workspace results of old calls become zeros."""
     site, target = Site(builder, instruction.metadata), instruction.attributes_as(CustomCallAttributes).target
     roads = (expand_portable, expand_lapack, expand_gpu)
-    results = next((made for road in roads if (made := road(site, instruction, target, operands)) is not None), None)
+    try:
+        made = (road(site, instruction, target, operands) for road in roads)
+        results = next((each for each in made if each is not None), None)
+    except StaticSizeError:
+        raise
+    except (LookupError, TypeError, ValueError, HloVerificationError):
+        return None  # other operands or options than a call to this target has
     if results is None:
         return None
     shapes = instruction.shape.parts

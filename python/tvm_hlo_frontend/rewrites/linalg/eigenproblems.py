@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import Shape, array_shape
-from .factorizations import Site, batch_of, matrix_sizes, real_type
+from ...hlo.shape_inference.rules import expect
+from .factorizations import Site, batch_of, real_type, square_size
 from .kernel_calls import PART_TYPE
 
 _COMPLEX_TYPE = {part: whole for whole, part in PART_TYPE.items()}
@@ -19,6 +20,7 @@ def geev(site: Site, a: HloInstruction, left: bool, right: bool) -> list[HloInst
     Zeros for vectors that are not wanted.
     """
     vectors = array_shape(_COMPLEX_TYPE.get(a.shape.element_type, a.shape.element_type), a.shape.dimensions)
+    square_size(a)
     values, info = _eigenvalues(a), array_shape("s32", batch_of(a))
     wanted = [vectors] * (left + right)
     made = site.call("geev", {"left": left, "right": right}, [a], [*values, *wanted, info])
@@ -32,6 +34,7 @@ def gees(site: Site, a: HloInstruction, vectors: bool) -> list[HloInstruction]:
 
     Eigenvalues are not sorted, so sdim is 0; zeros for Z if it is not wanted.
     """
+    square_size(a)
     info = array_shape("s32", batch_of(a))
     wanted = [a.shape] * (1 + vectors)
     made = site.call("gees", {"vectors": vectors}, [a], [*wanted, *_eigenvalues(a), info])
@@ -41,7 +44,8 @@ def gees(site: Site, a: HloInstruction, vectors: bool) -> list[HloInstruction]:
 
 def gehrd(site: Site, a: HloInstruction, low: int, high: int) -> list[HloInstruction]:
     """(Hessenberg form with the reflectors below it, taus, info); `low` and `high` count from 1."""
-    batch, n = batch_of(a), matrix_sizes(a)[1]
+    batch, n = batch_of(a), square_size(a)
+    expect(1 <= low <= high <= n, f"expected 1 <= low <= high <= {n}, found {low} and {high}")
     taus = array_shape(a.shape.element_type, (*batch, n - 1))
     info = site.filled(0, array_shape("s32", batch))
     if n == 1:
@@ -51,7 +55,7 @@ def gehrd(site: Site, a: HloInstruction, low: int, high: int) -> list[HloInstruc
 
 def sytrd(site: Site, a: HloInstruction, lower: bool) -> list[HloInstruction]:
     """(tridiagonal form with the reflectors in one triangle, diagonal, elements beside it, taus, info)."""
-    batch, n, real = batch_of(a), matrix_sizes(a)[1], real_type(a.shape.element_type)
+    batch, n, real = batch_of(a), square_size(a), real_type(a.shape.element_type)
     diagonal, beside = array_shape(real, (*batch, n)), array_shape(real, (*batch, n - 1))
     taus = array_shape(a.shape.element_type, (*batch, n - 1))
     info = site.filled(0, array_shape("s32", batch))

@@ -20,6 +20,7 @@ from ...hlo.ir.attributes import (
 from ...hlo.ir.builder import RewriteBuilder
 from ...hlo.ir.module import HloInstruction, Metadata
 from ...hlo.ir.shape import Shape, array_shape
+from ...hlo.shape_inference.rules import expect
 from .kernel_calls import PART_TYPE, kernel_call
 
 
@@ -64,9 +65,29 @@ def batch_of(matrix: HloInstruction) -> tuple[Any, ...]:
 
 
 def matrix_sizes(matrix: HloInstruction) -> tuple[int, int]:
-    """Rows and columns, which a program must know; StaticSizeError if it does not."""
-    rows, columns = Shape(matrix.shape.element_type, matrix.shape.dimensions[-2:]).sizes
+    """Rows and columns, which a program must know; StaticSizeError if it does not.
+
+    Kernels trust the shapes that they are called with, and custom-calls are verified by nobody: here what is no matrix
+    of numbers is an HloVerificationError.
+    """
+    shape = matrix.shape
+    expect(shape.kind in ("float", "complex") and shape.rank >= 2, f"expected matrices, found {shape}")
+    rows, columns = Shape(shape.element_type, shape.dimensions[-2:]).sizes
     return rows, columns
+
+
+def square_size(matrix: HloInstruction) -> int:
+    """Rows of a square matrix; errors as for `matrix_sizes`."""
+    rows, columns = matrix_sizes(matrix)
+    expect(rows == columns, f"expected square matrices, found {matrix.shape}")
+    return rows
+
+
+def _expect_reflectors(a: HloInstruction, taus: HloInstruction) -> None:
+    (m, n), shape = matrix_sizes(a), taus.shape
+    fits = shape.element_type == a.shape.element_type and shape.rank == a.shape.rank - 1
+    fits = fits and shape.dimensions[:-1] == batch_of(a) and shape.sizes[-1] <= min(m, n)
+    expect(fits, f"expected a factor for each reflector of {a.shape} at most, found {shape}")
 
 
 def real_type(element_type: str) -> str:
@@ -79,6 +100,8 @@ def potrf(site: Site, a: HloInstruction, lower: bool) -> list[HloInstruction]:
 
     LAPACK's info is the order of the first minor that is not positive; frameworks compare it with 0 alone.
     """
+    if square_size(a) == 0:
+        return [a, site.filled(0, array_shape("s32", batch_of(a)))]
     factor = site.add("cholesky", [a], a.shape, CholeskyAttributes(lower))
     rank, batch = a.shape.rank, batch_of(a)
     corner = [1] * 2
@@ -141,6 +164,7 @@ def has_no_fixed_columns(start: HloInstruction) -> bool:
 
 def permutation(site: Site, pivots: HloInstruction, n: int) -> HloInstruction:
     """Rows in their new order s32[..., n] from pivots s32[..., k] that count from 0."""
+    expect(pivots.shape.element_type == "s32" and pivots.shape.rank >= 1, f"expected pivots, found {pivots.shape}")
     made = array_shape("s32", (*pivots.shape.dimensions[:-1], n))
     batch_rank = pivots.shape.rank - 1
     return kernel_call(site.builder, "pivots_to_permutation", {}, [pivots], [made], batch_rank, site.metadata)[0]
@@ -148,6 +172,7 @@ def permutation(site: Site, pivots: HloInstruction, n: int) -> HloInstruction:
 
 def orgqr(site: Site, a: HloInstruction, taus: HloInstruction) -> HloInstruction:
     """The first columns of the product of the reflectors."""
+    _expect_reflectors(a, taus)
     return site.call("householder_product", {}, [a, taus], [a.shape])[0]
 
 
@@ -155,6 +180,11 @@ def ormqr(
     site: Site, a: HloInstruction, taus: HloInstruction, c: HloInstruction, left: bool, transpose: bool
 ) -> HloInstruction:
     """Q C, or C Q without `left`, for the product Q of the reflectors, or for its adjoint with `transpose`."""
+    _expect_reflectors(a, taus)
+    rows, columns = matrix_sizes(c)
+    fits = c.shape.element_type == a.shape.element_type and batch_of(c) == batch_of(a)
+    fits = fits and (rows if left else columns) == matrix_sizes(a)[0]
+    expect(fits, f"expected a matrix that fits the reflectors of {a.shape}, found {c.shape}")
     if left:
         return site.call("householder_multiply", {"adjoint": transpose}, [a, taus, c], [c.shape])[0]
     # C Q = (Q^H C^H)^H
@@ -174,7 +204,7 @@ def adjoint(site: Site, a: HloInstruction) -> HloInstruction:
 
 def syevd(site: Site, a: HloInstruction, lower: bool) -> list[HloInstruction]:
     """(eigenvectors, ascending eigenvalues, info) from one triangle of a symmetric or Hermitian matrix."""
-    batch, n = batch_of(a), matrix_sizes(a)[1]
+    batch, n = batch_of(a), square_size(a)
     values = array_shape(real_type(a.shape.element_type), (*batch, n))
     return site.call("eigh", {"lower": lower}, [a], [a.shape, values, array_shape("s32", batch)])
 
@@ -194,7 +224,10 @@ def gesdd(site: Site, a: HloInstruction, full_matrices: bool, compute_uv: bool) 
 
 def gtsv(site: Site, bands: Sequence[HloInstruction], b: HloInstruction) -> list[HloInstruction]:
     """(dl, d, du, x, info): the overwritten bands, and the solution of the tridiagonal system."""
-    shapes = [operand.shape for operand in (*bands, b)]
+    shapes, rows = [operand.shape for operand in (*bands, b)], matrix_sizes(b)[0]
+    band = array_shape(b.shape.element_type, (*batch_of(b), rows))
+    fits = len(bands) == 3 and all(each.shape.same_type(band) for each in bands)
+    expect(fits, f"expected three bands {band} for {b.shape}, found {[str(shape) for shape in shapes[:-1]]}")
     info = array_shape("s32", batch_of(b))
     batch_rank = b.shape.rank - 2
     return kernel_call(site.builder, "tridiagonal_solve", {}, [*bands, b], [*shapes, info], batch_rank, site.metadata)

@@ -17,6 +17,7 @@ from ...hlo.ir.attributes import (
 )
 from ...hlo.ir.module import HloInstruction
 from ...hlo.ir.shape import array_shape
+from ...hlo.shape_inference.rules import expect
 from ..emit import Emitter, plain
 from ..random.random_bits import threefry_2x32
 from . import eigenproblems
@@ -84,7 +85,7 @@ def _trsm(call: GpuCall) -> list[HloInstruction] | None:
     unit, transpose = call.choice(28, (1, 132), (0, 131)), _TRANSPOSES.get(call.field(24) or 0)
     if left is None or lower is None or unit is None or transpose is None:
         return None
-    return [call.site.add("triangular-solve", [a, b], b.shape, TriangularSolveAttributes(left, lower, unit, transpose))]
+    return [call.site.add("triangular-solve", [a, b], None, TriangularSolveAttributes(left, lower, unit, transpose))]
 
 
 def _syrk(call: GpuCall) -> list[HloInstruction] | None:
@@ -92,6 +93,8 @@ def _syrk(call: GpuCall) -> list[HloInstruction] | None:
     if call.options.get("transpose", 1):
         return None
     emit, (a, c, alpha, beta) = Emitter(call.site.builder, call.site.metadata), call.arrays
+    rows = lapack.matrix_sizes(a)[0]
+    expect(c.shape.dimensions == (*lapack.batch_of(a), rows, rows), f"expected a square of {a.shape}, found {c.shape}")
     batch = tuple(range(a.shape.rank - 2))
     last = (a.shape.rank - 1,)
     product = emit(

@@ -91,7 +91,7 @@ def _trsm(call: LapackCall) -> list[HloInstruction] | None:
         factor = call.site.add("broadcast", scale, b.shape, DimensionsAttributes(()))
         b = call.site.add("multiply", [b, factor])
     attributes = TriangularSolveAttributes(bool(left), bool(lower), bool(unit), _TRANSPOSES[transpose or 0])
-    return [call.site.add("triangular-solve", [a, b], b.shape, attributes)]
+    return [call.site.add("triangular-solve", [a, b], None, attributes)]
 
 
 def _is_one(scalar: HloInstruction) -> bool:

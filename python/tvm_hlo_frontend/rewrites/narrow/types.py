@@ -234,8 +234,8 @@ def _reduction(
     """A plain body stays one opcode on the carriers, which patterns recognise; the result is rounded once."""
     (body,), element_type = old.called_computations, old.shape.element_type
     opcode = plain_opcode(body, element_type)
-    if opcode is None:
-        return None
+    if opcode is None or element_type not in rewriter.narrow:
+        return None  # accumulators of another type than the elements
     new_body = plain_body(body.name, opcode, carrier(element_type))
     value = _with_body(rewriter, emit, old, operands, new_body)
     return value if opcode in ("maximum", "minimum") else rewriter.rounded(emit, old, value)

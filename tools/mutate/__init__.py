@@ -1,0 +1,1 @@
+"""Mutated inputs of strangers through the frontend: an error of this package or a conversion, nothing else."""
