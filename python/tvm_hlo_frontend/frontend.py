@@ -54,7 +54,7 @@ def from_hlo(
     dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
     source: str = "",
     notes: Sequence[str] = (),
-    limits: Limits = LIMITS,
+    limits: Limits | None = LIMITS,
 ) -> Any:
     """Convert an HLO module to a TVM module.
 
@@ -91,8 +91,8 @@ def from_hlo(
         Name of the framework the module came from, for the signature.
     notes : sequence of str
         What the report should tell of the module besides, for instance what its results are.
-    limits : Limits
-        How large the module may be; modules of strangers keep to the default ones.
+    limits : Limits, optional
+        How large the module may be; modules of strangers keep to the default ones. None for any size.
 
     Returns
     -------
@@ -129,7 +129,8 @@ def from_hlo(
         if opened is None:
             raise
         raise HloVerificationError(f"{error}\n  it may hold where sizes are numbers: {SPECIALIZE}") from error
-    check_limits(module, limits)
+    if limits is not None:
+        check_limits(module, limits)
     language = load_dialect(dialect)
     freeze = language.freezes_params if freeze_params is None else freeze_params
     converters = with_custom(custom_converters)
@@ -152,7 +153,9 @@ def from_hlo(
     module = decompose(module, capabilities)
     ctx.refusals += missing_converters(ctx.converters, module)
     declared = module.entry  # element types that TVM lacks are still there
-    module = check_shapes(normalize(module, capabilities), limits)
+    module = normalize(module, capabilities)
+    if limits is not None:
+        check_shapes(module, limits)
     if input_names is not None:
         pairs = [(input_names[number], axis) for number, axis in carried.added if number < len(input_names)]
         taken = Names(input_names)

@@ -24,7 +24,7 @@ PAGES = {  # number of programs
     "docs/extending.md": 3,
     "docs/howto/relax.md": 3,
     "docs/howto/jax.md": 4,
-    "docs/howto/deploy.md": 3,
+    "docs/howto/deploy.md": 4,
     "docs/howto/threads.md": 1,
     "docs/howto/donation.md": 1,
     "docs/howto/dynamic_shapes.md": 7,

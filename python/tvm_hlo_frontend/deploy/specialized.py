@@ -16,6 +16,7 @@ from ..backends.signature import Signature
 from ..convert.rules import ConvertFunction
 from ..errors import HloParseError, SignatureError
 from ..hlo.ir.open_module import OpenModule
+from ..hlo.limits import LIMITS, Limits
 from ..rewrites.dimension_bounds import with_bounds
 from .buckets import Buckets, buckets_of
 from .donation import Donated
@@ -216,6 +217,7 @@ def specialize(
     buckets: Mapping[str, Sequence[int]] | None = None,
     source: str = "",
     notes: Sequence[str] = (),
+    limits: Limits | None = LIMITS,
 ) -> SpecializedExecutable:
     """An executable of a module with unknown sizes, which compiles a variant for each shape that it is called with.
 
@@ -228,6 +230,8 @@ def specialize(
         How many variants are kept.
     dialect, input_names, parameter_values, freeze_params, custom_converters, rng_seed, dimension_bounds, source, notes
         As for `from_hlo`. Sizes that the shapes of `parameter_values` tell are known from then on.
+    limits : Limits, optional
+        How large each variant may be, as for `from_hlo`.
     buckets : mapping of str to sequence of int, optional
         Numbers to which unknown sizes are padded, in ascending order: there are variants for those alone, and for sizes
         beyond the last one. Only of sizes to which padding is proved to make no difference, such as of a batch.
@@ -249,6 +253,7 @@ def specialize(
         "custom_converters": custom_converters,
         "rng_seed": rng_seed,
         "notes": notes,
+        "limits": limits,
     }
     bounded = with_bounds(open_module, dimension_bounds or {})
     program = Specialization.of(bounded, input_names, parameter_values or {}, source, options)

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import SignatureError
 from ..hlo.ir.names import Names
 from ..hlo.ir.open_module import OpenModule
+from ..hlo.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class LoweredModule:
         `tf.nest`), None where it has none.
     notes : tuple of str
         What the report should tell of the program, for instance what its results are.
+    limits : Limits, optional
+        How large it may be; None for a program of the user's own.
     """
 
     hlo: Any
@@ -41,6 +44,7 @@ class LoweredModule:
     source: str = ""
     result_structure: Any = None
     notes: tuple[str, ...] = ()
+    limits: Limits | None = None
 
 
 def convert_lowered(
@@ -68,6 +72,7 @@ def convert_lowered(
         "dimension_bounds": dimension_bounds,
         "source": lowered.source,
         "notes": lowered.notes,
+        "limits": lowered.limits,
     }
     # TVM is imported by these; lowering alone works without it
     if specialize:

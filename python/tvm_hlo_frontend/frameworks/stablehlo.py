@@ -12,6 +12,7 @@ from ..convert.input_names import parameter_names
 from ..errors import HloParseError, LoweringError, SignatureError, UnknownDimensionsError
 from ..hlo.ir.module import HloModule
 from ..hlo.ir.open_module import OpenModule
+from ..hlo.limits import LIMITS, Limits
 from ..hlo.proto.reader import read
 from ..hlo.proto.sources import mlir_of
 from ..hlo.text.parsers import hlo_from_mlir, open_hlo_from_mlir
@@ -33,6 +34,7 @@ def from_stablehlo(
     specialize: bool = False,
     dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
     buckets: Mapping[str, Sequence[int]] | None = None,
+    limits: Limits | None = LIMITS,
 ) -> Any:
     """Convert a StableHLO module to a TVM module.
 
@@ -53,6 +55,8 @@ def from_stablehlo(
         Least and greatest number of unknown sizes, as for `from_hlo`.
     buckets : mapping of str to sequence of int, optional
         With `specialize`, numbers to which unknown sizes are padded, as for `deploy.specialized.specialize`.
+    limits : Limits, optional
+        How large the module may be, as for `from_hlo`.
 
     Returns
     -------
@@ -75,7 +79,7 @@ def from_stablehlo(
     >>> mod, params = from_stablehlo(jax.export.export(jax.jit(f))(x))
     """
     lowered = lower_stablehlo(module)
-    changes: dict[str, Any] = {"parameter_values": parameter_values or {}}
+    changes: dict[str, Any] = {"parameter_values": parameter_values or {}, "limits": limits}
     if input_names is not None:
         changes["input_names"] = tuple(input_names)
     lowered = dataclasses.replace(lowered, **changes)
