@@ -126,7 +126,7 @@ class ComputationBuilder:
 
     def copy_renamed(self, instruction: HloInstruction, operands: Sequence[HloInstruction]) -> HloInstruction:
         """`copy` under a new name, for instructions that are there more than once."""
-        return self.copy(dataclasses.replace(instruction, name=self._names.take(instruction.name)), operands)
+        return self.copy(dataclasses.replace(instruction, name=self._names.take_for_copy(instruction.name)), operands)
 
     def _append(self, instruction: HloInstruction) -> HloInstruction:
         self._instructions[instruction] = None
@@ -200,11 +200,11 @@ def _with_unique_names(old: HloModule) -> HloModule:
         for instruction in computation.instructions:
             new[instruction] = dataclasses.replace(
                 instruction,
-                name=instruction_names.take(instruction.name),
+                name=instruction_names.take_for_copy(instruction.name),
                 operands=tuple(new[operand] for operand in instruction.operands),
                 called_computations=tuple(done[callee] for callee in instruction.called_computations),
             )
-        name = computation_names.take(computation.name)
+        name = computation_names.take_for_copy(computation.name)
         done[computation] = HloComputation(name, tuple(new.values()), new[computation.root])
     return HloModule(old.name, tuple(done.values()), done[old.entry], old.aliases)
 
