@@ -129,8 +129,7 @@ def from_hlo(
         if opened is None:
             raise
         raise HloVerificationError(f"{error}\n  it may hold where sizes are numbers: {SPECIALIZE}") from error
-    if limits is not None:
-        check_limits(module, limits)
+    check_limits(module, limits)
     language = load_dialect(dialect)
     freeze = language.freezes_params if freeze_params is None else freeze_params
     converters = with_custom(custom_converters)
@@ -153,9 +152,7 @@ def from_hlo(
     module = decompose(module, capabilities)
     ctx.refusals += missing_converters(ctx.converters, module)
     declared = module.entry  # element types that TVM lacks are still there
-    module = normalize(module, capabilities)
-    if limits is not None:
-        check_shapes(module, limits)
+    module = check_shapes(normalize(module, capabilities), limits)
     if input_names is not None:
         pairs = [(input_names[number], axis) for number, axis in carried.added if number < len(input_names)]
         taken = Names(input_names)
