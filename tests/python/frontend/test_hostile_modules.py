@@ -156,6 +156,16 @@ def test_random_bits_need_a_state(state):
         convert(module("m", builder.build(made)))
 
 
+@pytest.mark.parametrize("element_type", ["c64", "c128"])
+def test_random_bits_are_those_of_no_pairs(element_type):
+    builder = ComputationBuilder("main")
+    state = array_shape("u64", (2,))
+    shape, attributes = tuple_shape(state, array_shape(element_type, (3,))), RngBitGeneratorAttributes("RNG_PHILOX")
+    made = builder.add("rng-bit-generator", [builder.parameter(0, state)], shape, attributes)
+    with pytest.raises(HloVerificationError, match="array of bits"):
+        convert(module("m", builder.build(made)))
+
+
 def test_what_varies_may_not_stand_where_it_is_said_not_to():
     """XLA takes a tuple of f32[<=7] for one of f32[7]; a loop carries its size beside it, and has no place for it."""
     state, varying = tuple_shape(f32(7), f32()), f32(Symbol("n", 7))

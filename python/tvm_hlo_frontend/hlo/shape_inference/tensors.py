@@ -115,7 +115,7 @@ def _rng_bit_generator(query: Query) -> Shape | None:
         return None
     expect(len(declared.tuple_shapes) == 2, f"expected a tuple of state and bits, found {declared}")
     bits = declared.tuple_shapes[1]
-    expect(bits.is_array, f"expected an array of bits, found {bits}")
+    expect(bits.is_array and bits.kind != "complex", f"expected an array of bits, found {bits}")
     sizes = {"RNG_THREE_FRY": (2,), "RNG_PHILOX": (2, 3)}
     wanted = sizes.get(attributes_as(query, RngBitGeneratorAttributes).algorithm)
     if wanted is not None and state.element_type == "u64":
