@@ -11,7 +11,7 @@ import numpy as np
 
 from ..hlo.ir.attributes import ConstantAttributes
 from ..hlo.ir.module import HloComputation, HloInstruction
-from .fusible import MOVEMENT, is_fusible
+from .fusible import is_fusible, through_movement
 
 ARITHMETIC = frozenset({"add", "subtract", "multiply"})
 # beyond so many leaves a value is taken to share operands with everything
@@ -29,8 +29,8 @@ def exact_arithmetic(computation: HloComputation) -> set[HloInstruction]:
             continue
         if instruction.shape.kind == "float" and (
             _shares_leaves(instruction, leaves)
-            or any(_through_movement(operand) in native for operand in instruction.operands)
-            or any(_is_special_constant(_through_movement(operand)) for operand in instruction.operands)
+            or any(through_movement(operand) in native for operand in instruction.operands)
+            or any(_is_special_constant(through_movement(operand)) for operand in instruction.operands)
         ):
             exact.add(instruction)
         else:
@@ -65,12 +65,6 @@ def _shares_leaves(instruction: HloInstruction, leaves: dict[HloInstruction, fro
     left, right = (leaves[operand] for operand in instruction.operands)
     # x * x and x * f(x) meet no rule of the simplifier, only sums and differences cancel
     return instruction.opcode != "multiply" and (left is None or right is None or bool(left & right))
-
-
-def _through_movement(instruction: HloInstruction) -> HloInstruction:
-    while instruction.opcode in MOVEMENT and len(instruction.operands) == 1:
-        instruction = instruction.operands[0]
-    return instruction
 
 
 def _is_special_constant(instruction: HloInstruction) -> bool:

@@ -7,14 +7,14 @@ all of it on a row before the next reads the row from memory once.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Union
 
 from ..hlo.ir.attributes import DimensionsAttributes
 from ..hlo.ir.module import HloComputation, HloInstruction
 from ..hlo.ir.ordering import CycleError, dependency_order
-from .fusible import MOVEMENT
+from .fusible import through_movement
 from .reducers import match_reducer
 from .scalar_body import scalar_body
 from .vectors import is_vector
@@ -118,13 +118,12 @@ class _Search:
     def visit(self, instruction: HloInstruction) -> None:
         """Put an instruction into the latest of its operands' groups that can take it, or begin one with it."""
         groups = sorted({self.group_of[x] for x in instruction.operands if x in self.group_of}, reverse=True)
-        joined = next((group for group in groups if self._takes(group, instruction)), None)
-        if joined is None and instruction.opcode not in self.replaced:
-            rows = reduced_rows(instruction)
-            if rows is not None:
-                joined = len(self.rows)
-                self.rows.append(rows)
-                self.counts.append(0)
+        rows = None if instruction.opcode in self.replaced else reduced_rows(instruction)
+        joined = next((group for group in groups if self._takes(group, instruction, rows)), None)
+        if joined is None and rows is not None:
+            joined = len(self.rows)
+            self.rows.append(rows)
+            self.counts.append(0)
         if joined is not None:
             self._add(joined, instruction)
         self.behind[instruction] = self._needs(instruction.operands, joined)
@@ -142,30 +141,33 @@ class _Search:
                 needs |= 1 << own
         return needs
 
-    def _takes(self, group: int, instruction: HloInstruction) -> bool:
+    def _takes(self, group: int, instruction: HloInstruction, reduced: Rows | None) -> bool:
+        """`reduced` are the rows that the instruction reduces."""
         if instruction.opcode in self.replaced or self.counts[group] >= MAX_MEMBERS:
             return False
         if self._needs(instruction.operands, group) >> group & 1:
             return False
-        rows = self.rows[group]
-        return is_of_rows(instruction, rows, lambda operand: self.group_of.get(operand) == group)
+        if instruction.opcode == "reduce":
+            return reduced == self.rows[group] and self.group_of.get(instruction.operands[0]) == group
+        return is_of_rows(instruction, self.rows[group])
 
     def take_operands(self, computation: HloComputation) -> None:
         """Put element-wise instructions that only one group reads into it."""
-        readers: dict[HloInstruction, set[int | None]] = {each: set() for each in computation.instructions}
-        readers[computation.root].add(None)
+        # the group that alone reads an instruction; None if others do
+        only: dict[HloInstruction, int | None] = {computation.root: None}
         for instruction in reversed(computation.instructions):
-            found = readers[instruction]
-            (group,) = found if len(found) == 1 else (None,)
+            group = only.get(instruction)
             if instruction not in self.group_of and group is not None and self._takes_operand(group, instruction):
                 self._add(group, instruction)
+            own = self.group_of.get(instruction)
             for operand in instruction.operands:
-                readers[operand].add(self.group_of.get(instruction))
+                if only.setdefault(operand, own) != own:
+                    only[operand] = None
 
     def _takes_operand(self, group: int, instruction: HloInstruction) -> bool:
         if instruction.opcode in self.replaced or self.counts[group] >= MAX_MEMBERS:
             return False
-        if _is_scalar_constant(instruction) or _spreads_scalar(instruction):
+        if is_scalar_constant(instruction) or _spreads_scalar(instruction):
             return True
         same = instruction.shape.is_static and instruction.shape.sizes == self.rows[group].sizes
         return same and is_vector(instruction) and not _follows_product(instruction)
@@ -184,7 +186,7 @@ def reduced_rows(instruction: HloInstruction) -> Rows | None:
     if instruction.opcode != "reduce" or len(instruction.operands) != 2:
         return None
     data, start = instruction.operands
-    if not data.shape.is_static or data.shape.element_type not in _REDUCED_TYPES or not _is_scalar_constant(start):
+    if not data.shape.is_static or data.shape.element_type not in _REDUCED_TYPES or not is_scalar_constant(start):
         return None
     dimensions = tuple(sorted(instruction.attributes_as(DimensionsAttributes).dimensions))
     sizes = data.shape.sizes
@@ -200,19 +202,16 @@ def reduced_rows(instruction: HloInstruction) -> Rows | None:
     return rows if known else None
 
 
-def is_of_rows(instruction: HloInstruction, rows: Rows, is_member: Callable[[HloInstruction], bool]) -> bool:
-    """Whether an instruction that has members of a group among its operands is computed row by row from them and from
-    what lies outside."""
+def is_of_rows(instruction: HloInstruction, rows: Rows) -> bool:
+    """Whether an instruction that is no reduction is computed row by row."""
     shape = instruction.shape
-    if instruction.opcode == "reduce":
-        return reduced_rows(instruction) == rows and is_member(instruction.operands[0])
     if not all(each.is_array and each.is_static for each in (shape, *(x.shape for x in instruction.operands))):
         return False
     if instruction.opcode == "reshape":
         (operand,) = instruction.operands
         return rows.is_number(shape.sizes) and rows.is_number(operand.shape.sizes)
     if instruction.opcode == "broadcast":
-        return spreads_numbers(instruction, rows) or _keeps_numbers(instruction, rows)
+        return _spreads_numbers(instruction, rows) or _keeps_numbers(instruction, rows)
     if not is_vector(instruction):
         return False
     sizes = [operand.shape.sizes for operand in instruction.operands]
@@ -221,7 +220,7 @@ def is_of_rows(instruction: HloInstruction, rows: Rows, is_member: Callable[[Hlo
     return rows.is_number(shape.sizes) and all(each in ((), shape.sizes) for each in sizes)
 
 
-def spreads_numbers(instruction: HloInstruction, rows: Rows) -> bool:
+def _spreads_numbers(instruction: HloInstruction, rows: Rows) -> bool:
     """Whether a broadcast puts the number of each row at all elements of it."""
     dimensions = instruction.attributes_as(DimensionsAttributes).dimensions
     leading = tuple(range(len(rows.outer)))
@@ -246,27 +245,18 @@ def _pays(group: RowGroup) -> bool:
     return any(member.shape.sizes == group.rows.sizes for member in follows)
 
 
-def _is_scalar_constant(instruction: HloInstruction) -> bool:
+def is_scalar_constant(instruction: HloInstruction) -> bool:
+    """Whether it is a constant of no dimensions."""
     return instruction.opcode == "constant" and instruction.shape.is_array and not instruction.shape.dimensions
 
 
 def _spreads_scalar(instruction: HloInstruction) -> bool:
-    return instruction.opcode == "broadcast" and _is_scalar_constant(instruction.operands[0])
+    return instruction.opcode == "broadcast" and is_scalar_constant(instruction.operands[0])
 
 
 def _follows_product(instruction: HloInstruction) -> bool:
     """Whether it is better computed with the product or the convolution before it, of constant weights."""
-    for operand in instruction.operands:
-        while operand.opcode in MOVEMENT or operand.opcode == "convert":
-            if not operand.operands:
-                break
-            operand = operand.operands[0]
-        if operand.opcode in ("dot", "convolution") and any(_is_weight(each) for each in operand.operands):
-            return True
-    return False
-
-
-def _is_weight(instruction: HloInstruction) -> bool:
-    while instruction.opcode in MOVEMENT | {"convert"} and len(instruction.operands) == 1:
-        instruction = instruction.operands[0]
-    return instruction.opcode == "constant"
+    sources = [through_movement(operand, ("convert",)) for operand in instruction.operands]
+    products = [source for source in sources if source.opcode in ("dot", "convolution")]
+    factors = [through_movement(factor, ("convert",)) for product in products for factor in product.operands]
+    return any(factor.opcode == "constant" for factor in factors)

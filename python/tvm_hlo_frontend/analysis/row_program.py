@@ -32,19 +32,18 @@ class RowProgram:
 def match_row_program(computation: HloComputation, computes: Computes) -> RowProgram | None:
     """The program of a computation that is one group of rows (see `steps_by_rows`); None if it is none, or kernels do
     not define a part of it."""
-    rows = next((each for each in map(reduced_rows, computation.instructions) if each is not None), None)
-    if rows is None:
-        return None
-    one = _of_one_row(computation, rows)
+    reductions = {reduced_rows(each) for each in computation.instructions if each.opcode == "reduce"}
+    (rows,) = reductions if len(reductions) == 1 else (None,)
+    one = None if rows is None else _of_one_row(computation, rows)
     matched = None if one is None else array_programs([one])
-    if matched is None or matched[1]:
+    if rows is None or matched is None or matched[1]:
         return None
     (program,), _ = matched
     return RowProgram(rows, program) if is_defined(program, computes) else None
 
 
 def _of_one_row(computation: HloComputation, rows: Rows) -> HloComputation | None:
-    """The computation on one row."""
+    """The computation, all of whose reductions are along `rows`, on one row."""
     builder = ComputationBuilder(computation.name)
     new: dict[HloInstruction, HloInstruction] = {}
     for instruction in computation.instructions:
@@ -58,15 +57,15 @@ def _of_one_row(computation: HloComputation, rows: Rows) -> HloComputation | Non
             new[instruction] = builder.copy(clone(instruction, shape=shape), ())
         elif instruction.opcode == "broadcast" and instruction.operands[0].shape.rank == 0:
             new[instruction] = _spread(builder, operands[0], shape)
-        elif not is_of_rows(instruction, rows, lambda _: True):
+        elif instruction.opcode == "reduce":
+            along, called = DimensionsAttributes((0,)), instruction.called_computations
+            new[instruction] = builder.add("reduce", operands, shape, along, called)
+        elif not is_of_rows(instruction, rows):
             return None
         elif instruction.opcode == "broadcast":
             new[instruction] = _spread(builder, operands[0], shape)
         elif instruction.opcode == "reshape":
             new[instruction] = operands[0]
-        elif instruction.opcode == "reduce":
-            along, called = DimensionsAttributes((0,)), instruction.called_computations
-            new[instruction] = builder.add("reduce", operands, shape, along, called)
         else:
             new[instruction] = builder.copy(clone(instruction, shape=shape), operands)
     return builder.build(new[computation.root])

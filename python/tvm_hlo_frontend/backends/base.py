@@ -63,6 +63,10 @@ class Compiled:
     device: str = "cpu"
 
 
+# bytes from which constants are no part of the text of `Backend.canonical`: TVM's JSON writes them in base 64
+LARGE_CONSTANT = 1 << 14
+
+
 @dataclass(frozen=True)
 class Backend:
     """All that a backend is to the rest of the package.

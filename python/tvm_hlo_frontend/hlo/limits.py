@@ -52,17 +52,13 @@ def check_limits(module: HloModule, limits: Limits | None = LIMITS) -> HloModule
     Raises
     ------
     HloLimitError
-        Of the first instruction or computation that does not: what it asks for, and which limit that is beyond.
+        Of an instruction or computation that does not: what it asks for, and which limit that is beyond.
     """
     if limits is None:
         return module
-    seen: set[int] = set()
-    for computation in module.computations:
-        for instruction in computation.instructions:
-            if id(instruction.shape) not in seen:
-                seen.add(id(instruction.shape))
-                _check_shape(instruction, limits)
-            _check_attributes(instruction, limits)
+    check_shapes(module, limits)
+    for instruction in module.instructions:
+        _check_attributes(instruction, limits)
     _check_calls(module, limits)
     return module
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..analysis.fusion import fusion_boundaries
+from ..analysis.row_groups import is_scalar_constant
 from ..analysis.vectors import is_vector
 from ..hlo.ir.attributes import DimensionsAttributes
-from ..hlo.ir.builder import ComputationBuilder, RewriteBuilder, transform
+from ..hlo.ir.builder import RewriteBuilder, transform
 from ..hlo.ir.module import HloComputation, HloInstruction, HloModule
 from ..hlo.ir.shape import Shape
 from .capabilities import Capabilities
+from .outline import outlined
 
 # fewer elements are not worth a kernel of their own
 MIN_ELEMENTS = 2
@@ -82,37 +84,17 @@ def mapped(
     new: dict[HloInstruction, HloInstruction],
 ) -> HloInstruction:
     """The `map` that computes `root`; `new` is what became of the operands of its members."""
-    body = ComputationBuilder(f"{root.name}_expression")
-    values: dict[HloInstruction, HloInstruction] = {}
-    operands: list[HloInstruction] = []
-    for instruction in members:
-        for operand in instruction.operands:
-            if operand in values:
-                continue
-            scalar = _broadcast_constant(operand)
-            if scalar is not None:
-                values[operand] = body.add("constant", (), scalar.shape, scalar.attributes, name=scalar.name)
-                continue
-            kind = Shape(operand.shape.element_type, ())
-            values[operand] = body.parameter(len(operands), kind, f"{root.name}_operand_{len(operands)}")
-            operands.append(_filled(builder, new[operand], root.shape))
-        values[instruction] = body.add(
-            instruction.opcode,
-            [values[operand] for operand in instruction.operands],
-            Shape(instruction.shape.element_type, ()),
-            instruction.attributes,
-            name=instruction.name,
-            metadata=instruction.metadata,
-        )
+    made = outlined(root, "expression", members, lambda shape: Shape(shape.element_type, ()), _broadcast_constant)
+    operands = [_filled(builder, new[operand], root.shape) for operand in made.operands]
     dimensions = DimensionsAttributes(tuple(range(root.shape.rank)))
-    called = [body.build(values[root])]
+    called = [made.body.build(made.values[root])]
     return builder.add("map", operands, root.shape, dimensions, called, name=root.name, metadata=root.metadata)
 
 
 def _broadcast_constant(instruction: HloInstruction) -> HloInstruction | None:
     """The constant of no dimensions that is every element of an operand."""
     source = instruction.operands[0] if instruction.opcode == "broadcast" else instruction
-    return source if source.opcode == "constant" and not source.shape.dimensions else None
+    return source if is_scalar_constant(source) else None
 
 
 def _filled(builder: RewriteBuilder, operand: HloInstruction, shape: Shape) -> HloInstruction:

@@ -137,6 +137,19 @@ def for_row(loops: Loops, begin: Any, end: Any, lanes: int, body: Callable[[Any]
             body((first + vector) * lanes + lane)
 
 
+def vector_of(width: int, lanes: int) -> int:
+    """Lanes of the vectors along `width` elements."""
+    return min(lanes, 1 << (width.bit_length() - 1))
+
+
+def for_vectors(loops: Loops, width: int, lanes: int, body: Callable[[Any], None]) -> None:
+    """``body(start)`` for vectors that cover `width` elements; the last one may begin within the one before it."""
+    count = -(-width // lanes)
+    with loops.loop(count, "vector") as vector:
+        start = vector * lanes
+        body(start if width % lanes == 0 else tir.min(start, width - lanes))
+
+
 class LaneSums:
     """Several sums over rows, per lane first, so that no addition waits for the one before it."""
 

@@ -7,17 +7,16 @@ from typing import Any
 import tvm
 from tvm import relax
 
+from ..base import LARGE_CONSTANT
 from ..signature import REPORT
+from ..this_machine import is_of_this_machine
 from .devices import parsed_target
-
-# TVM's JSON writes constants in base 64; larger ones are left out of it
-LARGE_BYTES = 1 << 14
 
 
 def canonical(mod: Any, target: Any) -> tuple[str, list[Any]] | None:
     """What `Backend` says. Kernels are functions of the module."""
-    target, here = parsed_target(target), tvm.target.Target("llvm").attrs["mtriple"]
-    if target.kind.name != "llvm" or target.attrs.get("mtriple", here) != here:
+    target = parsed_target(target)
+    if not is_of_this_machine(target):
         return None
     main = mod["main"].without_attr(REPORT)
     if "params" in main.attrs:
@@ -35,12 +34,11 @@ class _LargeConstants(relax.PyExprMutator):
     def __init__(self) -> None:
         super().__init__()
         self.arrays: list[Any] = []
-        self._variables: list[Any] = []
 
     def visit_generic_const_(self, op: Any) -> Any:
         """A constant, or the variable in its place."""
         data = op.value
-        if data.numpy().nbytes < LARGE_BYTES:
+        if data.numpy().nbytes < LARGE_CONSTANT:
             return op
         self.arrays.append(data)
         return relax.Var(f"constant_{len(self.arrays)}", op.ty)

@@ -8,22 +8,21 @@ import tvm
 from tvm import auto_scheduler, autotvm, meta_schedule, relay
 
 from ...kernels.library import own_kernels
+from ..base import LARGE_CONSTANT
 from ..signature import REPORT
-from .weights import rebuild, runs_here
-
-# TVM's JSON writes constants in base 64; larger ones are left out of it
-LARGE_BYTES = 1 << 14
+from ..this_machine import is_of_this_machine
+from .weights import rebuild
 
 
 def canonical(mod: Any, target: Any) -> tuple[str, list[Any]] | None:
     """What `Backend` says; None also if the module calls kernels that users have defined, or TVM looks for schedules
     where someone has tuned them."""
-    if is_tuned() or not runs_here(target):
+    if is_tuned() or not is_of_this_machine(tvm.target.Target(target)):
         return None
     function = mod["main"].without_attr(REPORT)
     order: list[Any] = []
     relay.analysis.post_order_visit(function.body, order.append)
-    large = [node for node in order if isinstance(node, relay.Constant) and bytes_of(node.data) >= LARGE_BYTES]
+    large = [node for node in order if isinstance(node, relay.Constant) and bytes_of(node.data) >= LARGE_CONSTANT]
     bare = mod.clone()
     if large:
         names = {node: relay.Var(f"constant_{number}", typed(node)) for number, node in enumerate(large)}

@@ -14,6 +14,8 @@ import tvm
 from tvm import relay
 from tvm.contrib import graph_executor
 
+from ..this_machine import is_of_this_machine
+
 # with fewer operators there is nothing to gain
 MIN_OPERATORS = 8
 
@@ -40,7 +42,7 @@ def fold_weights(mod: Any, params: Mapping[str, Any], target: Any) -> Any:
     relay.analysis.post_order_visit(main.body, order.append)
     constant = constant_nodes(order, values)
     frontier = constant_operands(order, constant, main.body)
-    if len(frontier) < MIN_OPERATORS or not runs_here(target):
+    if len(frontier) < MIN_OPERATORS or not is_of_this_machine(tvm.target.Target(target)):
         return with_weights(mod, params)
     computed = evaluate(needed(order, frontier), frontier, values, target)
     replacement: dict[Any, Any] = {node: relay.Constant(value) for node, value in zip(frontier, computed)}
@@ -57,12 +59,6 @@ def with_weights(mod: Any, params: Mapping[str, Any]) -> Any:
     bound = mod.clone()
     bound.update_func(mod.get_global_var("main"), relay.build_module.bind_params_by_name(mod["main"], params))
     return bound
-
-
-def runs_here(target: Any) -> bool:
-    """Whether code for `target` runs on this machine: a CPU target without a foreign triple."""
-    kind, here = tvm.target.Target(target), tvm.target.Target("llvm").attrs["mtriple"]
-    return kind.kind.name == "llvm" and dict(kind.attrs).get("mtriple", here) == here
 
 
 def constant_nodes(order: list[Any], values: Mapping[Any, Any]) -> set[Any]:

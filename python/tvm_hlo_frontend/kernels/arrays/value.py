@@ -11,6 +11,7 @@ from typing import Any
 
 from ...tensor_ir.compat import dtype_of, tir
 from ...tensor_ir.loops import Loops
+from ...tensor_ir.tiles import for_vectors
 from .. import plans
 from ..dtypes import TVM_DTYPES
 
@@ -21,21 +22,23 @@ PARALLEL_WORK = 1 << 20
 
 @dataclass(frozen=True)
 class Memory:
-    """Elements in row-major order; truth values may be stored as bytes."""
+    """Elements in row-major order, from the element `first` of an array on; truth values may be stored as bytes."""
 
     array: Any
     number: int
+    first: Any = 0
 
     def load(self, place: Any, element_type: str) -> Any:
         """The element at `place`."""
-        value = self.array[place]
+        value = self.array[self.first + place]
         if element_type == "pred" and dtype_of(value) != "bool":
             return tir.NE(value, tir.const(0, "int8"))
         return value
 
     def store(self, place: Any, value: Any) -> None:
         """Set the element at `place`."""
-        self.array[place] = value if dtype_of(value) == self.array.dtype else value.astype(self.array.dtype)
+        stored = value if dtype_of(value) == self.array.dtype else value.astype(self.array.dtype)
+        self.array[self.first + place] = stored
 
 
 @dataclass(frozen=True)
@@ -119,9 +122,9 @@ class Storage:
         self.loops, self.recomputed, self._several_threads = loops, recomputed, several_threads
         self._numbers = itertools.count()
 
-    def memory(self, array: Any) -> Memory:
-        """`array` under a number of its own."""
-        return Memory(array, next(self._numbers))
+    def memory(self, array: Any, first: Any = 0) -> Memory:
+        """`array`, from an element on, under a number of its own."""
+        return Memory(array, next(self._numbers), first)
 
     def new(self, size: int, element_type: str) -> Memory:
         """Memory of the whole kernel."""
@@ -181,13 +184,13 @@ class Storage:
         lanes = 1 if value.element_type == "pred" else plans.lanes_of(TVM_DTYPES[value.element_type])
         if value.size < lanes or memory.number in value.reads:
             lanes = 1
-        whole, rest = divmod(value.size, lanes)
-        with self.loops.loop(whole, "vector") as vector:
+        flat = value.flat
+
+        def store(start: Any) -> None:
             with self.loops.vector(lanes) as lane:
-                memory.store(vector * lanes + lane, value.flat(vector * lanes + lane))
-        if rest:
-            with self.loops.vector(lanes) as lane:
-                memory.store(value.size - lanes + lane, value.flat(value.size - lanes + lane))
+                memory.store(start + lane, flat(start + lane))
+
+        for_vectors(self.loops, value.size, lanes, store)
 
     def indices(self, dimensions: Sequence[int]) -> Iterator[list[Any]]:
         """One index for all statements in the body of a `for`: loops over the dimensions."""

@@ -9,10 +9,10 @@ from ...tensor_ir import numbers as num
 from ...tensor_ir.compat import tir
 from ...tensor_ir.loops import Loops, extents, extern, is_long, quotient_up, several
 from ...tensor_ir.numbers import Matrix
-from ...tensor_ir.tiles import VECTOR_BITS
+from ...tensor_ir.tiles import VECTOR_BITS, for_vectors, vector_of
 from ..spec import KernelSpec
 from ..table import KernelTable
-from .stages import Stage, butterflies, dense, for_vectors, vector_of
+from .stages import Stage, butterflies, dense
 
 table = KernelTable()
 

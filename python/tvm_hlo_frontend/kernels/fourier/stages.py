@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...tensor_ir import numbers as num
-from ...tensor_ir.compat import tir
 from ...tensor_ir.loops import Loops
 from ...tensor_ir.numbers import Matrix
+from ...tensor_ir.tiles import for_vectors, vector_of
 from .butterflies import butterfly
 
 # vectors of results that `dense` sums at a time
@@ -31,19 +31,6 @@ class Stage:
     m: int
     width: int
     offset: int
-
-
-def vector_of(width: int, lanes: int) -> int:
-    """Lanes of the vectors along `width` elements."""
-    return min(lanes, 1 << (width.bit_length() - 1))
-
-
-def for_vectors(loops: Loops, width: int, lanes: int, body: Callable[[Any], None]) -> None:
-    """``body(start)`` for vectors that cover `width` elements; the last one may begin within the one before it."""
-    count = -(-width // lanes)
-    with loops.loop(count, "vector") as vector:
-        start = vector * lanes
-        body(start if width % lanes == 0 else tir.min(start, width - lanes))
 
 
 def butterflies(loops: Loops, stage: Stage, source: Matrix, target: Matrix, lanes: int, table: Table) -> None:

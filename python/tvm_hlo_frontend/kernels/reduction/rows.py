@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ...analysis.array_program import ArrayProgram
@@ -12,7 +11,7 @@ from ...tensor_ir.compat import tir
 from ...tensor_ir.loops import Loops, extern_with_workspace, static, worth_threads
 from .. import plans
 from ..arrays.program import Frame
-from ..arrays.value import Memory, Storage, Value, number, unravel
+from ..arrays.value import Storage, Value, number, unravel
 from ..spec import KernelSpec
 from ..table import KernelTable
 
@@ -20,25 +19,6 @@ table = KernelTable()
 
 # operations that cost less than to store an element and to load it
 RECOMPUTED = 4
-
-
-@dataclass(frozen=True)
-class _Part:
-    """An array from an element on."""
-
-    array: Any
-    first: Any
-
-    @property
-    def dtype(self) -> str:
-        """TVM dtype of the elements."""
-        return self.array.dtype
-
-    def __getitem__(self, place: Any) -> Any:
-        return self.array[self.first + place]
-
-    def __setitem__(self, place: Any, value: Any) -> None:
-        self.array[self.first + place] = value
 
 
 @table.kernel("rows", "extern")
@@ -68,7 +48,7 @@ def rows(spec: KernelSpec, inputs: Sequence[Any], results: Sequence[tuple[tuple[
                     for array, kind, tensor in zip(ins, parameters["types"], inputs)
                 ]
                 for out, value in zip(outs, Frame(storage, [], program).run(given)):
-                    storage.fill(storage.memory(_Part(out, row * value.size)), value)
+                    storage.fill(storage.memory(out, row * value.size), value)
 
     return extern_with_workspace(inputs, results, generate, "hlo_rows", in_front=False)
 
@@ -83,7 +63,7 @@ def _given(
         place = 0
         for size, position in zip(counted, index):
             place = place * size + (position if size > 1 else 0)
-    memory: Memory = storage.memory(_Part(array, place * length))
+    memory = storage.memory(array, place * length)
     if length == 1:
         return number(kind, storage.loops.values([memory.load(0, kind)], "given")[0])
     return storage.whole(memory, kind, (length,), owned=False)
