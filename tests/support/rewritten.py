@@ -8,15 +8,27 @@ from typing import Any
 import numpy as np
 from tools.support.oracle import run_xla
 
-from tvm_hlo_frontend.hlo.ir.module import HloModule
+from tvm_hlo_frontend.frameworks.jax import lower_jax
+from tvm_hlo_frontend.hlo.ir.module import HloInstruction, HloModule
 from tvm_hlo_frontend.hlo.ir.shape import BY_NAME
 from tvm_hlo_frontend.hlo.ir.storage import STORAGE, from_storage, to_storage
 from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.verifier import verify
 from tvm_hlo_frontend.rewrites import Capabilities
+from tvm_hlo_frontend.rewrites.inline_calls import inline_calls
 
 # what TVM tensors carry
 CARRIED = Capabilities(frozenset("pred s8 s16 s32 s64 u8 u16 u32 u64 f16 f32 f64".split()))
+
+
+def inlined(function: Any, *arguments: Any) -> HloModule:
+    """The module of a JAX function, without calls."""
+    return inline_calls(read(lower_jax(function, *arguments).hlo), CARRIED)
+
+
+def with_opcode(module: HloModule, opcode: str) -> list[HloInstruction]:
+    """Instructions of the entry computation with an opcode."""
+    return [each for each in module.entry.instructions if each.opcode == opcode]
 
 
 def rewritten(module: Any, *rewrites: Any) -> HloModule:

@@ -11,12 +11,10 @@ import pytest
 from jax import lax
 from tools.support.compare import check
 
-from tests.support.rewritten import CARRIED
+from tests.support.rewritten import CARRIED, inlined
 from tvm_hlo_frontend.analysis.accumulators import EXACT_IN_F32, exact_depth, product_type
 from tvm_hlo_frontend.frameworks.jax import lower_jax
-from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.verifier import verify
-from tvm_hlo_frontend.rewrites.inline_calls import inline_calls
 from tvm_hlo_frontend.rewrites.integer_products import narrow_integer_products
 
 
@@ -61,7 +59,7 @@ CASES = {
 
 
 def module_of(function, args, *replaced):
-    module = inline_calls(read(lower_jax(function, *args).hlo), CARRIED)
+    module = inlined(function, *args)
     return module, narrow_integer_products(module, replace(CARRIED, replaced=frozenset(replaced)))
 
 

@@ -11,11 +11,9 @@ import pytest
 from tools.support.compare import check, compare
 from tools.support.oracle import run_xla
 
-from tests.support.rewritten import CARRIED
+from tests.support.rewritten import CARRIED, inlined, with_opcode
 from tvm_hlo_frontend.frameworks.jax import lower_jax
-from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.verifier import verify
-from tvm_hlo_frontend.rewrites.inline_calls import inline_calls
 from tvm_hlo_frontend.rewrites.long_expressions import map_long_expressions
 
 X = np.array([[-np.inf, -9.5, -1.0, -0.3, -0.0], [0.0, 1e-3, 0.9, 30.0, np.nan]], np.float32)
@@ -57,12 +55,8 @@ CASES = {
 
 def rewritten(name, **changes):
     function, x, _ = CASES[name]
-    module = inline_calls(read(lower_jax(function, x).hlo), CARRIED)
+    module = inlined(function, x)
     return map_long_expressions(module, replace(CARRIED, **changes))
-
-
-def maps_of(module):
-    return [each for each in module.entry.instructions if each.opcode == "map"]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -70,7 +64,7 @@ def test_each_expression_is_one_map_and_means_what_it_did(name):
     function, x, count = CASES[name]
     module = rewritten(name)
     verify(module)
-    assert len(maps_of(module)) == count
+    assert len(with_opcode(module, "map")) == count
     compare(run_xla(module, [x]), [np.asarray(each) for each in jax.tree.leaves(jax.jit(function)(x))], rtol=1e-6)
 
 

@@ -11,13 +11,11 @@ import pytest
 from tools.support.compare import check, compare
 from tools.support.oracle import run_xla
 
-from tests.support.rewritten import CARRIED
+from tests.support.rewritten import CARRIED, inlined, with_opcode
 from tvm_hlo_frontend.analysis.row_groups import MAX_LENGTH
 from tvm_hlo_frontend.analysis.row_program import match_row_program
 from tvm_hlo_frontend.frameworks.jax import lower_jax
-from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.verifier import verify
-from tvm_hlo_frontend.rewrites.inline_calls import inline_calls
 from tvm_hlo_frontend.rewrites.rows import call_rows
 
 softmax = jax.nn.softmax
@@ -98,12 +96,8 @@ CASES = {
 def rewritten(name, **changes):
     function, arguments, _ = CASES[name]
     with jax.enable_x64("f64" in name):
-        module = inline_calls(read(lower_jax(function, *arguments).hlo), CARRIED)
+        module = inlined(function, *arguments)
     return call_rows(module, replace(CARRIED, **changes))
-
-
-def calls_of(module):
-    return [each for each in module.entry.instructions if each.opcode == "call"]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -111,7 +105,7 @@ def test_each_group_is_one_call_and_means_what_it_did(name):
     function, arguments, count = CASES[name]
     module = rewritten(name)
     verify(module)
-    assert len(calls_of(module)) == count
+    assert len(with_opcode(module, "call")) == count
     with jax.enable_x64("f64" in name):
         wanted = [np.asarray(each) for each in jax.tree.leaves(jax.jit(function)(*arguments))]
     compare(run_xla(module, arguments), wanted, rtol=1e-5)
@@ -119,15 +113,15 @@ def test_each_group_is_one_call_and_means_what_it_did(name):
 
 @pytest.mark.parametrize("name", [name for name, (_, _, count) in CASES.items() if count])
 def test_each_call_is_a_program_of_a_row(name):
-    for call in calls_of(rewritten(name)):
+    for call in with_opcode(rewritten(name), "call"):
         assert match_row_program(call.called_computations[0], CARRIED.computes) is not None
 
 
 def test_what_has_a_converter_of_its_own_is_no_part():
     for opcode in ("exponential", "call"):
-        for call in calls_of(rewritten("softmax", replaced=frozenset({opcode}))):
+        for call in with_opcode(rewritten("softmax", replaced=frozenset({opcode})), "call"):
             assert all(each.opcode != opcode for each in call.called_computations[0].instructions)
-    assert not calls_of(rewritten("softmax", replaced=frozenset({"call"})))
+    assert not with_opcode(rewritten("softmax", replaced=frozenset({"call"})), "call")
 
 
 @pytest.mark.parametrize("name", [name for name, (_, _, count) in CASES.items() if count])

@@ -12,7 +12,7 @@ from jax import lax
 from tools.support.compare import check, compare
 from tools.support.oracle import run_xla
 
-from tests.support.rewritten import CARRIED
+from tests.support.rewritten import CARRIED, inlined
 from tvm_hlo_frontend.frameworks.jax import lower_jax
 from tvm_hlo_frontend.hlo.ir.attributes import DimensionsAttributes, SliceAttributes
 from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder
@@ -20,7 +20,6 @@ from tvm_hlo_frontend.hlo.ir.module import HloModule
 from tvm_hlo_frontend.hlo.ir.shape import Shape
 from tvm_hlo_frontend.hlo.proto.reader import read
 from tvm_hlo_frontend.hlo.verifier import verify
-from tvm_hlo_frontend.rewrites.inline_calls import inline_calls
 from tvm_hlo_frontend.rewrites.transposed_operands import read_transposed_operands
 
 MATRIX = (((1,), (0,)), ((), ()))
@@ -62,7 +61,7 @@ def arrays(shapes, dtype="float32"):
 
 
 def rewritten(function, args, *replaced):
-    module = inline_calls(read(lower_jax(function, *args).hlo), CARRIED)
+    module = inlined(function, *args)
     return module, read_transposed_operands(module, replace(CARRIED, replaced=frozenset(replaced)))
 
 
