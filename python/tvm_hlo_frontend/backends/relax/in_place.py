@@ -22,6 +22,7 @@ RESHAPES = "hlo.reshapes"
 KEEPS = "hlo.keeps"
 ALLOCATES = "relax.builtin.alloc_tensor"
 RESHAPE = "relax.reshape"
+CALL_TIR = "relax.call_tir"
 # what the rest of the pipeline asks main for
 KEPT = ("num_input", "relax.force_pure")
 
@@ -33,6 +34,44 @@ def mark_reshapes(mod: Any, context: Any) -> Any:
         if isinstance(function, tvm.tirx.PrimFunc) and relax.analysis.has_reshape_pattern(function):
             mod[name] = function.with_attr(RESHAPES, 1)
     return mod
+
+
+@tvm.transform.module_pass(opt_level=0, name="hlo.ResultsAsViews")
+def results_as_views(mod: Any, context: Any) -> Any:
+    """Let results of dataflow blocks that only reshape be other names of variables of the block, since TVM makes views
+    of those alone."""
+    for name, function in mod.functions_items():
+        if not isinstance(function, relax.Function):
+            continue
+        blocks = [_with_views(mod, block) for block in function.body.blocks]
+        if any(new is not old for new, old in zip(blocks, function.body.blocks)):
+            body = relax.SeqExpr(blocks, function.body.body)
+            mod[name] = relax.Function(
+                function.params, body, function.ret_ty, function.is_pure, function.attrs, function.span
+            )
+    return mod
+
+
+def _with_views(mod: Any, block: Any) -> Any:
+    """A block as `results_as_views` leaves it."""
+    if not isinstance(block, relax.DataflowBlock):
+        return block
+    bindings = []
+    for binding in block.bindings:
+        variable = binding.var
+        if not isinstance(variable, relax.DataflowVar) and _is_reshaped(mod, binding.value):
+            within = relax.DataflowVar(variable.name, variable.ty)
+            bindings += [relax.VarBinding(within, binding.value), relax.VarBinding(variable, within)]
+        else:
+            bindings.append(binding)
+    return block if len(bindings) == len(block.bindings) else relax.DataflowBlock(bindings)
+
+
+def _is_reshaped(mod: Any, value: Any) -> bool:
+    """Whether a value is a call of a PrimFunc that reshapes a variable."""
+    if not _calls(value, CALL_TIR) or not all(isinstance(each, relax.Var) for each in value.args[1].fields):
+        return False
+    return bool(relax.analysis.has_reshape_pattern(mod[value.args[0]]))
 
 
 def with_main_in_place(mod: Any, signature: Signature) -> tuple[Any, tuple[InPlace, ...]]:

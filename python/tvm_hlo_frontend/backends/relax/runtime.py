@@ -26,6 +26,7 @@ from .in_place import (
     MAIN_IN_PLACE,
     keeps_memory,
     mark_reshapes,
+    results_as_views,
     results_of_their_own,
     steps_in_place,
     with_main_in_place,
@@ -84,6 +85,7 @@ def scheduling_pipeline(target: Any, signature: Signature, found: Found, module:
     passes = [
         *cpu_generic.library_dispatch_passes(target),
         *(legalize if each.info.name == "LegalizeOps" else each for each in cpu_generic.legalize_passes(target)),
+        results_as_views,
         relax.transform.RewriteDataflowReshape(),  # knows a reshape by its loops, so before they are scheduled
         *([mark_reshapes] if in_place else []),
         *([schedule_module_for_device(target), short_names] if device else [schedule_module_pass(target)]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,8 +82,8 @@ class Places:
     outputs: dict[int, tuple[int, ...]]
 
 
-def graph_in_place(graph: Mapping[str, Any], found: Sequence[InPlace]) -> tuple[dict[str, Any], list[Places]]:
-    """`graph` such that all entries in the memory of an argument can be bound to it, and where they are.
+def graph_in_place(graph: Mapping[str, Any], groups: Sequence[Collection[int]]) -> tuple[dict[str, Any], list[Places]]:
+    """`graph` such that the entries of each group can be bound to the same memory, and where they are.
 
     Results are bound as outputs and arguments as inputs, views as well: they run no code that could be bound. What is
     bound has storage of its own, since TVM's executor binds all that is planned to lie in the same.
@@ -93,9 +93,9 @@ def graph_in_place(graph: Mapping[str, Any], found: Sequence[InPlace]) -> tuple[
     node_of = [
         (number, value - entry[number]) for number in range(len(nodes)) for value in range(*entry[number : number + 2])
     ]
-    for each in found:
+    for group in groups:
         bound = Places({}, {})
-        for value in each.values:
+        for value in group:
             number, index = node_of[value]
             node, shape = nodes[number], tuple(graph["attrs"]["shape"][1][value])
             if node["op"] != "null" and node["attrs"]["func_name"] == VIEW:
@@ -107,15 +107,15 @@ def graph_in_place(graph: Mapping[str, Any], found: Sequence[InPlace]) -> tuple[
                 bound.outputs[len(heads)] = shape
                 heads.append([number, index, 0])
         places.append(bound)
-    attributes = {**graph["attrs"], "storage_id": ["list_int", own_storages(graph["attrs"]["storage_id"][1], found)]}
+    attributes = {**graph["attrs"], "storage_id": ["list_int", own_storages(graph["attrs"]["storage_id"][1], groups)]}
     return {**graph, "nodes": nodes, "arg_nodes": inputs, "heads": heads, "attrs": attributes}, places
 
 
-def own_storages(planned: Sequence[int], found: Sequence[InPlace]) -> list[int]:
-    """Numbers of storages, without gaps: one for all values of each of `found`, the others as planned."""
+def own_storages(planned: Sequence[int], groups: Sequence[Collection[int]]) -> list[int]:
+    """Numbers of storages, without gaps: one for all entries of each group, the others as planned."""
     storages: list[tuple[str, int]] = [("planned", storage) for storage in planned]
-    for number, each in enumerate(found):
-        for value in each.values:
+    for number, group in enumerate(groups):
+        for value in group:
             storages[value] = ("bound", number)
     numbers = {storage: number for number, storage in enumerate(dict.fromkeys(storages))}
     return [numbers[storage] for storage in storages]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,15 @@ from ..executors import pooled
 from ..signature import Signature
 from ..timings import PassClock, instruments
 from .functions import INLINE
-from .graph_memory import Input, Output, bindable_inputs, bindable_outputs, memory_of
+from .graph_memory import (
+    Input,
+    Output,
+    bindable_outputs,
+    memory_of,
+    result_dimensions,
+    with_views_as_arguments,
+    with_written_results,
+)
 from .in_place import Places, as_tensor, bind, graph_in_place, in_place_results
 from .packed import ArrayResult, PreparedCall
 from .panels import with_panels
@@ -122,11 +130,15 @@ def run_on_graph_executor(library: Any, signature: Signature, parallel: bool, in
 
     # at the first call: code for another machine can be exported, but not loaded
     def make() -> _GraphExecutor:
-        graph = json.loads(library["get_graph_json"]())
-        module = with_weights_bound(library, graph)
-        free_inputs, free_outputs = bindable_inputs(graph), bindable_outputs(graph)
-        inputs = [Input(module, name, name in free_inputs) for name in names]
-        outputs = [Output(module, number, number in free_outputs) for number in range(module.get_num_outputs())]
+        planned = json.loads(library["get_graph_json"]())
+        graph, bound = with_views_as_arguments(with_written_results(planned))
+        module = with_weights_bound(library, graph, bound)
+        free_outputs = bindable_outputs(graph)
+        inputs = [Input(module, name, bound.get(name, {})) for name in names]
+        outputs = [
+            Output(module, number, dimensions, number in free_outputs)
+            for number, dimensions in enumerate(result_dimensions(planned))
+        ]
         return _GraphExecutor(module, PreparedCall(module["run"]), inputs, outputs)
 
     def run(executor: _GraphExecutor, arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -161,11 +173,18 @@ def run_in_place(library: Any, signature: Signature, parallel: bool, in_place: t
     shared = {each.argument: each.result for each in in_place}
 
     def make() -> _GraphExecutor:
-        graph, places = graph_in_place(json.loads(library["get_graph_json"]()), in_place)
-        module = with_weights_bound(library, graph)
-        inputs = [Input(module, name, False) for number, name in enumerate(names) if number not in shared]
+        planned = json.loads(library["get_graph_json"]())
+        graph, places = graph_in_place(planned, [each.values for each in in_place])
+        graph, bound = with_views_as_arguments(graph)
+        module = with_weights_bound(library, graph, bound)
+        inputs = [Input(module, name, {}) for number, name in enumerate(names) if number not in shared]
         count = module.get_num_outputs() - sum(len(each.outputs) for each in places)
-        outputs = [Output(module, number, False) for number in range(count) if number not in shared.values()]
+        dimensions = result_dimensions(planned)
+        outputs = [
+            Output(module, number, dimensions[number], False)
+            for number in range(count)
+            if number not in shared.values()
+        ]
         return _GraphExecutor(module, PreparedCall(module["run"]), inputs, outputs, places)
 
     def run(executor: _GraphExecutor, arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -182,14 +201,14 @@ def run_in_place(library: Any, signature: Signature, parallel: bool, in_place: t
     return pooled(make, run, parallel)
 
 
-def with_weights_bound(library: Any, graph: dict[str, Any]) -> Any:
-    """An executor of a library's code with its graph or one made of that, on the library's own weights."""
+def with_weights_bound(library: Any, graph: dict[str, Any], bound: Mapping[str, Mapping[str, tuple[int, ...]]]) -> Any:
+    """An executor of a library's code with its graph or one made of that, on the library's own weights; `bound` as of
+    `with_views_as_arguments`."""
     factory, weights = getattr(library, "module", library), library["get_graph_params"]()
     module = graph_executor.create(json.dumps(graph), factory.imported_modules[0], tvm.cpu())
-    shared = bindable_inputs(graph)
     for name, array in weights.items():
-        if name in shared:
-            module["set_input_zero_copy"](name, array)
+        if name in bound:
+            bind(module, Places(dict(bound[name]), {}), memory_of(array))
         else:
             module.set_input(name, array)
     return module

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 from jax import lax
 
 import tvm_hlo_frontend
-from tests.support.dialect_marks import relax_only
+from tests.support.dialect_marks import relax_only, relay_only
 from tvm_hlo_frontend import mod_and_params
 from tvm_hlo_frontend.backends.arguments import LARGE_BYTES, aligned_empty
 from tvm_hlo_frontend.deploy.borrowed import borrowing
@@ -62,6 +65,9 @@ PROGRAMS = {
     "a branch that hands on": lambda p, x: lax.cond(p > 0, jnp.cos, lambda x: x, x),
     "a branch with a constant": lambda p, x: lax.cond(p > 0, jnp.cos, lambda x: jnp.asarray(ONES), x),
     "a branch on a result": lambda p, x: (lambda y: (y, lax.cond(p > 0, jnp.cos, lambda x: x, y)))(x * 2),
+    "reshaped before and after": lambda p, x: (jax.nn.sigmoid(x), x.reshape(-1)[:5] + p),
+    "two views of an argument": lambda p, x: (x.reshape(-1, 2).sum(1) + p, lax.cummax(x.reshape(2, -1), 1)),
+    "a view that is read and returned": lambda p, x: (lambda y: (y, lax.cummax(y)))((jnp.sin(x) * p).reshape(-1)),
     "a loop": lambda p, x: lax.fori_loop(0, p, lambda i, s: s.at[i].add(1.0), x),
     "other types": lambda p, x: (x > p, x.astype(jnp.bfloat16), x + 1j, x.astype(jnp.float16)),
 }
@@ -120,6 +126,31 @@ def test_results_of_straight_programs_are_their_own():
     assert built(PROGRAMS["argument"], np.int32(1), ONES).own == (1,)
     assert built(PROGRAMS["one result twice"], np.int32(1), ONES).own == (2,)
     assert built(PROGRAMS["a branch that hands on"], np.int32(1), ONES).own == ()
+
+
+# flattened for the kernel, and given its dimensions again
+MAP = jax.nn.sigmoid
+
+
+@relax_only("Relay's reshapes are views in any case, which its executor has to bind")
+def test_results_that_are_reshaped_are_views_on_relax():
+    called = re.findall(r"^ *call +(?!vm\.)(\w+)", built(MAP, ONES).library.as_text(), re.MULTILINE)
+    assert called == ["elementwise"]
+
+
+@relay_only("of its graph executor")
+def test_arguments_and_results_that_are_reshaped_are_bound_on_relay():
+    from tvm_hlo_frontend.backends.relay import graph_memory
+
+    graph = json.loads(built(MAP, ONES).library.get_graph_json())
+    names = [node["name"] for node in graph["nodes"]]
+    assert names == ["x", "reshape_nop", "tvmgen_default_fused_hlo_kernel", "reshape_nop"]
+    written = graph_memory.with_written_results(graph)
+    assert [node for node, *_ in written["heads"]] == [2]
+    assert graph_memory.result_dimensions(graph) == [(SIDE, SIDE)]
+    assert graph_memory.bindable_outputs(written) == {0}
+    _, bound = graph_memory.with_views_as_arguments(written)
+    assert bound == {"x": {"x": (SIDE, SIDE), "hlo_view_1": (SIDE * SIDE,)}}
 
 
 def test_a_borrowed_argument_is_no_result_whichever_branch_runs():

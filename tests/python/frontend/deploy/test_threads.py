@@ -144,23 +144,27 @@ def test_a_wrong_shape_leaves_the_next_call_alone():
 
 @relay_only("Relax's virtual machines share the constants of their module as they are")
 def test_graph_executors_share_the_weights_of_their_library():
-    """Every weight in the library that has its memory alone; one that is reshaped in place is copied."""
-    from tvm_hlo_frontend.backends.relay.graph_memory import own_storage
+    """Every weight in the library whose memory is that of no result and of nothing that is computed."""
+    from tvm_hlo_frontend.backends.relay.graph_memory import bindable_arguments, with_views_as_arguments
     from tvm_hlo_frontend.backends.relay.runtime import with_weights_bound
 
     x, w = np.ones((2, 8), "float32"), np.ones((8, 8), "float32")
     run = built(lambda x, w: jnp.tanh(x @ w), x, w, weight_argnums=(1,))
-    graph = json.loads(run.library["get_graph_json"]())
-    modules = [with_weights_bound(run.library, graph) for _ in range(2)]
+    bound = with_views_as_arguments(json.loads(run.library["get_graph_json"]()))
+    modules = [with_weights_bound(run.library, *bound) for _ in range(2)]
     (weight,) = run.library["get_graph_params"]().values()
     weight.copyfrom(np.zeros(weight.shape, "float32"))
     for module in modules:
         module.set_input("x", x)
         module.run()
         np.testing.assert_array_equal(module.get_output(0).numpy(), np.zeros((2, 8)))
-    nodes = [{"name": name} for name in ("x", "w", "b", "reshaped")]
-    graph = {"arg_nodes": [0, 1, 2], "node_row_ptr": [0, 1, 2, 3, 4], "nodes": nodes}
-    assert own_storage({**graph, "attrs": {"storage_id": ["list_int", [0, 1, 2, 2]]}}) == ["x", "w"]
+    attributes = {"func_name": "__nop"}
+    nodes = [{"name": name, "op": "null", "inputs": []} for name in ("x", "w", "b", "y")]
+    nodes += [{"name": "view", "op": "tvm_op", "attrs": attributes, "inputs": [[at, 0, 0]]} for at in (1, 3, 4)]
+    graph = {"arg_nodes": [0, 1, 2, 3], "node_row_ptr": list(range(8)), "nodes": nodes, "heads": [[5, 0, 0]]}
+    # another result lies where b was
+    graph["attrs"] = {"storage_id": ["list_int", [0, 1, 2, 3, 1, 3, 1, 2]]}
+    assert bindable_arguments(graph) == {"x": [0], "w": [1, 4, 6]}
 
 
 def test_an_executor_that_raised_is_not_used_again():
