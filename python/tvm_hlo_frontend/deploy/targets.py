@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 from typing import Any
 
 from ..backends.select import backend
 from ..errors import TargetError
 
-# (CPU flags, -mcpu), best first; LLVM 10 knows no newer names and falls back to generic code without an error
-X86_CPUS: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"}), "skylake-avx512"),
-    (frozenset({"avx2", "fma", "f16c"}), "core-avx2"),
+
+@dataclass(frozen=True)
+class Processor:
+    """What LLVM is told of processors that have some flags.
+
+    Attributes
+    ----------
+    flags : frozenset of str
+        As the system writes them.
+    mcpu : str
+    mattr : tuple of str
+    """
+
+    flags: frozenset[str]
+    mcpu: str
+    mattr: tuple[str, ...] = ()
+
+
+_AVX512 = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})
+# best first; LLVM 10 knows no newer names and falls back to generic code without an error
+X86_PROCESSORS = (
+    # the first with AVX-512 slow down for vectors of 64 bytes, for which LLVM makes shorter ones of loops for all
+    Processor(_AVX512 | {"avx512_vbmi2"}, "skylake-avx512", ("-prefer-256-bit",)),
+    Processor(_AVX512, "skylake-avx512"),
+    Processor(frozenset({"avx2", "fma", "f16c"}), "core-avx2"),
 )
 
 
@@ -31,17 +53,22 @@ def cpu_target() -> Any:
     """Target of this machine's CPU as the installed TVM takes it: text, or a dict where text has no options."""
     from ..tensor_ir.compat import HAS_TE_SCHEDULES
 
-    mcpu = _mcpu()
-    if mcpu is None:
+    found = _processor()
+    if found is None:
         return "llvm"
-    return f"llvm -mcpu={mcpu}" if HAS_TE_SCHEDULES else {"kind": "llvm", "mcpu": mcpu}
+    if HAS_TE_SCHEDULES:
+        return f"llvm -mcpu={found.mcpu}" + (f" -mattr={','.join(found.mattr)}" if found.mattr else "")
+    return {"kind": "llvm", "mcpu": found.mcpu} | ({"mattr": list(found.mattr)} if found.mattr else {})
 
 
 def target_text(target: Any) -> str:
     """A target as one writes it: ``llvm -mcpu=core-avx2``."""
     if not isinstance(target, dict):
         return str(target)
-    return " ".join([target["kind"], *(f"-{key}={value}" for key, value in target.items() if key != "kind")])
+    options = [
+        (key, value if isinstance(value, list) else [str(value)]) for key, value in target.items() if key != "kind"
+    ]
+    return " ".join([target["kind"], *(f"-{key}={','.join(values)}" for key, values in options)])
 
 
 def refuse_unknown(target: Any) -> None:
@@ -60,9 +87,9 @@ def refuse_unknown(target: Any) -> None:
     )
 
 
-def _mcpu() -> str | None:
-    """LLVM's name of this machine's CPU; None where any code runs as well."""
+def _processor() -> Processor | None:
+    """What is known of this machine's processor; None where any code runs as well."""
     if platform.machine() not in ("x86_64", "AMD64"):
         return None
     flags = cpu_flags()
-    return next((mcpu for needed, mcpu in X86_CPUS if needed <= flags), None)
+    return next((each for each in X86_PROCESSORS if each.flags <= flags), None)

@@ -11,6 +11,7 @@ import tvm
 import tvm_hlo_frontend
 from tests.support.dialect_marks import DIALECT, relax_only
 from tvm_hlo_frontend import TargetError, mod_and_params
+from tvm_hlo_frontend.deploy import targets
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,29 @@ def test_targets_of_cpus_as_users_write_them(converted, target):
     np.testing.assert_array_equal(
         tvm_hlo_frontend.build(*converted, target=target)(np.zeros(4, "float32")), np.ones(4, "float32")
     )
+
+
+PROCESSORS = {
+    "sse4_2": "llvm",
+    "avx2 fma f16c": "llvm -mcpu=core-avx2",
+    "avx2 fma f16c avx512f avx512bw avx512dq avx512vl": "llvm -mcpu=skylake-avx512",
+    "avx2 fma f16c avx512f avx512bw avx512dq avx512vl avx512_vbmi2": "llvm -mcpu=skylake-avx512 -mattr=-prefer-256-bit",
+}
+
+
+@pytest.mark.parametrize("flags", PROCESSORS)
+def test_the_target_of_this_machine_is_that_of_its_processor(converted, monkeypatch, flags):
+    monkeypatch.setattr(targets.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(targets, "cpu_flags", lambda: frozenset(flags.split()))
+    target = targets.cpu_target()
+    assert targets.target_text(target) == PROCESSORS[flags]
+    # compiled, and not run: this machine may be another
+    tvm_hlo_frontend.build(*converted, target=target)
+
+
+def test_lists_and_numbers_of_targets_as_text():
+    target = {"kind": "llvm", "mcpu": "core-avx2", "mattr": ["+avx2", "+fma"], "num-cores": 2}
+    assert targets.target_text(target) == "llvm -mcpu=core-avx2 -mattr=+avx2,+fma -num-cores=2"
 
 
 def on_device(function, *arrays, target="opencl"):
