@@ -129,7 +129,7 @@ open-models: $(CHOSEN)/.installed  ## models of unknown batch, length or image s
 	$(CHOSEN)/bin/python -m tools.open_models $(if $(EACH),--specialize)
 
 gpu: $(RELAX_VENV)/.installed  ## kernels for GPUs without one: models and 600 of JAX's harnesses for OpenCL on PoCL, against XLA
-	$(RELAX_VENV)/bin/python -m tools.opencl --jobs $(WORKERS)
+	$(RELAX_VENV)/bin/python -m tools.gpu --jobs $(WORKERS)
 
 rules: $(VENV)/.installed  ## break every rule of HLO's semantics in a copy, see its tests fail, write docs/rules.md
 	$(BIN)/python -m tools.rules --jobs $(WORKERS)

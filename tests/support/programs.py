@@ -64,6 +64,14 @@ PROGRAMS = {
     ),
     "truth values": (lambda x: (jnp.where(x > 0, x, -x), jnp.isnan(x) | (x < 1), jnp.all(x > 0)), SPECIAL),
     "bf16": (lambda x: (x * 3 + 1, jnp.tanh(x)), SPECIAL[:6].astype(jnp.bfloat16)),
+    "f16": (
+        lambda x: (x * 3 + 1, jnp.tanh(x), jnp.sqrt(x), x < 1, x.sum(), x.astype("int32"), jnp.sort(x, 1), x @ x.T),
+        f32(5, 40).astype("float16"),
+    ),
+    "a loop over f16": (
+        lambda x: lax.fori_loop(0, 3, lambda i, c: jnp.where(c > 1, c * 0.5, -c) + i.astype("float16"), x),
+        f32(7).astype("float16"),
+    ),
     "a scalar": (lambda x: x + 1, np.float32(3)),
     "no elements": (lambda x: (x + 1, x.sum(0), x.sum(), x.reshape(3, 0) @ f32(0, 2)), np.zeros((0, 3), "float32")),
     "movement": (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,11 @@ CREATE_MODULE, DEVICE_API = "ffi.Module.create.opencl", "device_api.opencl"
 class Pocl:
     """Kernels of modules that were built while `opened`.
 
+    Parameters
+    ----------
+    lacking : sequence of str
+        Extensions of OpenCL that its compiler is to lack.
+
     Attributes
     ----------
     sources : list of str
@@ -32,7 +37,8 @@ class Pocl:
         Every launch until now: the kernel, and the extents of blocks and threads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lacking: Sequence[str] = ()) -> None:
+        self._lacking = "".join(f"#undef {each}\n" for each in lacking)
         self.sources: list[str] = []
         self.launches: list[tuple[str, dict[str, int]]] = []
         self._context, self._queue = device()
@@ -55,7 +61,7 @@ class Pocl:
         among the functions of the process."""
         text = data if isinstance(data, str) else bytes(data).decode()
         self.sources.append(text)
-        program = functools.cache(lambda: pyopencl.Program(self._context, text).build())
+        program = functools.cache(lambda: pyopencl.Program(self._context, self._lacking + text).build())
         for name, about in kernels.items():
             types, tags = [str(each) for each in about.arg_types], [str(each) for each in about.launch_param_tags]
             launch = functools.partial(self._launch, program, str(name), types, tags)

@@ -144,8 +144,8 @@ class Dialect(Protocol):
         UnsupportedHloError that is also what its frontends raise for operators that they do not know.
     kernels_emitted : int
         Calls of kernels until now, with those that a method makes in place of an operator.
-    host_functions : set of str
-        Packed functions that those kernels call and that the process which runs the module must have.
+    host_functions : list of str
+        Packed functions that those kernels call and that the process which runs the module must have, for each call.
     """
 
     name: str
@@ -155,7 +155,7 @@ class Dialect(Protocol):
     convolves_channels_last: bool
     weights_come_last: bool
     kernels_emitted: int
-    host_functions: set[str]
+    host_functions: list[str]
 
     @property
     def unsupported_error(self) -> type[UnsupportedHloError]:

@@ -40,7 +40,7 @@ class BaseDialect(ABC):
     def __init__(self, functions: LoopLanguage) -> None:
         self._language = functions
         self.kernels_emitted = 0
-        self.host_functions: set[str] = set()
+        self.host_functions = list[str]()
 
     def carries(self, element_type: str) -> bool:
         return element_type in TVM_DTYPES
@@ -143,7 +143,7 @@ class BaseDialect(ABC):
         self.kernels_emitted += 1
         host_function = definition(spec).host_function
         if host_function is not None:
-            self.host_functions.add(host_function)
+            self.host_functions.append(host_function)
         value = self._bound(self._kernel(spec, operands, results))
         if len(results) == 1:
             return (Tensor(value, results[0].element_type, results[0].dimensions),)

@@ -142,6 +142,37 @@ def signature_of(mod: Any) -> Signature:
     return Signature.from_json(attribute_of_main(mod, "hlo.signature"))
 
 
+@dataclass(frozen=True)
+class HostCall:
+    """An instruction that calls a function of the host.
+
+    Attributes
+    ----------
+    function : str
+        Name of the function.
+    instruction, opcode, computation, source : str
+        As of `errors.Refusal`; of TensorFlow's operations their names, types and function.
+    """
+
+    function: str
+    instruction: str
+    opcode: str
+    computation: str
+    source: str = ""
+
+    @property
+    def place(self) -> str:
+        """The instruction, and where it came from, as messages name it."""
+        source = f", from {self.source}" if self.source else ""
+        return f"%{self.instruction} ({self.opcode}) in computation %{self.computation}{source}"
+
+
+def host_calls_of(mod: Any) -> tuple[HostCall, ...]:
+    """What the report of a module says of the functions of the host that it calls; nothing of modules of before it
+    did."""
+    return tuple(HostCall(**each) for each in json.loads(attribute_of_main(mod, REPORT)).get("host_calls", ()))
+
+
 def attribute_of_main(mod: Any, name: str) -> str:
     """Text that `from_hlo` has put into a module; ValueError if there is none."""
     attributes = mod["main"].attrs

@@ -14,6 +14,7 @@ import numpy as np
 from ..analysis.array_loops import Computes, any_node
 from ..analysis.scalar_expression import ScalarExpression, elementwise_expression
 from ..backends.base import Dialect
+from ..backends.signature import HostCall
 from ..backends.values import Tensor, Token, Value, broadcast_dimensions, flatten
 from ..errors import Refusal, UnsupportedInstruction
 from ..hlo.ir.module import HloComputation, HloInstruction
@@ -57,6 +58,7 @@ class ConversionContext:
     names : dict of str to str
         The framework's names of those.
     refusals : list of Refusal
+    host_calls : list of HostCall
     counts : Counter
         (opcode, what became of it) of everything converted.
     """
@@ -74,6 +76,7 @@ class ConversionContext:
     declared: dict[str, Shape] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
+    host_calls: list[HostCall] = field(default_factory=list)
     counts: Counter = field(default_factory=Counter)
     exact: set[HloInstruction] = field(default_factory=set)
     variables: VariableNames = field(default_factory=VariableNames)

@@ -9,6 +9,7 @@ from ..analysis.arithmetic import exact_arithmetic
 from ..analysis.fusion import fusion_boundaries
 from ..analysis.refused import refusal_of
 from ..analysis.symbolic import has_known_sizes
+from ..backends.signature import HostCall
 from ..backends.values import Tensor, Value, flatten, is_value, unflatten
 from ..errors import ConversionError, UnsupportedInstruction
 from ..hlo.ir.attributes import CustomCallAttributes, ParameterAttributes
@@ -72,6 +73,7 @@ def convert_instruction(
     except UnsupportedInstruction as refusal:
         ctx.refusals.append(refusal_of(computation, instruction, str(refusal)))
         return placeholder(ctx, instruction.shape)
+    note_host_calls(ctx, computation, instruction)
     check_result(instruction, value, found.broadcasting)
     ctx.counts[instruction.opcode, how] += 1
     return value
@@ -90,6 +92,13 @@ def observed(
         return value, ctx.observed.outcome(found.how, value, operands)
     finally:
         ctx.observed.restore(outer)
+
+
+def note_host_calls(ctx: ConversionContext, computation: HloComputation, instruction: HloInstruction) -> None:
+    """Note which functions of the host an instruction calls, those aside that one within it is known to call."""
+    for function in ctx.dialect.host_functions[len(ctx.host_calls) :]:
+        seen = refusal_of(computation, instruction, "")
+        ctx.host_calls.append(HostCall(function, seen.instruction, seen.opcode, seen.computation, seen.source))
 
 
 def lacking_type(ctx: ConversionContext, instruction: HloInstruction) -> str | None:

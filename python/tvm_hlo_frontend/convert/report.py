@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..analysis.refused import refusal_of
@@ -103,8 +103,13 @@ def refuse_to_save(functions: Sequence[str], path: object) -> None:
 def report_text(ctx: ConversionContext, module: HloModule, notes: Sequence[str] = ()) -> str:
     """The report as JSON, the attribute `hlo.report` of main."""
     counts = Counter({f"{opcode}: {how}": count for (opcode, how), count in ctx.counts.items()})
-    host_functions = sorted(ctx.dialect.host_functions)
-    data = {"name": module.name, "converted": counts, "host_functions": host_functions, "notes": list(notes)}
+    data = {
+        "name": module.name,
+        "converted": counts,
+        "host_functions": sorted(set(ctx.dialect.host_functions)),
+        "host_calls": [asdict(each) for each in ctx.host_calls],
+        "notes": list(notes),
+    }
     return json.dumps(data)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,27 @@ import tvm
 import tvm_ffi
 from tvm import relax
 from tvm.ir import Call
+from tvm.tirx.buffer import BufferType
+from tvm.tirx.compilation_pipeline import PIPELINE_MAP, get_default_tir_pipeline, register_tir_pipeline
 
 from ...errors import TargetError
+from ...schedules.gpu import COUNTED, half_in_words, with_functions
 from ...tensor_ir.compat import tir
 from ..base import Compiled, RunFlat
 from ..executors import pooled
 from ..results import flat_tensors
-from ..signature import Signature
+from ..signature import Signature, host_calls_of
 
 # what TVM asks for the text of OpenCL kernels before it is compiled
 POSTPROCESS = "tvm_callback_opencl_postproc"
+# a pipeline of TVM's with a pass of this package
+WITHOUT_HALF = "hlo_without_half"
 # what TVM takes where it finds no GPU; CUDA's compilers of today do not know it
 OLDEST_ARCHITECTURE = "sm_50"
 # TVM has fast math, whose divisions, roots and denormals are inexact, turned off in nvcc alone
 EXACT_CUDA = {"TVM_CUDA_COMPILE_MODE": "nvcc", "TVM_CUDA_NVCC_NO_FAST_MATH": "1"}
+# what the code of kernels with f64 says where the compiler of OpenCL has none
+NO_DOUBLE = "Double precision floating point not supported"
 LONGEST_NAME = 100
 # options of targets with several values
 LISTS = ("keys", "mattr")
@@ -73,12 +81,38 @@ def refuse_for_device(mod: Any, signature: Signature, target: Any) -> None:
     if signature.sizes or any(isinstance(size, str) for each in signature.parameters for size in each.dimensions):
         reasons.append("sizes that are known when it is called; `specialize` compiles for each shape")
     functions = {str(name) for _, function in mod.functions_items() for name in functions_of_host(function)}
-    reasons += [f"a call of {name}, a function of the host" for name in sorted(functions)]
+    callers = {each.function: list[str]() for each in host_calls_of(mod)}
+    for each in host_calls_of(mod):
+        callers[each.function].append(each.place)
+    for name in sorted(functions):
+        by = "".join(f", by {place}" for place in callers.get(name, ()))
+        reasons.append(f"a call of {name}, a function of the host{by}")
     if reasons:
         raise TargetError(
             f"this module cannot be compiled for '{target.kind.name}', as it has {'; '.join(reasons)}; build for "
             f"'llvm', by default the CPU of this machine"
         )
+
+
+def refuse_kernels(error: Exception, mod: Any, target: Any, faults: Sequence[str]) -> None:
+    """TargetError for an error that came of kernels that no device runs, or of arrays whose elements TVM does not
+    count: kernels with statements count in 32 bits."""
+    large = sorted(str(name.name_hint) for name, each in mod.functions_items() if is_large(each))
+    if not faults and not large:
+        return
+    reasons = faults or [f"TVM fails on arrays of 2^31 elements and more, which these take: {', '.join(large)}"]
+    raise TargetError(f"this module cannot be compiled for '{target.kind.name}': {'; '.join(reasons)}") from error
+
+
+def is_large(function: Any) -> bool:
+    """Whether there is an array among what a function takes or computes of more elements than 32 bits count."""
+    shapes: list[Any] = []
+    if isinstance(function, tir.PrimFunc):
+        shapes = [each.shape for each in function.params if isinstance(each.ty, BufferType)]
+    else:
+        tvm_ffi.structural_walk(function, (relax.ShapeExpr, lambda shape: shapes.append(shape.values)))
+    sizes = [[int(size) for size in shape if isinstance(size, tir.IntImm)] for shape in shapes]
+    return any(math.prod(each) >= COUNTED for each in sizes)
 
 
 def functions_of_host(function: Any) -> set[str]:
@@ -116,15 +150,34 @@ def exact_code(target: Any) -> Iterator[None]:
                 del os.environ[name]
             os.environ.update(before)
         return
-    tvm_ffi.register_global_func(POSTPROCESS, _without_pointers_to_bool, override=True)
+    tvm_ffi.register_global_func(POSTPROCESS, _finished_code, override=True)
     try:
         yield
     finally:
         tvm_ffi.registry.remove_global_func(POSTPROCESS)
 
 
-def _without_pointers_to_bool(code: str, target: Any) -> str:
-    return code.replace("__global bool*", "__global uchar*")
+def _finished_code(code: str, target: Any) -> str:
+    return with_functions(code.replace("__global bool*", "__global uchar*"))
+
+
+@contextlib.contextmanager
+def lowering(target: Any) -> Iterator[str]:
+    """Name of the pipeline that lowers PrimFuncs while this is open: TVM's own, and for OpenCL without f16, which its
+    devices need not have."""
+    if target.kind.name != "opencl":
+        yield "default"
+        return
+
+    def made() -> tuple[Any, Any, Any]:
+        lower, of_host, of_device = get_default_tir_pipeline(target)
+        return lower, of_host, lambda: tvm.transform.Sequential([of_device(), half_in_words])
+
+    register_tir_pipeline(WITHOUT_HALF, made)
+    try:
+        yield WITHOUT_HALF
+    finally:
+        del PIPELINE_MAP[WITHOUT_HALF]
 
 
 @tvm.transform.module_pass(opt_level=0, name="hlo.ShortNames")
@@ -149,7 +202,18 @@ def short_names(mod: Any, context: Any) -> Any:
     return tvm.IRModule(functions, attrs=mod.attrs)
 
 
-def run_on_device(compiled: Compiled, parallel: bool) -> RunFlat:
+def refuse_double(error: Exception, compiled: Compiled, signature: Signature) -> None:
+    """TargetError if an error is that of a device without f64: no runtime of TVM's tells before its compiler does."""
+    if NO_DOUBLE not in str(error):
+        return
+    named = [each.name for each in signature.parameters if each.element_type in ("f64", "c128")]
+    raise TargetError(
+        f"this machine's device for '{compiled.device}' has no f64 (cl_khr_fp64), in which the module computes"
+        f"{', with ' + ', '.join(named) if named else ''}; give the program 32-bit types, or build for 'llvm'"
+    ) from error
+
+
+def run_on_device(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:
     """`run_flat` of an Executable for a device: arrays are copied there, and results back."""
 
     def make() -> tuple[Any, Any]:
@@ -163,7 +227,11 @@ def run_on_device(compiled: Compiled, parallel: bool) -> RunFlat:
 
     def run(executor: tuple[Any, Any], given: list[np.ndarray]) -> list[np.ndarray]:
         main, device = executor
-        results = flat_tensors(main(*[tvm.runtime.tensor(array, device) for array in given]))
+        try:
+            results = flat_tensors(main(*[tvm.runtime.tensor(array, device) for array in given]))
+        except Exception as error:
+            refuse_double(error, compiled, signature)
+            raise
         return [each.numpy() for each in results]
 
     return pooled(make, run, parallel)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,16 @@ from ..executors import pooled
 from ..results import flat_tensors
 from ..signature import Signature
 from ..timings import PassClock, instruments
-from .devices import exact_code, is_device, parsed_target, refuse_for_device, run_on_device, short_names
+from .devices import (
+    exact_code,
+    is_device,
+    lowering,
+    parsed_target,
+    refuse_for_device,
+    refuse_kernels,
+    run_on_device,
+    short_names,
+)
 from .dialect import COMPUTES_SIZES
 from .in_place import (
     MAIN_IN_PLACE,
@@ -52,17 +61,25 @@ def compile_module(
     if is_device(target):
         refuse_for_device(mod, signature, target)
     found = Found()
-    with tvm.transform.PassContext(opt_level=3, config=CONFIG, instruments=instruments(clock)), exact_code(target):
-        library = tvm.compile(mod, target=target, relax_pipeline=scheduling_pipeline(target, signature, found, mod))
+    context = tvm.transform.PassContext(opt_level=3, config=CONFIG, instruments=instruments(clock))
+    with context, exact_code(target), lowering(target) as lowers:
+        schedules = scheduling_pipeline(target, signature, found, mod)
+        try:
+            library = tvm.compile(mod, target=target, relax_pipeline=schedules, tir_pipeline=lowers)
+        except Exception as error:
+            if is_device(target):
+                refuse_kernels(error, mod, target, found.faults)
+            raise
     return Compiled("relax", library, found.in_place, found.own, target.kind.name if is_device(target) else "cpu")
 
 
 @dataclass
 class Found:
-    """What the pipeline finds out, as `Compiled` has it."""
+    """What the pipeline finds out, as `Compiled` has it, and why a device would not run kernels."""
 
     in_place: tuple[InPlace, ...] = ()
     own: tuple[int, ...] = ()
+    faults: list[str] = field(default_factory=list)
 
 
 def scheduling_pipeline(target: Any, signature: Signature, found: Found, module: Any) -> Any:
@@ -88,7 +105,11 @@ def scheduling_pipeline(target: Any, signature: Signature, found: Found, module:
         results_as_views,
         relax.transform.RewriteDataflowReshape(),  # knows a reshape by its loops, so before they are scheduled
         *([mark_reshapes] if in_place else []),
-        *([schedule_module_for_device(target), short_names] if device else [schedule_module_pass(target)]),
+        *(
+            [schedule_module_for_device(target, found.faults), short_names]
+            if device
+            else [schedule_module_pass(target)]
+        ),
         *cpu_generic.dataflow_lower_passes(target),
         find_memory,
         *([steps_in_place] if in_place else []),
@@ -106,7 +127,7 @@ def scheduling_pipeline(target: Any, signature: Signature, found: Found, module:
 def run_library(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:
     """`run_flat` of an Executable, for what `tvm.compile` returned or a library that was exported from it."""
     if compiled.device != "cpu":
-        return run_on_device(compiled, parallel)
+        return run_on_device(compiled, signature, parallel)
     shared, own = {each.argument: each.result for each in compiled.in_place}, frozenset(compiled.own)
     name = MAIN_IN_PLACE if shared else "main"
 

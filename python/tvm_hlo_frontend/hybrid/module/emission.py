@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from ...backends.program import Converted, ProgramDialect
-from ...backends.signature import Parameter, Signature, printable, result_tree
+from ...backends.signature import HostCall, Parameter, Signature, printable, result_tree
 from ...backends.values import Tensor
 from ...convert.context import LARGE_CONSTANT_ELEMENTS
 from ...convert.input_names import VariableNames
@@ -62,7 +63,7 @@ class _Emission:
         self._parameters: list[Tensor] = []
         self._signed: list[Parameter] = []
         self._counts: Counter[str] = Counter()
-        self._host_functions: list[str] = []
+        self._host_calls: list[HostCall] = []
         self._values = Values(main, self._constant)
 
     def module(self, plan: Plan, units: Sequence[Unit]) -> Any:
@@ -143,7 +144,7 @@ class _Emission:
         self._put(unit, self._main.call_function(made, operands, self._stored_outputs(unit)))
         report = json.loads(made.attributes["hlo.report"])
         self._counts.update(report["converted"])
-        self._host_functions += report["host_functions"]
+        self._host_calls += [HostCall(**each) for each in report["host_calls"]]
 
     def _add_extern(self, unit: Unit) -> None:
         operands, results = ([shape_of(self._tensor(n)) for n in names] for names in (unit.inputs, unit.outputs))
@@ -151,9 +152,9 @@ class _Emission:
         values = [self._values.last(self._tensor(each)) for each in unit.inputs]
         shapes = self._stored_outputs(unit) or [array_shape("s32", ())]  # else it would be no value at all
         self._put(unit, self._main.call_host(name, values, shapes, unit.effect))
-        for node in unit.nodes:
-            self._counts[f"{self._source.graph.get_operation_by_name(node).type}: TensorFlow"] += 1
-        self._host_functions.append(name)
+        types = [self._source.graph.get_operation_by_name(node).type for node in unit.nodes]
+        self._counts.update(f"{kind}: TensorFlow" for kind in types)
+        self._host_calls += [HostCall(name, node, kind, "main") for node, kind in zip(unit.nodes, types)]
 
     def _put(self, unit: Unit, values: Sequence[Tensor]) -> None:
         for name, value in zip(unit.outputs, values):
@@ -183,8 +184,13 @@ class _Emission:
     def _report(self, plan: Plan, parts: Sequence[Part]) -> str:
         names = self._source.program.result_names
         notes = [*(f"result {number}: {name}" for number, name in enumerate(names)), *map(str, parts), *plan.notes]
-        functions = sorted(set(self._host_functions))
-        data = {"name": "main", "converted": self._counts, "host_functions": functions, "notes": notes}
+        data = {
+            "name": "main",
+            "converted": self._counts,
+            "host_functions": sorted({each.function for each in self._host_calls}),
+            "host_calls": [asdict(each) for each in self._host_calls],
+            "notes": notes,
+        }
         return json.dumps(data)
 
     def _operation(self, unit: Unit) -> Any:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from .half import half_in_words, with_functions
+from .limits import COUNTED, faults_of
 from .schedule import schedule_for_device, schedule_module_for_device
 from .words import WORDS
 
-__all__ = ["WORDS", "schedule_for_device", "schedule_module_for_device"]
+__all__ = [
+    "COUNTED",
+    "WORDS",
+    "faults_of",
+    "half_in_words",
+    "schedule_for_device",
+    "schedule_module_for_device",
+    "with_functions",
+]

@@ -10,6 +10,7 @@ from tvm import s_tir
 from ...tensor_ir.compat import tir
 from ..prim_func.schedule import SCHEDULED, finished
 from .elements import schedule_elements
+from .limits import faults_of
 from .statements import flattened, launches_of
 from .words import WORDS, in_words_of
 
@@ -17,7 +18,7 @@ from .words import WORDS, in_words_of
 ROOT = "root"
 
 
-def schedule_module_for_device(target: Any) -> Any:
+def schedule_module_for_device(target: Any, faults: list[str]) -> Any:
     """Module pass that gives every PrimFunc threads of a device; it stands where operators have been legalized and
     fused.
 
@@ -25,6 +26,8 @@ def schedule_module_for_device(target: Any) -> Any:
     ----------
     target : tvm.target.Target
         Of a kind that is in `WORDS`.
+    faults : list of str
+        Why a device would not run a kernel goes here, with the kernel's name; the pass ends with an error then.
     """
 
     @tvm.transform.module_pass(opt_level=0, name="hlo.SchedulePrimFuncsForDevice")
@@ -32,7 +35,11 @@ def schedule_module_for_device(target: Any) -> Any:
         updated = mod.clone()
         for variable, function in mod.functions_items():
             if isinstance(function, tir.PrimFunc):
-                updated.update_func(variable, schedule_for_device(function, target))
+                scheduled = schedule_for_device(function, target)
+                faults.extend(f"in the kernel {variable.name_hint}, {each}" for each in faults_of(scheduled, target))
+                updated.update_func(variable, scheduled)
+        if faults:
+            raise ValueError("; ".join(faults))
         return updated
 
     return run

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.support.programs import PROGRAMS
-from tvm_hlo_frontend import build, from_jax, mod_and_params
+from tvm_hlo_frontend import TargetError, build, from_jax, mod_and_params
 from tvm_hlo_frontend.oracle.comparison import difference
 
 pytest.importorskip("pyopencl", reason="PoCL runs what is compiled for OpenCL: pip install -e '.[pocl]'")
@@ -61,6 +61,13 @@ WIDE = {
     ),
     "u64": (lambda x: (x // 3, x + np.uint64(1 << 63), jnp.where(x > 9, x, x >> 1)), np.arange(20, dtype="uint64")),
 }
+
+
+def test_a_device_without_f64_is_named_with_what_needs_it():
+    with jax.enable_x64(True), Pocl(lacking=["cl_khr_fp64"]).opened():
+        executable = build(*mod_and_params(from_jax(lambda rows: rows + 1, np.ones(3))), target="opencl")
+        with pytest.raises(TargetError, match=r"for 'opencl' has no f64 \(cl_khr_fp64\).*with rows; .*'llvm'"):
+            executable(np.ones(3))
 
 
 @pytest.mark.parametrize("name", WIDE)

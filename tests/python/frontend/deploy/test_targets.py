@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -73,9 +75,31 @@ def on_device(function, *arrays, target="opencl"):
 
 
 @relax_only("Relay has no schedules for devices")
-def test_functions_of_the_host_are_refused_by_name():
-    with pytest.raises(TargetError, match=r"for 'opencl', as it has a call of .*geev.*build for 'llvm'"):
-        on_device(lambda x: jnp.linalg.eig(x)[0], np.eye(3, dtype="float32"))
+@pytest.mark.parametrize("kernel", ["geev", "gees"])
+def test_functions_of_the_host_are_refused_with_the_instructions_that_call_them(kernel):
+    def function(x):
+        return jnp.linalg.eig(x)[0] if kernel == "geev" else jax.lax.linalg.schur(x)[0]
+
+    name = {"geev": "eig", "gees": "schur"}[kernel]
+    with pytest.raises(TargetError) as raised:
+        on_device(function, np.eye(3, dtype="float32"))
+    assert re.search(
+        rf"for 'opencl', as it has a call of \S*{kernel}, a function of the host, "
+        rf"by %{kernel}\S* \(custom-call\(tvm_hlo.{kernel}\)\) in computation %main\S*, from jit\(function\)/{name} "
+        rf"\S*test_targets.py:\d+; build for 'llvm'",
+        str(raised.value),
+    ), raised.value
+
+
+@relax_only("Relay has no schedules for devices")
+def test_every_instruction_that_calls_the_host_is_named_once():
+    def function(x):
+        return jax.lax.cond(x[0, 0] > 0, lambda x: jnp.linalg.eigvals(x), lambda x: jnp.linalg.eigvals(x + 1), x)
+
+    with pytest.raises(TargetError) as raised:
+        on_device(function, np.eye(3, dtype="float32"))
+    named = re.findall(r"by %(\S+) \(custom-call\(tvm_hlo.geev\)\) in computation %(\S+?),? ", str(raised.value))
+    assert len(named) == len(set(named)) == 2, raised.value
 
 
 @relax_only("Relay has no schedules for devices")

@@ -12,7 +12,14 @@ from tests.support.hybrid_graphs import COUNTER, GRAPHS, LOGGED, ROWS, WEIGHTS, 
 from tvm_hlo_frontend import build, report_of, signature_of
 from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.deploy.saved import load_module, save_module
-from tvm_hlo_frontend.errors import HostFunctionError, LoweringError, Refusal, SignatureError, UnsupportedHloError
+from tvm_hlo_frontend.errors import (
+    HostFunctionError,
+    LoweringError,
+    Refusal,
+    SignatureError,
+    TargetError,
+    UnsupportedHloError,
+)
 from tvm_hlo_frontend.hybrid import from_tensorflow, parts_of
 from tvm_hlo_frontend.hybrid.module import frontend
 
@@ -293,6 +300,16 @@ def test_what_calls_this_process_is_not_saved(tmp_path):
     tvm_ffi.registry.remove_global_func(name)
     with pytest.raises(HostFunctionError, match=f"functions of the process that converted it: {name}"):
         build(mod)
+
+
+@NEEDS_EXTERN
+def test_what_calls_tensorflow_is_refused_for_devices_by_the_names_of_its_operations():
+    mod = from_tensorflow(tf.function(sparse), ROWS, allow_extern=True)
+    (outside,) = [part for part in parts_of(mod) if part.kind == "extern"]
+    with pytest.raises(TargetError, match=r"for 'opencl', as it has a call of .*a function of the host") as raised:
+        build(mod, target="opencl")
+    for node in outside.nodes:
+        assert f"by %{node} (" in str(raised.value)
 
 
 def test_what_hlo_s_converters_refuse_is_named_as_well(monkeypatch):
