@@ -39,7 +39,7 @@ $(VENV)/.installed: pyproject.toml setup.py $(wildcard tools/relay_wheel/*.py to
 $(RELAX_VENV)/.installed: pyproject.toml setup.py
 	$(PYTHON) -m venv $(RELAX_VENV)
 	$(RELAX_VENV)/bin/python -m pip install --quiet --upgrade pip setuptools wheel
-	$(RELAX_VENV)/bin/python -m pip install --quiet -e '.[relax,jax,oldest-jax,tensorflow,torch,test,pocl]'
+	$(RELAX_VENV)/bin/python -m pip install --quiet -e '.[relax,jax,oldest-jax,tensorflow,torch,test,pocl,tutorials]'
 	touch $@
 
 # today's TVM and the newest JAX that this package runs with
@@ -161,8 +161,9 @@ bench: $(VENV)/.installed $(RELAX_VENV)/.installed  ## shapes and models against
 demo-hybrid: $(RELAX_VENV)/.installed  ## TensorFlow programs divided between TVM and TensorFlow, with latencies
 	$(RELAX_VENV)/bin/python benchmarks/hybrid.py
 
-tutorials: $(VENV)/.installed  ## run the tutorials, write their notebooks
+tutorials: $(VENV)/.installed $(RELAX_VENV)/.installed  ## run the tutorials, write their notebooks
 	$(BIN)/python -m tools.tutorials
+	$(RELAX_VENV)/bin/python -m tools.tutorials
 
 docs: $(VENV)/.installed  ## the documentation, as a site in site/
 	$(BIN)/python -m pip install --quiet -e '.[docs]'

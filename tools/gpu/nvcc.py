@@ -21,7 +21,10 @@ BATCH = 60
 # what says of a kernel that it compiles, beside its text
 COMPILED = ".compiled"
 FIRST = 'extern "C" __global__'
-KERNEL = re.compile(rf"^{re.escape(FIRST)}[^\n]*?(\w+)\([^\n]*\) \{{\n.*?^\}}\n", re.MULTILINE | re.DOTALL)
+KERNEL = re.compile(
+    rf"^{re.escape(FIRST)} void (?:__launch_bounds__\(\d+\) )?(\w+)\([^\n]*\) \{{\n.*?^\}}\n", re.MULTILINE | re.DOTALL
+)
+DEFINITION = re.compile(rf"^{re.escape(FIRST)}[^;\n]*\{{$", re.MULTILINE)
 # between what comes before all kernels, and a kernel
 BETWEEN = "// kernel\n"
 
@@ -33,7 +36,10 @@ def keep_kernels(sources: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for source in sources:
         head, _, _ = source.partition(FIRST)
-        for match in KERNEL.finditer(source):
+        matches = list(KERNEL.finditer(source))
+        if len(matches) != len(DEFINITION.findall(source)):
+            raise ValueError("the source of these kernels is not divided into kernels: " + source)
+        for match in matches:
             text = re.sub(rf"\b{match[1]}\(", "NAME(", match[0], count=1)
             digest = hashlib.sha256((head + text).encode()).hexdigest()[:24]
             path = FOLDER / f"{digest}.cu"
