@@ -92,8 +92,8 @@ class Backend:
         is contiguous and begins at a multiple of 64 bytes.
     run_borrowed : callable
         ``run_borrowed(compiled, signature, parallel)`` says how to run a library on such arrays, without copies where
-        the executor can do that. No result is the memory of an argument, of another result or of the
-        library.
+        the executor can do that. No result is the memory of an argument, of another result or of the library. On a
+        device it takes arrays of that device and numpy's, and results stay there.
     parameter_names : callable
         ``parameter_names(mod)``: those of main.
     text : callable

@@ -41,6 +41,6 @@ def borrowing(executable: Executable) -> Borrowing:
     signature = executable.signature
     if signature.sizes or signature.cuts or signature.values:
         raise SignatureError("memory can be borrowed where all sizes are known")
-    compiled = Compiled(executable.executor, executable.library, own=executable.own)
+    compiled = Compiled(executable.executor, executable.library, own=executable.own, device=executable.device)
     run = run_borrowed(compiled, signature, executable.parallel)
     return Borrowing(backend().borrow, run)

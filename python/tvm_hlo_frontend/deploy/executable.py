@@ -16,16 +16,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..backends.base import Compiled, InPlace, RunFlat
+from ..backends.base import Compiled, InPlace, RunBorrowed, RunFlat
 from ..backends.executors import processors
-from ..backends.select import compile_module, mod_and_params, parameter_names, run_library
+from ..backends.select import compile_module, mod_and_params, parameter_names, run_borrowed, run_library
 from ..backends.signature import Parameter, Signature, signature_of
 from ..backends.thread_pool import uses_thread_pool
 from ..backends.timings import BuildTimings, PassClock
 from ..convert.report import host_note, process_functions, refuse_to_save, report_of
-from ..errors import HloParseError, HostFunctionError, SignatureError
-from ..hlo.ir.shape import BY_NAME
-from ..hlo.ir.storage import from_storage, to_storage
+from ..errors import HloParseError, HostFunctionError, SignatureError, TargetError
+from ..hlo.ir.shape import BY_NAME, array_shape
+from ..hlo.ir.storage import from_storage, storage_shape, to_storage
 from .build_cache import BuildCache, cache_of
 from .cache_key import key_of
 from .donation import Donated, given_away
@@ -35,6 +35,8 @@ from .targets import cpu_target, refuse_unknown
 
 # TVM's passes recurse on the depth of the graph; a chain of 20,000 operators needs about 400 MB
 BUILD_STACK_BYTES = 1 << 30
+# DLPack's number of memory of the host
+OF_CPU = 1
 # TVM's compiler has state of the process: autotvm's context, options of LLVM
 _compiling = threading.Lock()
 # by library in a cache: one that is loaded twice is one to the system, but not to TVM; changed while `_compiling`
@@ -135,6 +137,38 @@ class Executable:
         passed = tuple(numbers[name] for name in self.signature.sizes)
         results = self.run_flat([passed, *checked] if passed else checked)
         return structured(self.signature.result, iter(within_sizes(self.signature.cuts, results)))
+
+    def on_device(self, *arrays: Any) -> Any:
+        """Run once on a device, and leave the results there.
+
+        Parameters
+        ----------
+        *arrays : tvm.runtime.Tensor, DLPack array or array_like
+            One per entry of `inputs`. What is on the device is taken as it is, with the carrier as its dtype (see
+            `Parameter`) and, of complex numbers, a last dimension of 2; other arrays are as for a call, and copied
+            there. None of them changes.
+
+        Returns
+        -------
+        tvm.runtime.Tensor or nested tuple of tvm.runtime.Tensor
+            In HLO's result structure, as main has them: bf16 as words of 16 bits, complex numbers as pairs.
+
+        Raises
+        ------
+        SignatureError
+            If number, shape or dtype of the arrays do not fit.
+        TargetError
+            If the program is one for a CPU, or an array is on another device.
+        """
+        if self.device == "cpu":
+            raise TargetError("the program is compiled for a CPU; build with target= for a device")
+        results = self._run_kept(check_placed(self.inputs, arrays))
+        return structured(self.signature.result, iter(results), lambda tensor, element_type: tensor)
+
+    @functools.cached_property
+    def _run_kept(self) -> RunBorrowed:
+        compiled = Compiled(self.executor, self.library, own=self.own, device=self.device)
+        return run_borrowed(compiled, self.signature, self.parallel)
 
     def export_library(self, path: str | Path) -> None:
         """Write a shared library that TVM's runtime loads without this package or any framework; a library that was
@@ -349,6 +383,33 @@ def check_arguments(inputs: tuple[Parameter, ...], arrays: tuple[Any, ...]) -> l
     return checked
 
 
+def check_placed(inputs: tuple[Parameter, ...], arrays: tuple[Any, ...]) -> list[Any]:
+    """`arrays` as main takes them, those of a device as they are, or a SignatureError."""
+    if len(arrays) != len(inputs):
+        return check_arguments(inputs, arrays)
+    kept: list[Any] = []
+    for parameter, array in zip(inputs, arrays):
+        if not is_of_device(array):
+            kept += check_arguments((parameter,), (array,))
+            continue
+        own = array_shape(parameter.element_type, [int(size) for size in parameter.dimensions])
+        wanted = own if parameter.element_type == parameter.carrier else storage_shape(own, {parameter.element_type})
+        if str(array.dtype).rpartition(".")[2] != str(wanted.numpy_dtype) or tuple(array.shape) != wanted.sizes:
+            raise SignatureError(
+                f"input {parameter.name} takes {wanted.numpy_dtype}{list(wanted.sizes)} on a device, not "
+                f"{array.dtype}{list(array.shape)}"
+            )
+        kept.append(array)
+    return kept
+
+
+def is_of_device(array: Any) -> bool:
+    """Whether an array is one of TVM's, or of memory that is no CPU's."""
+    if not hasattr(array, "__dlpack_device__"):
+        return False
+    return not hasattr(array, "__array__") or array.__dlpack_device__()[0] != OF_CPU
+
+
 def fits(shape: tuple[int, ...], dimensions: tuple[int | str, ...]) -> bool:
     """Whether a shape has these dimensions; those that are text may have any size."""
     if shape == dimensions:
@@ -367,8 +428,9 @@ def within_sizes(cuts: Sequence[tuple[int, int, int]], arrays: list[np.ndarray])
     return within
 
 
-def structured(tree: Any, arrays: Iterator[np.ndarray]) -> Any:
-    """Arrays in HLO's dtypes and the structure of a result tree of the signature."""
+def structured(tree: Any, arrays: Iterator[Any], own: Callable[[Any, str], Any] = from_storage) -> Any:
+    """Arrays in the structure of a result tree of the signature, each as ``own(array, element_type)``: in HLO's
+    dtypes."""
     if isinstance(tree, dict):
-        return tuple([structured(part, arrays) for part in tree["tuple"]])
-    return None if tree[0] == "token" else from_storage(next(arrays), tree[0])
+        return tuple([structured(part, arrays, own) for part in tree["tuple"]])
+    return None if tree[0] == "token" else own(next(arrays), tree[0])

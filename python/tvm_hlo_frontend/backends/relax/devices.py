@@ -19,7 +19,7 @@ from tvm.tirx.compilation_pipeline import PIPELINE_MAP, get_default_tir_pipeline
 from ...errors import TargetError
 from ...schedules.gpu import COUNTED, half_in_words, with_functions
 from ...tensor_ir.compat import tir
-from ..base import Compiled, RunFlat
+from ..base import Compiled, RunBorrowed, RunFlat
 from ..executors import pooled
 from ..results import flat_tensors
 from ..signature import Signature, host_calls_of
@@ -213,25 +213,54 @@ def refuse_double(error: Exception, compiled: Compiled, signature: Signature) ->
     ) from error
 
 
+def existing(kind: str) -> Any:
+    """The device of a kind; TargetError if there is none."""
+    device = tvm.device(kind)
+    if not device.exist:
+        raise TargetError(
+            f"the module is compiled for '{kind}', and this machine has no such device that its TVM can use; run it "
+            f"where there is one, or build for 'llvm'"
+        )
+    return device
+
+
 def run_on_device(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:
     """`run_flat` of an Executable for a device: arrays are copied there, and results back."""
+    run = run_kept(compiled, signature, parallel)
+    return lambda given: [each.numpy() for each in run(given)]
+
+
+def placed(device: Any, array: Any) -> Any:
+    """One of TVM's arrays on a device: what is there already as it is, of numpy's a copy; TargetError if it is
+    elsewhere."""
+    if isinstance(array, np.ndarray):
+        return tvm.runtime.tensor(array, device)
+    tensor = array if isinstance(array, tvm.runtime.Tensor) else tvm.runtime.from_dlpack(array)
+    if tensor.device != device:
+        raise TargetError(f"an argument is on {tensor.device}, and the module is compiled for {device}")
+    return tensor
+
+
+def run_kept(compiled: Compiled, signature: Signature, parallel: bool) -> RunBorrowed:
+    """Run on arrays of the device or of numpy, and leave results there, none of them in the memory of an argument."""
+    own = frozenset(compiled.own)
 
     def make() -> tuple[Any, Any]:
-        device = tvm.device(compiled.device)
-        if not device.exist:
-            raise TargetError(
-                f"the module is compiled for '{compiled.device}', and this machine has no such device that its TVM can "
-                f"use; run it where there is one, or build for 'llvm'"
-            )
+        device = existing(compiled.device)
         return relax.VirtualMachine(compiled.library, device)["main"], device
 
-    def run(executor: tuple[Any, Any], given: list[np.ndarray]) -> list[np.ndarray]:
+    def run(executor: tuple[Any, Any], given: list[Any]) -> list[Any]:
         main, device = executor
         try:
-            results = flat_tensors(main(*[tvm.runtime.tensor(array, device) for array in given]))
+            results = flat_tensors(main(*[placed(device, array) for array in given]))
         except Exception as error:
             refuse_double(error, compiled, signature)
             raise
-        return [each.numpy() for each in results]
+        return [each if number in own else copied(each) for number, each in enumerate(results)]
 
     return pooled(make, run, parallel)
+
+
+def copied(tensor: Any) -> Any:
+    """The same numbers in other memory of the same device."""
+    return tensor.copyto(tvm.runtime.empty(tensor.shape, tensor.dtype, tensor.device))

@@ -27,6 +27,7 @@ from .devices import (
     parsed_target,
     refuse_for_device,
     refuse_kernels,
+    run_kept,
     run_on_device,
     short_names,
 )
@@ -173,6 +174,8 @@ def borrow(array: Any) -> Any:
 
 def run_borrowed(compiled: Compiled, signature: Signature, parallel: bool) -> RunBorrowed:
     """Run a library on the memory of arguments; results stay in the memory that the virtual machine took for them."""
+    if compiled.device != "cpu":
+        return run_kept(compiled, signature, parallel)
     own = frozenset(compiled.own)
 
     def make() -> Any:

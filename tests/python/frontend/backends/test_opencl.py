@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tvm
 
-from tests.support.programs import PROGRAMS
-from tvm_hlo_frontend import TargetError, build, from_jax, mod_and_params
+from tests.support.programs import PROGRAMS, f32
+from tvm_hlo_frontend import SignatureError, TargetError, build, from_jax, mod_and_params
 from tvm_hlo_frontend.oracle.comparison import difference
 
 pytest.importorskip("pyopencl", reason="PoCL runs what is compiled for OpenCL: pip install -e '.[pocl]'")
@@ -61,6 +62,54 @@ WIDE = {
     ),
     "u64": (lambda x: (x // 3, x + np.uint64(1 << 63), jnp.where(x > 9, x, x >> 1)), np.arange(20, dtype="uint64")),
 }
+
+
+def several(x, z, narrow):
+    return x + 1, x, x.reshape(-1), z * 2, narrow * 2
+
+
+SEVERAL = (f32(2, 3), f32(2, 3) + 1j, f32(4).astype(jnp.bfloat16))
+
+
+def test_results_stay_on_the_device_and_go_back_as_arguments():
+    with Pocl().opened():
+        run = build(*mod_and_params(from_jax(several, *SEVERAL)), target="opencl")
+        here = tvm.runtime.tensor(SEVERAL[0], tvm.device("opencl"))
+        results = run.on_device(here, *SEVERAL[1:])
+        assert all(isinstance(each, tvm.runtime.Tensor) and each.device == here.device for each in results)
+        again = run.on_device(results[0], results[3], results[4])
+    for got, wanted in zip(results, several(*SEVERAL), strict=True):
+        assert_stored(got, wanted)
+    for got, wanted in zip(again, several(SEVERAL[0] + 1, SEVERAL[1] * 2, SEVERAL[2] * 2), strict=True):
+        assert_stored(got, wanted)
+    addresses = [each.data_ptr() for each in (here, *results)]
+    assert len(set(addresses)) == len(addresses)
+
+
+def assert_stored(tensor, wanted):
+    """An array of main: complex numbers are pairs, bf16 is its bits."""
+    wanted = np.asarray(wanted)
+    if wanted.dtype == jnp.bfloat16:
+        wanted = wanted.view("uint16")
+    if wanted.dtype.kind == "c":
+        wanted = wanted.reshape(*wanted.shape, 1).view("float32")
+    np.testing.assert_array_equal(tensor.numpy(), wanted)
+
+
+def test_what_does_not_fit_on_the_device_is_refused():
+    with Pocl().opened():
+        run = build(*mod_and_params(from_jax(several, *SEVERAL)), target="opencl")
+        here = tvm.runtime.tensor(SEVERAL[0], tvm.device("opencl"))
+        with pytest.raises(SignatureError, match="takes 3 arrays"):
+            run.on_device(here)
+        with pytest.raises(SignatureError, match=r"input z takes float32\[2, 3, 2\] on a device, not float32\[2, 3\]"):
+            run.on_device(here, here, SEVERAL[2])
+        with pytest.raises(SignatureError, match=r"input x takes float32\[2, 3\], not float64"):
+            run.on_device(SEVERAL[0].astype("float64"), *SEVERAL[1:])
+        with pytest.raises(TargetError, match=r"an argument is on cpu.*is compiled for .*opencl"):
+            run.on_device(tvm.runtime.tensor(SEVERAL[0]), *SEVERAL[1:])
+    with pytest.raises(TargetError, match="compiled for a CPU"):
+        build(*mod_and_params(from_jax(several, *SEVERAL))).on_device(*SEVERAL)
 
 
 def test_a_device_without_f64_is_named_with_what_needs_it():
