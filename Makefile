@@ -18,7 +18,7 @@ NEWEST_PYTHON = $(firstword $(call python,3.13) $(call python,3.12))
 NO_NEWEST_PYTHON := the newest JAX needs Python 3.12 or 3.13, and no python3.13 or python3.12 runs here, on PATH or in pyenv
 
 .PHONY: help env env-relax env-newest newest-python demo test test-relay test-relax test-newest dist test-wheel pythons \
-	dialects-apart conformance backcompat stress loop-memory fuzz mutate peer tensorflow-ops models open-models gpu rules benchmarks bench demo-hybrid \
+	dialects-apart conformance backcompat stress loop-memory fuzz mutate peer tensorflow-ops models open-models gpu gpu-cuda rules benchmarks bench demo-hybrid \
 	tutorials docs \
 	lint typecheck format check tables clean
 
@@ -128,8 +128,11 @@ open-models: $(CHOSEN)/.installed  ## models of unknown batch, length or image s
 	$(CHOSEN)/bin/python -m pip install --quiet -e '.[models]'
 	$(CHOSEN)/bin/python -m tools.open_models $(if $(EACH),--specialize)
 
-gpu: $(RELAX_VENV)/.installed  ## kernels for GPUs without one: models and 600 of JAX's harnesses for OpenCL on PoCL, against XLA
+gpu: $(RELAX_VENV)/.installed  ## kernels for GPUs without one: the demo's models and 600 of JAX's harnesses for OpenCL on PoCL, against XLA
 	$(RELAX_VENV)/bin/python -m tools.gpu --jobs $(WORKERS)
+
+gpu-cuda: $(RELAX_VENV)/.installed  ## kernels of CUDA of the same programs through nvcc, which has to be on PATH
+	$(RELAX_VENV)/bin/python -m tools.gpu --cuda --jobs $(WORKERS)
 
 rules: $(VENV)/.installed  ## break every rule of HLO's semantics in a copy, see its tests fail, write docs/rules.md
 	$(BIN)/python -m tools.rules --jobs $(WORKERS)

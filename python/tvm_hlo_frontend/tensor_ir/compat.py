@@ -89,8 +89,17 @@ def free_variables(expression: Any) -> set[Any]:
 
 def proves_equal(a: Any, b: Any) -> bool:
     """Whether two integers are equal whatever their variables are, as far as TVM can tell."""
-    analyzer = tvm.arith.Analyzer() if HAS_TE_SCHEDULES else tvm.sym.Analyzer()
-    return bool(analyzer.can_prove_equal(a, b))
+    return bool(analyzer().can_prove_equal(a, b))
+
+
+def analyzer() -> Any:
+    """TVM's analyzer of integer expressions, which knows nothing yet."""
+    return tvm.arith.Analyzer() if HAS_TE_SCHEDULES else tvm.sym.Analyzer()
+
+
+def is_buffer(variable: Any) -> bool:
+    """Whether a variable is a buffer, which it is in today's TVM by its type."""
+    return isinstance(variable, tir.Buffer) and (HAS_TE_SCHEDULES or hasattr(variable.ty, "strides"))
 
 
 def fields_of(expression: Any) -> tuple[str, ...]:

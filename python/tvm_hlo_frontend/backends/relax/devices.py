@@ -13,12 +13,11 @@ import tvm
 import tvm_ffi
 from tvm import relax
 from tvm.ir import Call
-from tvm.tirx.buffer import BufferType
 from tvm.tirx.compilation_pipeline import PIPELINE_MAP, get_default_tir_pipeline, register_tir_pipeline
 
 from ...errors import TargetError
 from ...schedules.gpu import COUNTED, half_in_words, with_functions
-from ...tensor_ir.compat import tir
+from ...tensor_ir.compat import is_buffer, tir
 from ..base import Compiled, RunBorrowed, RunFlat
 from ..executors import pooled
 from ..results import flat_tensors
@@ -108,7 +107,7 @@ def is_large(function: Any) -> bool:
     """Whether there is an array among what a function takes or computes of more elements than 32 bits count."""
     shapes: list[Any] = []
     if isinstance(function, tir.PrimFunc):
-        shapes = [each.shape for each in function.params if isinstance(each.ty, BufferType)]
+        shapes = [each.shape for each in function.params if is_buffer(each)]
     else:
         tvm_ffi.structural_walk(function, (relax.ShapeExpr, lambda shape: shapes.append(shape.values)))
     sizes = [[int(size) for size in shape if isinstance(size, tir.IntImm)] for shape in shapes]

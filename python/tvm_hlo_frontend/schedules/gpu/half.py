@@ -13,10 +13,9 @@ import numpy as np
 import tvm
 import tvm_ffi
 from tvm.ir import Call, Expr, PointerType, PrimType, TensorLoad
-from tvm.tirx.buffer import BufferType
 
 from ...errors import ConversionError
-from ...tensor_ir.compat import dtype_of, tir
+from ...tensor_ir.compat import dtype_of, is_buffer, tir
 from ...tensor_ir.primitives import bits_of, integer
 from .words import EXTERN, REINTERPRET, name_of
 
@@ -127,7 +126,7 @@ def _changed(variable: Any) -> Any:
         return tir.Var(variable.name, PointerType(PrimType(WORD), kind.storage_scope))
     if not _is(variable, HALF):
         return variable
-    return variable.with_dtype(WORD) if isinstance(kind, BufferType) else tir.Var(variable.name, WIDE)
+    return variable.with_dtype(WORD) if is_buffer(variable) else tir.Var(variable.name, WIDE)
 
 
 def _is(value: Any, dtype: str) -> bool:

@@ -8,11 +8,10 @@ from typing import Any
 
 import tvm
 import tvm_ffi
-from tvm import s_tir, sym
+from tvm import s_tir
 from tvm.ir import Call, TensorLoad
-from tvm.tirx.buffer import BufferType
 
-from ...tensor_ir.compat import dtype_of, tir
+from ...tensor_ir.compat import analyzer, dtype_of, is_buffer, tir
 from ..prim_func.blocks import static
 from .words import name_of
 
@@ -42,8 +41,8 @@ def faults_of(function: Any, target: Any) -> list[str]:
     if waits(function.body):
         faults.append("threads wait for each other or share memory")
     accesses = large_accesses(function.body)
-    known = ranges(function) if accesses else (None, {})
-    named = [buffer.name for buffer, index in accesses if exceeds_32_bits(flat(buffer, index), *known)]
+    found = ranges(function) if accesses else (None, {})
+    named = [buffer.name for buffer, index in accesses if exceeds_32_bits(flat(buffer, index), *found)]
     if named:
         faults.append(f"elements of {', '.join(dict.fromkeys(named))} are counted in 32 bits, and there are too many")
     return faults
@@ -70,7 +69,7 @@ def waits(body: Any) -> bool:
             found.append(node)
 
     def variable(node: Any) -> None:
-        if isinstance(node.ty, BufferType) and node.scope().startswith("shared"):
+        if is_buffer(node) and node.scope().startswith("shared"):
             found.append(node)
 
     tvm_ffi.structural_walk(body, [(Call, call), (tir.Var, variable)])
@@ -112,34 +111,34 @@ def promoted(a: Any, b: Any) -> tuple[Any, Any]:
 
 def ranges(function: Any) -> tuple[Any, dict[Any, Any]]:
     """An analyzer that knows the ranges of all loops, and the values of the variables that have one."""
-    analyzer, values = sym.Analyzer(), dict[Any, Any]()
+    known, values = analyzer(), dict[Any, Any]()
 
     def loop(node: Any) -> None:
-        analyzer.bind(node.loop_var, tvm.ir.Range.from_min_extent(node.min, node.extent), True)
+        known.bind(node.loop_var, tvm.ir.Range.from_min_extent(node.min, node.extent), True)
 
     def bind(node: Any) -> None:
         values[node.var] = node.value
         if dtype_of(node.var).startswith("int"):
-            analyzer.bind(node.var, node.value, True)
+            known.bind(node.var, node.value, True)
 
     def block(node: Any) -> None:
         values.update({axis.var: value for axis, value in zip(node.block.iter_vars, node.iter_values)})
         for axis in node.block.iter_vars:
-            analyzer.bind(axis.var, axis.dom, True)
+            known.bind(axis.var, axis.dom, True)
 
     tvm_ffi.structural_walk(function.body, [(tir.For, loop), (s_tir.SBlockRealize, block)])
     # behind the loops, which bound them
     tvm_ffi.structural_walk(function.body, (tir.Bind, bind))
-    return analyzer, values
+    return known, values
 
 
-def exceeds_32_bits(index: Any, analyzer: Any, values: dict[Any, Any]) -> bool:
+def exceeds_32_bits(index: Any, known: Any, values: dict[Any, Any]) -> bool:
     """Whether a subscript, or what it is computed from, may be a sum or product of 32 bits that has more."""
     for expression in computed_from(index, values):
         sums: list[Any] = []
         tvm_ffi.structural_walk(expression, (SUMS, sums.append))
         for each in sums:
-            bound = analyzer.const_int_bound(each)
+            bound = known.const_int_bound(each)
             if dtype_of(each) == "int32" and not -COUNTED <= bound.min_value <= bound.max_value < COUNTED:
                 return True
     return False
