@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
@@ -42,6 +44,20 @@ from .rewrites.dimension_bounds import with_bounds
 from .rewrites.substitute_sizes import unknown_sizes
 
 
+@contextmanager
+def collecting_later() -> Iterator[None]:
+    """No garbage is collected meanwhile: conversions make hundreds of thousands of objects, in no circles, which every
+    collection would walk through again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@collecting_later()
 def from_hlo(
     proto: Any,
     *,

@@ -57,13 +57,15 @@ def fusion_boundaries(computation: HloComputation) -> set[HloInstruction]:
             nested |= {operand: 0 for operand in bound & boundaries}
         own = _bindings(instruction)
         factor = NESTING_FACTOR if own else 1
+        within = own + factor * sum([nested[operand] for operand in instruction.operands])
         # stored before they are nested too deeply: one more level costs as much again as all that are there
-        for operand in sorted(set(instruction.operands), key=lambda o: -nested[o]):
-            if own + factor * sum(nested[o] for o in instruction.operands) > MAX_NESTED_BINDINGS and nested[operand]:
-                boundaries.add(operand)
-                size[operand], nested[operand] = 1, 0
-        nested[instruction] = own + factor * sum(nested[operand] for operand in instruction.operands)
-        inlined = 1 + _reads(instruction) * sum(size[operand] for operand in instruction.operands)
+        while within > MAX_NESTED_BINDINGS and within > own:
+            operand = max(instruction.operands, key=nested.__getitem__)
+            boundaries.add(operand)
+            size[operand], nested[operand] = 1, 0
+            within = own + factor * sum([nested[operand] for operand in instruction.operands])
+        nested[instruction] = within
+        inlined = 1 + _reads(instruction) * sum([size[operand] for operand in instruction.operands])
         if inlined > MAX_INLINED_OPERATIONS:
             boundaries.add(instruction)
             inlined, nested[instruction] = 1, 0

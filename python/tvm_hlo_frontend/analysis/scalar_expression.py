@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
+
+# expressions of one operation that are remembered
+MAX_REMEMBERED = 4096
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class ScalarExpression:
         return json.dumps(self.to_json(), separators=(",", ":"))
 
 
+@lru_cache(MAX_REMEMBERED)
 def elementwise_expression(
     opcode: str, result_type: str, operand_types: tuple[str, ...], attributes: tuple[str | int, ...] = ()
 ) -> ScalarExpression:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Union
 
 from ..hlo.ir.shape import Dimension, Shape
@@ -33,7 +34,7 @@ class Tensor:
         """Number of dimensions."""
         return len(self.dimensions)
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         """HLO's shape of it."""
         return Shape(self.element_type, self.dimensions)

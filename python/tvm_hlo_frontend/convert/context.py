@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NoReturn, cast
 
 import numpy as np
@@ -26,6 +27,8 @@ from .rules import Converter
 
 # constants of more elements become parameters of main, so that printed modules stay readable and weights are shared
 LARGE_CONSTANT_ELEMENTS = 64
+# kernels that are remembered
+MAX_REMEMBERED = 4096
 
 
 @dataclass
@@ -131,7 +134,7 @@ class ConversionContext:
         """A scalar expression at every index, with numpy broadcasting of the operands."""
         dimensions = broadcast_dimensions(*(operand.dimensions for operand in operands))
         result = Shape(expression.result_types[0], dimensions)
-        return self.dialect.kernel(KernelSpec("map", body=expression), operands, [result])[0]
+        return self.dialect.kernel(map_spec(expression), operands, [result])[0]
 
     def reduce(self, kind: str, operand: Tensor, dimensions: Sequence[int]) -> Tensor:
         """Reduction `kind` (sum, product, min, max, any, all) over some dimensions, none of them empty, which are not
@@ -175,3 +178,9 @@ class ConversionContext:
         if isinstance(value, Token):
             return value
         return tuple(self.settle(part, sub) for part, sub in zip(value, shape.tuple_shapes))
+
+
+@lru_cache(MAX_REMEMBERED)
+def map_spec(expression: ScalarExpression) -> KernelSpec:
+    """The kernel of a scalar expression at every index: modules have few of them, which many instructions share."""
+    return KernelSpec("map", body=expression)

@@ -103,9 +103,12 @@ def note_host_calls(ctx: ConversionContext, computation: HloComputation, instruc
 
 def lacking_type(ctx: ConversionContext, instruction: HloInstruction) -> str | None:
     """Element type of the result or of an operand that the dialect does not carry."""
-    shapes = [array for value in (instruction, *instruction.operands) for array in value.shape.arrays()]
-    types = (shape.element_type for shape in shapes if shape.is_array)
-    return next((name for name in types if not ctx.dialect.carries(name)), None)
+    carries = ctx.dialect.carries
+    for value in (instruction, *instruction.operands):
+        for array in value.shape.arrays():
+            if not carries(array.element_type):
+                return array.element_type
+    return None
 
 
 def placeholder(ctx: ConversionContext, shape: Shape) -> Value:
@@ -133,6 +136,9 @@ def converter_key(instruction: HloInstruction) -> str:
 
 def check_result(instruction: HloInstruction, value: Value, broadcasting: bool) -> None:
     """ConversionError unless a converter's result has the element types and dimensions that HLO says."""
+    shape = instruction.shape
+    if isinstance(value, Tensor) and (value.element_type, value.dimensions) == (shape.element_type, shape.dimensions):
+        return
     wanted = instruction.shape.arrays()
     got = flatten(value)
     fits = len(wanted) == len(got) and all(

@@ -46,11 +46,11 @@ class ObservedDialect:
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._dialect, name)
         counter = COUNTERS.get(name)
-        if counter is None:
-            return attribute
-        counted = self._counting(attribute, counter)
-        self.__dict__[name] = counted
-        return counted
+        if counter is not None:
+            attribute = self._counting(attribute, counter)
+        if callable(attribute):
+            self.__dict__[name] = attribute
+        return attribute
 
     def _counting(self, method: Callable[..., Any], counter: str) -> Callable[..., Any]:
         def counted(*arguments: Any, **options: Any) -> Any:

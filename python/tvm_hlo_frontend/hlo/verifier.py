@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
 
 from ..errors import HloVerificationError
 from .ir.attributes import ParameterAttributes
@@ -44,15 +45,23 @@ def verify(module: HloModule) -> HloModule:
         Of the first instruction that contradicts itself: its name, what was expected, its HLO text and where it
         came from.
     """
-    known: set[HloComputation] = set()
-    names: set[str] = set()
+    known = _Known()
     for computation in module.computations:
-        _check_computation(computation, known, names)
-        known.add(computation)
-    if module.entry not in known:
+        _check_computation(computation, known)
+        known.computations.add(computation)
+    if module.entry not in known.computations:
         raise HloVerificationError(f"module {module.name}: its entry {module.entry.name} is not among its computations")
     _check_aliases(module)
     return module
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What has been checked: computations, names of instructions, and what of an instruction its shape follows from."""
+
+    computations: set[HloComputation] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    shapes: set[tuple] = field(default_factory=set)
 
 
 def _check_aliases(module: HloModule) -> None:
@@ -79,15 +88,15 @@ def _has_array(shape: Shape, index: tuple[int, ...]) -> bool:
     return not shape.is_tuple
 
 
-def _check_computation(computation: HloComputation, known: set[HloComputation], names: set[str]) -> None:
+def _check_computation(computation: HloComputation, known: _Known) -> None:
     seen: set[HloInstruction] = set()
     for instruction in computation.instructions:
         try:
-            _check_instruction(instruction, seen, known, names)
+            _check_instruction(instruction, seen, known)
         except HloVerificationError as error:
             raise _explained(error, instruction, computation) from None
         seen.add(instruction)
-        names.add(instruction.name)
+        known.names.add(instruction.name)
     _check_single_users(computation)
     if computation.root not in seen:
         raise HloVerificationError(
@@ -111,10 +120,8 @@ def _check_single_users(computation: HloComputation) -> None:
             raise _explained(error, instruction, computation)
 
 
-def _check_instruction(
-    instruction: HloInstruction, seen: set[HloInstruction], known: set[HloComputation], names: set[str]
-) -> None:
-    if instruction.name in names:
+def _check_instruction(instruction: HloInstruction, seen: set[HloInstruction], known: _Known) -> None:
+    if instruction.name in known.names:
         raise HloVerificationError("its name is not unique")
     for operand in instruction.operands:
         if operand not in seen:
@@ -124,15 +131,22 @@ def _check_instruction(
         found = instruction.operands[0].opcode
         raise HloVerificationError(f"expected an operand that is {' or '.join(wanted)}, found {found}")
     for callee in instruction.called_computations:
-        if callee not in known:
+        if callee not in known.computations:
             raise HloVerificationError(f"computation {callee.name} does not come before it in the module")
-    check_shape(
+    operands = [operand.shape for operand in instruction.operands]
+    # the reader makes few shapes, which live as long as the module does
+    key = (
         instruction.opcode,
-        [operand.shape for operand in instruction.operands],
         instruction.attributes,
         instruction.called_computations,
-        instruction.shape,
+        id(instruction.shape),
+        *map(id, operands),
     )
+    if key not in known.shapes:
+        check_shape(
+            instruction.opcode, operands, instruction.attributes, instruction.called_computations, instruction.shape
+        )
+        known.shapes.add(key)
 
 
 def _explained(

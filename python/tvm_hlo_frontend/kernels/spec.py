@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..analysis.scalar_expression import ScalarExpression
@@ -37,6 +38,13 @@ class KernelSpec:
 
     def to_json(self) -> str:
         """Canonical text; the attribute of a Relay call."""
+        return self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    @cached_property
+    def _text(self) -> str:
         body = None if self.body is None else self.body.to_json()
         data = {"name": self.name, "version": self.version, "parameters": self.parameters, "body": body}
         return json.dumps(data, sort_keys=True, separators=(",", ":"), default=self._refuse)

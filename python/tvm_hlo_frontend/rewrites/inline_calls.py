@@ -4,7 +4,7 @@ one flat computation (rule 80)."""
 from __future__ import annotations
 
 from ..analysis.known_integers import chosen_branch
-from ..hlo.ir.builder import RewriteBuilder, clone, transform
+from ..hlo.ir.builder import RewriteBuilder, replace_operands, transform
 from ..hlo.ir.module import HloComputation, HloInstruction, HloModule
 from .capabilities import Capabilities
 
@@ -35,5 +35,5 @@ def body_in_place(
 ) -> HloInstruction | None:
     """What `called_body` says, in place of the instruction; for `transform`."""
     # the new operands may tell the branch where the old ones did not
-    found = called_body(clone(instruction, operands=operands))
+    found = called_body(replace_operands(instruction, operands))
     return None if found is None else builder.inline(*found)

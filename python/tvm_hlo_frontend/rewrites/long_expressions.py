@@ -62,8 +62,8 @@ def long_expressions(
         root = roots.pop() if len(roots) == 1 else None
         joins = root is not None and instruction is not computation.root and _joins(instruction, root, len(found[root]))
         root_of[instruction] = root if joins and root is not None else instruction
-        found.setdefault(root_of[instruction], []).insert(0, instruction)
-    return {root: members for root, members in found.items() if not cuts.isdisjoint(set(members) - {root})}
+        found.setdefault(root_of[instruction], []).append(instruction)
+    return {root: members[::-1] for root, members in found.items() if not cuts.isdisjoint(set(members) - {root})}
 
 
 def _is_member(instruction: HloInstruction, replaced: frozenset[str]) -> bool:

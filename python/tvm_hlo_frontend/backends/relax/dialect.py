@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ _ARITHMETIC = {"add": relax.op.add, "subtract": relax.op.subtract, "multiply": r
 _MOVED = frozenset(tvm.ir.Op.get(f"relax.{name}") for name in ("astype", "permute_dims", "reshape"))
 # attribute of main where dimensions are computed from others
 COMPUTES_SIZES = "hlo.computes_sizes"
+# lists of numbers that are remembered
+MAX_REMEMBERED = 4096
 _NATIVE_FLOATS = frozenset({"f32", "f64"})
 
 
@@ -56,6 +59,7 @@ class RelaxDialect(BaseDialect):
         super().__init__(self._functions)
         self._kernels = KernelFunctions(self._builder)
         self._passed: list[Any] = []
+        self._types: dict[Shape, Any] = {}
         # variables that are constants in another order
         self._constants: set[Any] = set()
         # by parameter the variable that main takes: another one where dimensions are computed
@@ -109,7 +113,7 @@ class RelaxDialect(BaseDialect):
         return relax.op.broadcast_to(expr, self._sizes(dimensions))
 
     def _slice(self, expr: Any, starts: list[int], limits: list[int], strides: list[int]) -> Any:
-        return relax.op.strided_slice(expr, list(range(len(starts))), starts, limits, strides)
+        return relax.op.strided_slice(expr, *map(_numbers, (range(len(starts)), starts, limits, strides)))
 
     def slice(self, x: Tensor, starts: Sequence[int], limits: Sequence[int], strides: Sequence[int]) -> Tensor:
         if all(isinstance(size, int) for size in (*x.dimensions, *starts, *limits)):
@@ -249,9 +253,23 @@ class RelaxDialect(BaseDialect):
         return [self._size_variables.of(size) if isinstance(size, Symbol) else size for size in dimensions]
 
     def _type(self, shape: Shape) -> Any:
-        return relax.TensorType(self._sizes(shape.dimensions), TVM_DTYPES[shape.element_type])
+        known = self._types.get(shape)
+        if known is None:
+            known = relax.TensorType(self._sizes(shape.dimensions), TVM_DTYPES[shape.element_type])
+            self._types[shape] = known
+        return known
 
     def _written_type(self, shape: Shape) -> Any:
         """The type of what callers of main see: computed sizes as they are computed."""
         sizes = [self._size_variables.written(size) if isinstance(size, Symbol) else size for size in shape.dimensions]
         return relax.TensorType(sizes, TVM_DTYPES[shape.element_type])
+
+
+def _numbers(values: Sequence[int]) -> Any:
+    return _numbers_of(tuple(values))
+
+
+@lru_cache(MAX_REMEMBERED)
+def _numbers_of(values: tuple[int, ...]) -> Any:
+    """Numbers as an expression, which is made in Python one by one: modules have few such lists."""
+    return relax.utils.convert_to_expr(values)

@@ -20,6 +20,7 @@ from ..executors import pooled
 from ..results import flat_tensors
 from ..signature import Signature
 from ..timings import PassClock, instruments
+from .constants import evaluate_constants
 from .devices import (
     exact_code,
     is_device,
@@ -99,10 +100,13 @@ def scheduling_pipeline(target: Any, signature: Signature, found: Found, module:
     if COMPUTES_SIZES in (module["main"].attrs or {}):
         # with a variable for each size TVM does not see that a loop nest only reshapes
         own["relax.reshape"] = lambda builder, call: call
-    legalize = relax.transform.LegalizeOps(own)
+    changed = {
+        "LegalizeOps": (relax.transform.LegalizeOps(own),),
+        "FoldConstant": (evaluate_constants, relax.transform.FoldConstant()),
+    }
     passes = [
         *cpu_generic.library_dispatch_passes(target),
-        *(legalize if each.info.name == "LegalizeOps" else each for each in cpu_generic.legalize_passes(target)),
+        *(new for each in cpu_generic.legalize_passes(target) for new in changed.get(each.info.name, (each,))),
         results_as_views,
         relax.transform.RewriteDataflowReshape(),  # knows a reshape by its loops, so before they are scheduled
         *([mark_reshapes] if in_place else []),

@@ -16,6 +16,7 @@ from ...kernels.dtypes import TVM_DTYPES
 from ...kernels.spec import KernelSpec
 from ..base_dialect import BaseDialect
 from ..values import Tensor
+from .calls import call_alike
 from .functions import RelayFunctions, variable
 from .map import native_map
 from .ops import call_empty, call_kernel, register_operators
@@ -59,32 +60,32 @@ class RelayDialect(BaseDialect):
         return expr.data.numpy() if isinstance(expr, relay.Constant) else None
 
     def _reshape(self, expr: Any, dimensions: Sequence[Dimension]) -> Any:
-        return relay.reshape(expr, newshape=_new_shape(dimensions))
+        return call_alike(relay.reshape, expr, newshape=_new_shape(dimensions))
 
     def _transpose(self, expr: Any, permutation: list[int]) -> Any:
-        return relay.transpose(expr, axes=permutation)
+        return call_alike(relay.transpose, expr, axes=tuple(permutation))
 
     def _broadcast_to(self, expr: Any, dimensions: Sequence[Dimension]) -> Any:
-        return relay.broadcast_to(expr, _static(dimensions))
+        return call_alike(relay.broadcast_to, expr, shape=_static(dimensions))
 
     def _slice(self, expr: Any, starts: list[int], limits: list[int], strides: list[int]) -> Any:
-        return relay.strided_slice(expr, begin=starts, end=limits, strides=strides)
+        return call_alike(relay.strided_slice, expr, begin=tuple(starts), end=tuple(limits), strides=tuple(strides))
 
     def _concatenate(self, exprs: list[Any], dimension: int) -> Any:
-        return relay.concatenate(exprs, axis=dimension)
+        return call_alike(relay.concatenate, relay.Tuple(exprs), axis=dimension)
 
     def _reverse(self, expr: Any, dimension: int) -> Any:
-        return relay.reverse(expr, axis=dimension)
+        return call_alike(relay.reverse, expr, axis=dimension)
 
     def _take(self, expr: Any, indices: Any, dimension: int) -> Any:
-        return relay.take(expr, indices, axis=dimension, mode="fast")
+        return call_alike(relay.take, expr, indices, axis=dimension, mode="fast")
 
     # element-wise
     def _map(self, opcode: str, result_type: str, operands: Sequence[Tensor], attributes: tuple) -> Any | None:
         return native_map(opcode, result_type, operands, attributes)
 
     def _cast(self, expr: Any, dtype: str) -> Any:
-        return relay.cast(expr, dtype)
+        return call_alike(relay.cast, expr, dtype=dtype)
 
     # linear algebra
     def has_fast_dense(self, rows: int, columns: int, depth: int) -> bool:
@@ -94,14 +95,15 @@ class RelayDialect(BaseDialect):
 
     def dense(self, x: Tensor, weight: Tensor, result_type: str) -> Tensor:
         units = weight.dimensions[0]
-        expr = relay.nn.dense(x.expr, weight.expr, units=units, out_dtype=TVM_DTYPES[result_type])
+        expr = call_alike(relay.nn.dense, x.expr, weight.expr, units=units, out_dtype=TVM_DTYPES[result_type])
         return Tensor(expr, result_type, (x.dimensions[0], units))
 
     def _convolution(self, data: Tensor, kernel: Tensor, window: Window, groups: int, result: Shape) -> Tensor:
         windows = window.dimensions
         operator = {1: relay.nn.conv1d, 2: relay.nn.conv2d, 3: relay.nn.conv3d}[len(windows)]
         # conv2d without channels and kernel_size fails in a Winograd check at opt_level 3
-        expr = operator(
+        expr = call_alike(
+            operator,
             data.expr,
             kernel.expr,
             strides=tuple(w.stride for w in windows),
@@ -122,7 +124,7 @@ class RelayDialect(BaseDialect):
         if kind not in exact:
             return None
         kept = tuple(size for axis, size in enumerate(x.dimensions) if axis not in dimensions)
-        return Tensor(exact[kind](x.expr, axis=list(dimensions)), x.element_type, kept)
+        return Tensor(call_alike(exact[kind], x.expr, axis=tuple(dimensions)), x.element_type, kept)
 
     # kernels
     def _kernel(self, spec: KernelSpec, operands: Sequence[Tensor], results: Sequence[Shape]) -> Any:
@@ -156,14 +158,14 @@ class RelayDialect(BaseDialect):
         return mod, {name: tvm.nd.array(array) for name, array in arrays.items()}
 
 
-def _new_shape(dimensions: Sequence[Dimension]) -> list[int]:
+def _new_shape(dimensions: Sequence[Dimension]) -> tuple[int, ...]:
     """Target of a reshape, in which one dimension may be a symbol."""
     if sum(not isinstance(size, int) for size in dimensions) > 1:
         raise UnsupportedInstruction("a reshape to several dimensions that are known only at run time")
-    return [size if isinstance(size, int) else -1 for size in dimensions]
+    return tuple(size if isinstance(size, int) else -1 for size in dimensions)
 
 
-def _static(dimensions: Sequence[Dimension]) -> list[int]:
+def _static(dimensions: Sequence[Dimension]) -> tuple[int, ...]:
     if not all(isinstance(size, int) for size in dimensions):
         raise UnsupportedInstruction("a copy to dimensions that are known only at run time")
-    return [int(size) for size in dimensions]  # type: ignore[arg-type]
+    return tuple(int(size) for size in dimensions)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import tvm
@@ -21,6 +21,7 @@ from tvm.relay.transform.mixed_precision import MIXED_PRECISION_FOLLOW, MIXED_PR
 
 from ...errors import ConversionError
 from ...kernels.spec import KernelSpec
+from .calls import call, operator
 
 _registering = threading.Lock()  # `cache` alone lets two threads in
 
@@ -59,22 +60,31 @@ def call_kernel(spec: KernelSpec, operands: Sequence[Any], results: Sequence[tup
     UnsupportedInstruction
         If the body holds an operation that no kernel can compute: now, not when the module is compiled.
     """
+    kernel_class = _definition(spec).kernel_class
+    name, attributes, is_separate = _operator_of(spec, kernel_class, len(operands), tuple(results))
+    return call(operator(name), operands if is_separate else [relay.Tuple(list(operands))], attributes)
+
+
+@lru_cache(MAX_REMEMBERED)
+def _operator_of(
+    spec: KernelSpec, kernel_class: str, count: int, results: tuple[tuple[tuple[Any, ...], str], ...]
+) -> tuple[str, Any, bool]:
+    """The operator of a kernel of `count` operands, its attributes, and whether it takes them one by one."""
     from ...kernels.elementwise.scalar import check_supported
 
     if spec.body is not None:
         check_supported(spec.body)
-    kernel_class = _definition(spec).kernel_class
     attributes = {"spec": spec.to_json()}
     if kernel_class == "map":
         attributes["dtype"] = results[0][1]
     else:
         attributes["results"] = json.dumps([[list(dimensions), dtype] for dimensions, dtype in results])
-    name, arguments = OPERATOR_OF_CLASS[kernel_class], [relay.Tuple(list(operands))]
-    if kernel_class == "map" and 1 <= len(operands) <= MAX_SEPARATE_OPERANDS:
-        name, arguments = f"hlo.map{len(operands)}", list(operands)
+    name, is_separate = OPERATOR_OF_CLASS[kernel_class], False
+    if kernel_class == "map" and 1 <= count <= MAX_SEPARATE_OPERANDS:
+        name, is_separate = f"hlo.map{count}", True
     elif kernel_class == "reduction":  # one operand; producers are not fused through a tuple
-        arguments = list(operands)
-    return relay.Call(relay.op.get(name), arguments, tvm.ir.make_node("DictAttrs", **attributes))
+        is_separate = True
+    return name, tvm.ir.make_node("DictAttrs", **attributes), is_separate
 
 
 def call_contraction(

@@ -118,15 +118,13 @@ class ComputationBuilder:
         operands: Sequence[HloInstruction],
         called_computations: Sequence[HloComputation] | None = None,
     ) -> HloInstruction:
-        """Add a copy of `instruction`, under its own name, with other operands (and called computations)."""
-        called = instruction.called_computations if called_computations is None else tuple(called_computations)
-        return self._append(
-            dataclasses.replace(instruction, operands=tuple(operands), called_computations=tuple(called))
-        )
+        """Add a copy of `instruction`, under its own name, with other operands (and called computations); itself if
+        these are its own."""
+        return self._append(_with(instruction, instruction.name, operands, called_computations))
 
     def copy_renamed(self, instruction: HloInstruction, operands: Sequence[HloInstruction]) -> HloInstruction:
         """`copy` under a new name, for instructions that are there more than once."""
-        return self.copy(dataclasses.replace(instruction, name=self._names.take_for_copy(instruction.name)), operands)
+        return self._append(_with(instruction, self._names.take_for_copy(instruction.name), operands))
 
     def _append(self, instruction: HloInstruction) -> HloInstruction:
         self._instructions[instruction] = None
@@ -137,6 +135,22 @@ class ComputationBuilder:
         if root not in self._instructions:
             raise ValueError(f"{root.name} is not an instruction of computation {self.name}")
         return HloComputation(self.name, tuple(live_instructions(self._instructions, root)), root)
+
+
+def _with(
+    instruction: HloInstruction,
+    name: str,
+    operands: Sequence[HloInstruction],
+    called_computations: Sequence[HloComputation] | None = None,
+) -> HloInstruction:
+    """`instruction` with these; itself if it has them. What stays is one object in the modules before and after."""
+    operands = tuple(operands)
+    called = instruction.called_computations if called_computations is None else tuple(called_computations)
+    if operands == instruction.operands and called == instruction.called_computations and name == instruction.name:
+        return instruction
+    return HloInstruction(
+        name, instruction.opcode, instruction.shape, operands, instruction.attributes, called, instruction.metadata
+    )
 
 
 def has_side_effect(instruction: HloInstruction) -> bool:
@@ -198,11 +212,11 @@ def _with_unique_names(old: HloModule) -> HloModule:
     for computation in old.computations:
         new: dict[HloInstruction, HloInstruction] = {}
         for instruction in computation.instructions:
-            new[instruction] = dataclasses.replace(
+            new[instruction] = _with(
                 instruction,
-                name=instruction_names.take_for_copy(instruction.name),
-                operands=tuple(new[operand] for operand in instruction.operands),
-                called_computations=tuple(done[callee] for callee in instruction.called_computations),
+                instruction_names.take_for_copy(instruction.name),
+                [new[operand] for operand in instruction.operands],
+                [done[callee] for callee in instruction.called_computations],
             )
         name = computation_names.take_for_copy(computation.name)
         done[computation] = HloComputation(name, tuple(new.values()), new[computation.root])
@@ -272,7 +286,9 @@ def transform(
                 called = [done[callee] for callee in instruction.called_computations]
                 replacement = builder.copy(instruction, operands, called)
             new[instruction] = replacement
-        done[computation] = builder.build(new[computation.root])
+        made = builder.build(new[computation.root])
+        same = made.instructions == computation.instructions and made.root is computation.root
+        done[computation] = computation if same else made
     return module(old.name, done[old.entry], old.aliases)
 
 
@@ -283,4 +299,4 @@ def clone(instruction: HloInstruction, **changes: Any) -> HloInstruction:
 
 def replace_operands(instruction: HloInstruction, operands: Sequence[HloInstruction]) -> HloInstruction:
     """Copy of `instruction` with other operands (not part of any computation)."""
-    return dataclasses.replace(instruction, operands=tuple(operands))
+    return _with(instruction, instruction.name, operands)

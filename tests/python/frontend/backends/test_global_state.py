@@ -11,7 +11,7 @@ import pytest
 
 # what every framework's program compares before and after
 PROCESS = """
-import json, logging, os, random, signal, sys, threading, warnings
+import gc, json, logging, os, random, signal, sys, threading, warnings
 import numpy as np
 from tvm_hlo_frontend.backends.select import load_dialect
 
@@ -30,6 +30,7 @@ def process():
         "root": (logging.root.level, list(map(str, logging.root.handlers)), logging.root.manager.disable),
         "loggers": {name: state for name, state in loggers.items() if state != (0, False, [])},
         "hooks": (str(sys.excepthook), str(sys.settrace and sys.gettrace()), str(threading.excepthook)),
+        "collector": (gc.isenabled(), gc.get_threshold()),
         "stack": threading.stack_size(), "switch": sys.getswitchinterval(), "umask": os.umask(os.umask(0o22)) * 0,
     }
 

@@ -8,6 +8,7 @@ import tvm
 
 from tests.support.dialect_marks import DIALECT, skip_file
 from tvm_hlo_frontend import build, from_hlo
+from tvm_hlo_frontend.backends.timings import PassClock
 from tvm_hlo_frontend.hlo.ir.attributes import DimensionsAttributes
 from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.ir.shape import array_shape
@@ -17,6 +18,7 @@ if DIALECT != "relax":
 
 from tvm import relax, te
 
+from tvm_hlo_frontend.backends.relax.constants import evaluate_constants
 from tvm_hlo_frontend.backends.relax.legalization import LEGALIZATIONS, subscripts
 from tvm_hlo_frontend.backends.relax.runtime import parsed_target
 from tvm_hlo_frontend.schedules.prim_func import schedule_module_pass
@@ -81,6 +83,40 @@ def test_equal_kernels_of_equal_operands_are_merged_and_constants_folded(mod):
     merged = PASSES["EliminateCommonSubexpr"](mod)
     folded = PASSES["FoldConstant"](merged)
     assert calls(mod) > calls(merged) > calls(folded)
+
+
+# element types and dimensions of constants; arithmetic of few integers is done before TVM sees it
+CONSTANTS = {
+    "f32 [3, 5]": ("f32", (3, 5)),
+    "f64 scalar": ("f64", ()),
+    "s8 [2000]": ("s8", (2000,)),
+    "pred [2000]": ("pred", (2000,)),
+    "no elements": ("f32", (0, 4)),
+}
+
+
+def modules_compiled(clock):
+    return sum(each.calls for each in clock.timings().passes if each.name == "tirx.MakePackedAPI")
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_one_module_computes_all_that_follows_from_constants(name):
+    kind, dimensions = CONSTANTS[name]
+    array = np.ones(dimensions, array_shape(kind).numpy_dtype)
+    builder = ComputationBuilder("main")
+    x, weights = builder.parameter(0, SHAPE), builder.constant(array, kind)
+    other = builder.add("maximum", [weights, builder.constant(array, kind)])
+    first = builder.add("minimum", [other, weights])  # of what was computed before
+    results = [builder.add("add", [x, x]), first, builder.add("maximum", [other, first])]
+    made = from_hlo(module("constants", builder.build(builder.add("tuple", results))))
+    legal = tvm.transform.Sequential([relax.transform.LegalizeOps(), relax.transform.AnnotateTIROpPattern()])(made)
+    clock = PassClock()
+    with tvm.transform.PassContext(instruments=[clock.instrument()]):
+        tvm.transform.Sequential([evaluate_constants, relax.transform.FoldConstant()])(legal)
+    # FoldConstant compiles what it finds, so it has found nothing
+    assert modules_compiled(clock) == (0 if 0 in dimensions else 1)
+    for ours, wanted in zip(build(made)(X), (X + X, array, array), strict=True):
+        np.testing.assert_array_equal(ours, wanted)
 
 
 def test_kernels_fuse(mod):

@@ -512,3 +512,13 @@ def test_the_message_shows_instruction_and_origin():
 def test_verify_returns_the_module():
     hlo = _module(X, Y)
     assert verify(hlo) is hlo
+
+
+def test_what_differs_in_its_shape_alone_is_checked_for_itself():
+    builder, small = ComputationBuilder("main"), array_shape("f32", (2,))
+    x = builder.parameter(0, small)
+    right = builder.add("tanh", [x], small)
+    wrong = builder.add("tanh", [x], array_shape("f32", (3,)))
+    computation = builder.build(builder.add("tuple", [right, wrong]))
+    with pytest.raises(HloVerificationError, match=wrong.name):
+        verify(HloModule("wrong", (computation,), computation))
