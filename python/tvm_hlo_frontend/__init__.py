@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .deprecated import install_old_names
 from .errors import (
+    CheckError,
     ConversionError,
     HloFrontendError,
     HloLimitError,
@@ -48,9 +49,14 @@ if TYPE_CHECKING:
     from .frameworks.tensorflow import from_tensorflow
     from .frontend import from_hlo
     from .hlo.limits import Limits
+    from .oracle.check import Check
+    from .oracle.compare import ComparisonReport, compare
 
 __all__ = [
     "BuildCache",
+    "Check",
+    "CheckError",
+    "ComparisonReport",
     "ConversionError",
     "Executable",
     "HloFrontendError",
@@ -70,6 +76,7 @@ __all__ = [
     "UnsupportedHloError",
     "UnsupportedInstruction",
     "build",
+    "compare",
     "converter",
     "custom_call_converter",
     "from_hlo",
@@ -91,7 +98,10 @@ _LAZY = {
     "Signature": "backends.signature",
     "SpecializedExecutable": "deploy.specialized",
     "build": "deploy.executable",
+    "Check": "oracle.check",
+    "ComparisonReport": "oracle.compare",
     "Limits": "hlo.limits",
+    "compare": "oracle.compare",
     "converter": "convert.table",
     "custom_call_converter": "convert.table",
     "from_hlo": "frontend",

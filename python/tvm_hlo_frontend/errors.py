@@ -60,6 +60,24 @@ class LoweringError(HloFrontendError):
     """The framework cannot lower the program to HLO, or the HLO it made does not match the program."""
 
 
+class CheckError(HloFrontendError):
+    """A framework, XLA and TVM differ on the example inputs of a program (``check=``); the message says which step
+    changes the numbers, and where.
+
+    Attributes
+    ----------
+    steps : tuple of str
+        ``"framework"`` if the step from the framework to HLO does, ``"tvm"`` if that from HLO to TVM does.
+    """
+
+    def __init__(self, message: str, steps: tuple[str, ...] = ()):
+        self.steps = steps
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.steps)
+
+
 class XlaMissingError(HloFrontendError):
     """There is no jaxlib here that XLA:CPU could be reached through."""
 

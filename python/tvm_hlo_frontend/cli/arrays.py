@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 import zipfile
 import zlib
@@ -15,10 +14,10 @@ import numpy as np
 from ..backends.signature import Parameter
 from ..errors import SignatureError
 from ..hlo.ir.shape import BY_NAME
+from ..oracle.inputs import random_array
 from .command import Unusable
 from .sizes import with_known_dimensions
 
-LARGEST_INTEGER = 8
 NO_VALUES: Mapping[Any, Any] = {}
 # what zipfile, zlib and numpy say of files that are damaged or claim more than they hold
 _UNREADABLE = (
@@ -98,37 +97,6 @@ def with_dtype(array: np.ndarray, parameter: Parameter) -> np.ndarray:
     if array.dtype.kind == "V" and dtype is not None and array.dtype.itemsize == dtype.itemsize:
         return array.view(dtype)
     return array
-
-
-def random_array(parameter: Parameter, generator: np.random.Generator, products: int | None = None) -> np.ndarray:
-    """Numbers for an input.
-
-    Integers from 0 to 7, and either predicate. Floats of up to one dimension from 0.5 to 1.5, as they are often scales
-    or variances; others normal, with a variance of one over `products`, so that sums of products of them are about one.
-    Where that is None it is guessed from the dimensions.
-    """
-    dimensions = tuple(int(size) for size in parameter.dimensions)
-    row = BY_NAME[parameter.element_type]
-    if row.numpy_dtype is None:
-        raise SignatureError(f"input {parameter.name} is a {parameter.element_type}, for which there are no numbers")
-    if row.kind == "pred":
-        return generator.integers(0, 2, dimensions).astype(row.numpy_dtype)
-    if row.kind in ("signed", "unsigned"):
-        limit = min(LARGEST_INTEGER, 1 << (row.bits - (row.kind == "signed")))
-        return np.asarray(generator.integers(0, limit, dimensions)).astype(row.numpy_dtype)
-    if products is None:
-        features = max(dimensions[0], dimensions[-1], 1) if dimensions else 1
-        products = max(1, math.prod(dimensions) // features)
-    values = _floats(dimensions, generator, products)
-    if row.kind == "complex":
-        values = values + 1j * _floats(dimensions, generator, products)
-    return np.asarray(values).astype(row.numpy_dtype)
-
-
-def _floats(dimensions: tuple[int, ...], generator: np.random.Generator, products: int) -> np.ndarray:
-    if len(dimensions) < 2:
-        return np.asarray(generator.uniform(0.5, 1.5, dimensions))
-    return generator.normal(size=dimensions) / math.sqrt(products)
 
 
 def listed(inputs: Sequence[Parameter]) -> str:

@@ -218,12 +218,10 @@ def build_for_both(
     Unusable
         If sizes are unknown, or those of parameters or results are told by data.
     """
-    from ..analysis.weights import products_per_sum
     from ..deploy.executable import build, mod_and_params
     from ..frontend import from_hlo
     from ..hlo.ir.extract import flat_parameters
-    from ..rewrites import Capabilities
-    from ..rewrites.inline_calls import inline_calls
+    from ..oracle.inputs import weights_of
     from .sizes import wanted_dims
 
     program = read_program(file, dims)
@@ -236,6 +234,5 @@ def build_for_both(
     executable = build(*mod_and_params(from_hlo(module, **options)), target, cache=cache)
     flat = flat_parameters(module)
     as_read = flat is module and program.proto is not None
-    weights = products_per_sum(inline_calls(flat, Capabilities(frozenset())))
     original = program.proto.SerializeToString() if as_read else flat
-    return BothSides(module, original, executable, weights, program.values)
+    return BothSides(module, original, executable, weights_of(module), program.values)

@@ -131,13 +131,7 @@ def to_numpy(tensor: Any, name: str) -> np.ndarray:
     """
     import torch
 
-    narrow = {
-        torch.bfloat16: ml_dtypes.bfloat16,
-        torch.float8_e4m3fn: ml_dtypes.float8_e4m3fn,
-        torch.float8_e4m3fnuz: ml_dtypes.float8_e4m3fnuz,
-        torch.float8_e5m2: ml_dtypes.float8_e5m2,
-        torch.float8_e5m2fnuz: ml_dtypes.float8_e5m2fnuz,
-    }
+    narrow = _narrow_types()
     if tensor.layout is not torch.strided or tensor.is_quantized:
         raise LoweringError(f"{name} is a sparse or quantized tensor; make it dense")
     tensor = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()
@@ -145,3 +139,27 @@ def to_numpy(tensor: Any, name: str) -> np.ndarray:
         integers = torch.int16 if tensor.dtype.itemsize == 2 else torch.uint8
         return tensor.view(integers).numpy().view(narrow[tensor.dtype])
     return tensor.numpy()
+
+
+def to_torch(array: np.ndarray) -> Any:
+    """A torch tensor of the elements of an array, which `to_numpy` gives back; it has memory of its own."""
+    import torch
+
+    found = next((dtype for dtype, other in _narrow_types().items() if array.dtype == other), None)
+    if found is None:
+        return torch.from_numpy(np.array(array))
+    integers = np.int16 if array.dtype.itemsize == 2 else np.uint8
+    return torch.from_numpy(np.array(array).view(integers)).view(found)
+
+
+def _narrow_types() -> dict[Any, Any]:
+    """Types of ml_dtypes by the dtypes of torch that numpy itself lacks."""
+    import torch
+
+    return {
+        torch.bfloat16: ml_dtypes.bfloat16,
+        torch.float8_e4m3fn: ml_dtypes.float8_e4m3fn,
+        torch.float8_e4m3fnuz: ml_dtypes.float8_e4m3fnuz,
+        torch.float8_e5m2: ml_dtypes.float8_e5m2,
+        torch.float8_e5m2fnuz: ml_dtypes.float8_e5m2fnuz,
+    }

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import LoweringError, SignatureError
 from ..hlo.ir.open_module import OpenModule
+from ..oracle.check import Check, Checked, Reference, chosen
 from .jax_export import (
     chosen_platform,
     exported_arguments,
@@ -20,6 +21,7 @@ from .jax_export import (
     lower_symbolic,
     positional_names,
 )
+from .jax_reference import jax_reference
 from .lowered import LoweredModule, convert_lowered, parameter_shapes, unique_identifiers
 
 
@@ -37,6 +39,7 @@ def from_jax(
     specialize: bool = False,
     dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
     buckets: Mapping[str, Sequence[int]] | None = None,
+    check: bool | Check | None = None,
     **kwargs: Any,
 ) -> Any:
     """Convert a JAX function or export to a TVM module.
@@ -46,9 +49,9 @@ def from_jax(
     fn : callable, jax.export.Exported, bytes or path
         Function of JAX arrays, jitted or not; or what `jax.export.export` made of one, also serialized or as a file.
     *args, **kwargs : pytrees of jax.Array, numpy.ndarray, scalar or jax.ShapeDtypeStruct
-        Example arguments. Only their shapes and dtypes count, except for weights and static arguments. Each leaf
-        becomes one input, whether `fn` uses it or not. Dimensions may be symbols of `jax.export.symbolic_shape`: then
-        sizes are unknown until the module is called. An export needs none; for one with symbols they say the sizes.
+        Example arguments. Only their shapes and dtypes count, except for weights, static arguments and `check`. Each
+        leaf becomes one input, whether `fn` uses it or not. Dimensions may be symbols of `jax.export.symbolic_shape`:
+        then sizes are unknown until the module is called. An export needs none; for one with symbols they say the sizes.
     weight_argnums : sequence of int
         Positions of the arguments that hold weights. Their leaves must be arrays; they come back in `params`, named by
         their path, for instance ``params.Dense_0.kernel``.
@@ -71,6 +74,9 @@ def from_jax(
         Least and greatest number of unknown sizes, as for `from_hlo`.
     buckets : mapping of str to sequence of int, optional
         With `specialize`, numbers to which unknown sizes are padded, as for `deploy.specialized.specialize`.
+    check : bool or Check, optional
+        Whether JAX, XLA on the HLO and TVM run the example inputs and are compared, each with the next. What has only a
+        shape gets numbers of a fixed seed. A warning says why a program cannot be compared.
 
     Returns
     -------
@@ -89,12 +95,15 @@ def from_jax(
         If an argument position does not exist, or a weight has no value.
     UnsupportedHloError
         If some instructions cannot be converted.
+    CheckError
+        If two that are compared differ.
 
     Examples
     --------
     >>> mod, params = from_jax(model.apply, variables, x, weight_argnums=(0,))
     >>> output = tvm_hlo_frontend.build(mod, params)(x)
     """
+    how = chosen(check)
     lowered = lower_jax(
         fn,
         *args,
@@ -113,7 +122,25 @@ def from_jax(
         specialize=specialize,
         dimension_bounds=dimension_bounds,
         buckets=buckets,
+        checked=Checked.of(how, lambda: _reference(fn, args, kwargs, static_argnums, static_argnames, weight_argnums)),
     )
+
+
+def _reference(
+    fn: Any,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    static_argnums: Sequence[int],
+    static_argnames: Sequence[str],
+    weight_argnums: Sequence[int],
+) -> Reference:
+    """JAX's run of what `from_jax` takes."""
+    exported = exported_of(fn)
+    if exported is not None and not args and not kwargs:
+        args, kwargs = exported_arguments(exported)
+    static = _positions(static_argnums, len(args), "static_argnums")
+    weights = _positions(weight_argnums, len(args), "weight_argnums")
+    return jax_reference(fn if exported is None else exported.call, args, kwargs, static, static_argnames, weights)
 
 
 def lower_jax(

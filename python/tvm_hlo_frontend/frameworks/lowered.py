@@ -13,6 +13,7 @@ from ..errors import SignatureError
 from ..hlo.ir.names import Names
 from ..hlo.ir.open_module import OpenModule
 from ..hlo.limits import Limits
+from ..oracle.check import Checked, check_program
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,12 @@ def convert_lowered(
     specialize: bool = False,
     dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
     buckets: Mapping[str, Sequence[int]] | None = None,
+    checked: Checked | None = None,
 ) -> Any:
     """`from_hlo` of a LoweredModule; parameters, result and errors as there.
 
-    With `specialize` a `SpecializedExecutable` instead, which is built for each shape that it is called with.
+    With `specialize` a `SpecializedExecutable` instead, which is built for each shape that it is called with. What is
+    `checked` is compared on example inputs, and a CheckError says what differs.
     """
     options: dict[str, Any] = {
         "dialect": dialect,
@@ -78,12 +81,17 @@ def convert_lowered(
     if specialize:
         from ..deploy.specialized import specialize as specialized
 
-        return specialized(open_of(lowered.hlo), buckets=buckets, **options)
-    if buckets:
+        converted = specialized(open_of(lowered.hlo), buckets=buckets, **options)
+    elif buckets:
         raise SignatureError("buckets are of builds for sizes: give specialize=True")
-    from ..frontend import from_hlo
+    else:
+        from ..frontend import from_hlo
 
-    return from_hlo(lowered.hlo, **options)
+        converted = from_hlo(lowered.hlo, **options)
+    if checked is not None:
+        of_parts = {name: options[name] for name in ("dialect", "custom_converters", "rng_seed")}
+        check_program(checked, lowered.hlo, lowered.parameter_values, lowered.input_names, converted, of_parts)
+    return converted
 
 
 def open_of(hlo: Any) -> OpenModule:

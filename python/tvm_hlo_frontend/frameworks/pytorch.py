@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import LoweringError, SignatureError
+from ..oracle.check import BY_DEFAULT, Check, Checked, chosen
 from . import torch_xla_bridge, torchax_bridge
 from .exported_program import STATE, input_nodes, is_static, is_tensor, placeholders, weight_of
 from .lowered import LoweredModule, convert_lowered, unique_identifiers
+from .torch_reference import torch_reference
 
 ROADS = {"torchax": torchax_bridge, "torch_xla": torch_xla_bridge}
 
@@ -24,6 +26,7 @@ def from_pytorch(
     specialize: bool = False,
     dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
     buckets: Mapping[str, Sequence[int]] | None = None,
+    check: bool | Check | None = None,
 ) -> Any:
     """Convert a PyTorch module (inference mode) to a TVM module.
 
@@ -31,9 +34,9 @@ def from_pytorch(
     ----------
     program : torch.nn.Module or torch.export.ExportedProgram
     *example_inputs : pytrees of torch.Tensor
-        Arguments of ``forward``. Only shapes and dtypes of the tensors count; numbers, strings and None become part of
-        the program. An ExportedProgram needs none; for one with dynamic shapes they say its sizes, which stay unknown
-        without.
+        Arguments of ``forward``. Only shapes and dtypes of the tensors count, and for `check` their elements; numbers,
+        strings and None become part of the program. An ExportedProgram needs none; for one with dynamic shapes they say
+        its sizes, which stay unknown without.
     example_kwargs : mapping of str to pytree, optional
         Keyword arguments of ``forward``.
     via : str
@@ -49,6 +52,10 @@ def from_pytorch(
         Least and greatest number of unknown sizes, as for `from_hlo`.
     buckets : mapping of str to sequence of int, optional
         With `specialize`, numbers to which unknown sizes are padded, as for `deploy.specialized.specialize`.
+    check : bool or Check, optional
+        Whether PyTorch, XLA on the HLO and TVM run the example inputs and are compared, each with the next. By default
+        PyTorch and XLA are, since what makes HLO of the program is no part of either, unless weights and inputs are
+        more than 1 GiB. A warning says why a program cannot be compared. The module stays as it was.
 
     Returns
     -------
@@ -69,13 +76,16 @@ def from_pytorch(
         If the inputs do not fit.
     UnsupportedHloError
         If some instructions cannot be converted.
+    CheckError
+        If two that are compared differ.
 
     Examples
     --------
     >>> mod, params = from_pytorch(torchvision.models.resnet18(), torch.randn(1, 3, 224, 224))
     >>> logits = tvm_hlo_frontend.build(mod, params)(image)
     """
-    lowered = lower_pytorch(program, *example_inputs, example_kwargs=example_kwargs, via=via)
+    how, kwargs = chosen(check, BY_DEFAULT), dict(example_kwargs or {})
+    lowered, exported = _lowered(program, example_inputs, kwargs, via)
     return convert_lowered(
         lowered,
         dialect=dialect,
@@ -84,6 +94,7 @@ def from_pytorch(
         specialize=specialize,
         dimension_bounds=dimension_bounds,
         buckets=buckets,
+        checked=Checked.of(how, lambda: torch_reference(program, exported, example_inputs, kwargs, via)),
     )
 
 
@@ -97,13 +108,18 @@ def lower_pytorch(
 
     Parameters and errors as for `from_pytorch`; `result_structure` is PyTorch's TreeSpec of what ``forward`` returns.
     """
+    return _lowered(program, example_inputs, dict(example_kwargs or {}), via)[0]
+
+
+def _lowered(program: Any, args: tuple[Any, ...], kwargs: dict[str, Any], via: str) -> tuple[LoweredModule, Any]:
+    """HLO of a module, and the decomposed ExportedProgram that it was made of."""
     try:
         import torch  # noqa: F401
     except ImportError as error:
         raise LoweringError("PyTorch is not installed: pip install tvm_hlo_frontend[torch,jax]") from error
     if via not in ROADS:
         raise SignatureError(f'via={via!r}: PyTorch is lowered via "torchax" or via "torch_xla"')
-    exported = _exported(program, example_inputs, dict(example_kwargs or {}))
+    exported = _exported(program, args, kwargs)
     exported = ROADS[via].decomposed(exported)
     if via != "torchax":
         _refuse_dynamic_inputs(exported)
@@ -116,7 +132,7 @@ def lower_pytorch(
     hlo = ROADS[via].interpret(exported, list(weights), [node.name for node in inputs])
     names = unique_identifiers([*(name for name, _ in weights.values()), *(node.name for node in inputs)])
     values = {number: value for number, (_, value) in enumerate(weights.values())}
-    return LoweredModule(hlo, names, values, "pytorch", exported.call_spec.out_spec)
+    return LoweredModule(hlo, names, values, "pytorch", exported.call_spec.out_spec), exported
 
 
 def _exported(program: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -16,6 +16,7 @@ from ..hlo.limits import LIMITS, Limits
 from ..hlo.proto.reader import read
 from ..hlo.proto.sources import mlir_of
 from ..hlo.text.parsers import hlo_from_mlir, open_hlo_from_mlir
+from ..oracle.check import Check, Checked, chosen
 from ..rewrites.symbolic_shapes import open_module
 from .lowered import LoweredModule, convert_lowered
 
@@ -35,6 +36,7 @@ def from_stablehlo(
     dimension_bounds: Mapping[str, tuple[int, int]] | None = None,
     buckets: Mapping[str, Sequence[int]] | None = None,
     limits: Limits | None = LIMITS,
+    check: bool | Check | None = None,
 ) -> Any:
     """Convert a StableHLO module to a TVM module.
 
@@ -57,6 +59,9 @@ def from_stablehlo(
         With `specialize`, numbers to which unknown sizes are padded, as for `deploy.specialized.specialize`.
     limits : Limits, optional
         How large the module may be, as for `from_hlo`.
+    check : bool or Check, optional
+        Whether XLA and TVM run the program and are compared. Inputs get numbers of a
+        fixed seed. A warning says why a program cannot be compared.
 
     Returns
     -------
@@ -72,12 +77,15 @@ def from_stablehlo(
         between platforms.
     UnsupportedHloError
         If some instructions cannot be converted.
+    CheckError
+        If XLA and TVM differ.
 
     Examples
     --------
     >>> mod, params = from_stablehlo(Path("model.mlir"))
     >>> mod, params = from_stablehlo(jax.export.export(jax.jit(f))(x))
     """
+    how = chosen(check)
     lowered = lower_stablehlo(module)
     changes: dict[str, Any] = {"parameter_values": parameter_values or {}, "limits": limits}
     if input_names is not None:
@@ -91,6 +99,7 @@ def from_stablehlo(
         specialize=specialize,
         dimension_bounds=dimension_bounds,
         buckets=buckets,
+        checked=Checked.of(how),
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from ..errors import LoweringError
 from ..hlo.ir.open_module import OpenModule
 from . import torch_control, torch_operators, torch_quantized, torch_sizes
@@ -23,7 +25,10 @@ Order = tuple[int, ...] | None
 def decomposed(program: Any) -> Any:
     """The ExportedProgram in terms of torch's core operators, without those that torchax prefers taken apart."""
     program = program.run_decompositions()
-    return program.run_decompositions({**import_torchax().decompositions, **torch_quantized.decompositions(program)})
+    table = {**import_torchax().decompositions, **torch_quantized.decompositions(program)}
+    # tracing a program anew takes time
+    wanted = any(node.target in table for node in torch_control.nodes_of(program.graph_module))
+    return program.run_decompositions(table) if wanted else program
 
 
 def _refuse_unsupported(program: Any, known_sizes: Set[str]) -> None:
@@ -159,6 +164,36 @@ def interpret_graph(
         except Exception as error:
             raise LoweringError(f"torchax fails to lower this program: {error}") from error
         return with_places(lowered.compiler_ir("hlo").as_serialized_hlo_module_proto(), program)  # type: ignore[union-attr]
+
+
+def lowered_alone(program: Any, node: Any, values: Mapping[str, Any]) -> list[np.ndarray]:
+    """Results of one operator as torchax lowers it, in one computation of its own.
+
+    Parameters
+    ----------
+    program : torch.export.ExportedProgram
+        Decomposed.
+    node : torch.fx.Node
+    values : mapping of str to pytree of torch.Tensor
+        PyTorch's values of all nodes by name.
+    """
+    import jax
+    from torch.utils import _pytree as pytree
+
+    interpreter = _interpreter(program)
+    names = [each.name for each in node.all_input_nodes]
+    leaves, structure = pytree.tree_flatten([values[name] for name in names])
+    places = [number for number, leaf in enumerate(leaves) if tensors_of(leaf)]
+
+    def compute(arrays: list[Any]) -> Any:
+        known = {**dict(enumerate(leaves)), **dict(zip(places, arrays))}
+        operands = pytree.tree_unflatten([known[number] for number in range(len(leaves))], structure)
+        interpreter.env = dict(zip(node.all_input_nodes, operands))
+        return [leaf for leaf in pytree.tree_leaves(interpreter.run_node(node)) if isinstance(leaf, jax.Array)]
+
+    with jax.enable_x64(_has_wide_types(program)):
+        arrays = [jax.numpy.asarray(to_numpy(leaves[number], node.name)) for number in places]
+        return [np.asarray(each) for each in jax.jit(compute)(arrays)]
 
 
 def inverse(order: Sequence[int]) -> tuple[int, ...]:

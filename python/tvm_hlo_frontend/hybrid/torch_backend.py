@@ -31,7 +31,7 @@ class TorchOptions:
         Whether results of the first call of each compiled graph are compared with PyTorch's, which then runs the graph
         if they differ.
     tolerance : float, optional
-        For that, see `torch_check.TOLERANCE`.
+        For that, see `oracle.agreement.TOLERANCE`.
     limit : int
         For how many sizes a graph of unknown sizes is compiled; PyTorch runs it for others.
     target, dialect

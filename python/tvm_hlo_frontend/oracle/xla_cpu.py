@@ -92,4 +92,7 @@ def _cpu() -> Any:
         raise XlaMissingError(f"XLA:CPU needs jax and jaxlib: pip install jax ({error})") from error
     # XLA calls LAPACK through pointers that only this fills in; without them it ends the process
     lapack._lapack.initialize()
-    return jax.devices("cpu")[0]
+    try:
+        return jax.devices("cpu")[0]
+    except RuntimeError as error:
+        raise XlaMissingError(f"JAX has no CPU here, name it in JAX_PLATFORMS: {error}") from error

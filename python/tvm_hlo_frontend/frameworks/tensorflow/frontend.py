@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...errors import LoweringError, SignatureError
+from ...oracle.check import Check, Checked, Reference, chosen
 from ..lowered import LoweredModule, convert_lowered
 from .functions import concrete_program, function_program, is_keras_model, keras_program
 from .graph_def import graph_def_program, read_graph_def, without_weights
 from .lowering import lower_program
 from .program import Program
+from .reference import tensorflow_reference
 from .saved_model import SAVED_MODEL_FILES, is_saved_model, is_version_1, saved_model_program, version_1_program
 from .specialized import specialized
 
@@ -30,6 +33,7 @@ def from_tensorflow(
     custom_converters: Mapping[str, Any] | None = None,
     rng_seed: int | None = None,
     specialize: bool = False,
+    check: bool | Check | None = None,
 ) -> Any:
     """Convert a TensorFlow program to a TVM module.
 
@@ -41,7 +45,8 @@ def from_tensorflow(
         ConcreteFunction.
     *input_specs : tf.TensorSpec or array
         One per argument, with static shapes (for all but Python functions, tf.functions and Keras models: one per flat
-        input). Of arrays only shape and dtype count. May be left out where the program, or `shape`, fixes all shapes.
+        input). Of arrays only shape and dtype count, but for `check`. May be left out where the program, or `shape`,
+        fixes all shapes.
     shape : mapping of str to dimensions, or sequence of dimensions, optional
         Dimensions by input name, or one entry per input, for what the program leaves open. Of a GraphDef, a mapping
         may name any tensor: it becomes an input, and what comes before it is cut off. With `specialize` a dimension
@@ -58,6 +63,10 @@ def from_tensorflow(
     specialize : bool
         Give an executable that is lowered and built for each shape that it is called with. Its signature has the
         outputs that TensorFlow declares; new values of variables come behind them.
+    check : bool or Check, optional
+        Whether TensorFlow, XLA on the HLO and TVM run the example inputs and are compared, each with the next. What has
+        only a shape gets numbers of a fixed seed. Variables stay as they were. A warning says why a program cannot be
+        compared.
 
     Returns
     -------
@@ -78,6 +87,8 @@ def from_tensorflow(
         If specs, shapes or names do not fit, or leave a shape open.
     UnsupportedHloError
         If some instructions cannot be converted.
+    CheckError
+        If two that are compared differ.
 
     Examples
     --------
@@ -93,9 +104,18 @@ def from_tensorflow(
         "custom_converters": custom_converters,
         "rng_seed": rng_seed,
     }
+    how = chosen(check)
     if specialize:
+        if how is not None:
+            warnings.warn("not checked on example inputs: it is lowered anew for the sizes of each call", stacklevel=2)
         return specialized(make, shape, options)
-    return convert_lowered(without_weights(make, lower_program), **options)
+    lowered, made = without_weights(make, lambda each: (lower_program(each), each))
+
+    def reference() -> Reference:
+        own = program_maker(program, input_specs, shape, outputs, signature, for_xla=False)(False)
+        return tensorflow_reference(own, made, lowered, input_specs)
+
+    return convert_lowered(lowered, **options, checked=Checked.of(how, reference))
 
 
 def from_tensorflow_graph(
@@ -153,7 +173,8 @@ def from_concrete_function(
     input_specs : sequence of tf.TensorSpec, optional
         One per flat input; by default the function's own.
     shape, **options
-        `shape`, `dialect`, `freeze_params`, `custom_converters`, `rng_seed` and `specialize` of `from_tensorflow`.
+        `shape`, `dialect`, `freeze_params`, `custom_converters`, `rng_seed`, `specialize` and `check` of
+        `from_tensorflow`.
 
     Returns
     -------

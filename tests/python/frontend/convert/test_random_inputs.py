@@ -7,7 +7,6 @@ import pytest
 
 from tvm_hlo_frontend.analysis.weights import products_per_sum
 from tvm_hlo_frontend.backends.signature import Parameter
-from tvm_hlo_frontend.cli.arrays import LARGEST_INTEGER, random_array
 from tvm_hlo_frontend.errors import SignatureError
 from tvm_hlo_frontend.hlo.ir.attributes import (
     ConvolutionAttributes,
@@ -20,6 +19,7 @@ from tvm_hlo_frontend.hlo.ir.attributes import (
 )
 from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, module
 from tvm_hlo_frontend.hlo.ir.shape import ELEMENT_TYPES, array_shape
+from tvm_hlo_frontend.oracle.inputs import LARGEST_INTEGER, random_array
 
 ARRAYS = [row for row in ELEMENT_TYPES if row.numpy_dtype is not None]
 

@@ -1,0 +1,1 @@
+"""torchax's lowerings against PyTorch, by PyTorch's own database of operators and sample inputs."""
