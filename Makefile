@@ -18,7 +18,7 @@ NEWEST_PYTHON = $(firstword $(call python,3.13) $(call python,3.12))
 NO_NEWEST_PYTHON := the newest JAX needs Python 3.12 or 3.13, and no python3.13 or python3.12 runs here, on PATH or in pyenv
 
 .PHONY: help env env-relax env-newest newest-python demo test test-relay test-relax test-newest dist test-wheel pythons \
-	dialects-apart conformance backcompat stress loop-memory fuzz mutate peer tensorflow-ops models open-models gpu gpu-cuda rules benchmarks bench demo-hybrid \
+	dialects-apart conformance backcompat stress loop-memory fuzz mutate peer tensorflow-ops torchax-ops models open-models gpu gpu-cuda rules benchmarks bench demo-hybrid \
 	tutorials docs \
 	lint typecheck format check tables clean
 
@@ -119,6 +119,10 @@ peer: $(RELAX_VENV)/.installed  ## TVM's own StableHLO importer on a sample of t
 
 tensorflow-ops: $(VENV)/.installed  ## every TensorFlow operation with an XLA kernel through TVM
 	$(BIN)/python -m tools.tensorflow_ops --jobs $(WORKERS)
+
+torchax-ops: $(RELAX_VENV)/.installed  ## PyTorch's own samples of all its operators through torchax and XLA:CPU
+	$(RELAX_VENV)/bin/python -m pip install --quiet -e '.[torchax-ops]'
+	$(RELAX_VENV)/bin/python -m tools.torchax_ops --jobs $(WORKERS)
 
 models: $(CHOSEN)/.installed  ## models of torchvision, timm, transformers, diffusers, JAX and Keras; TVM=relax: today's TVM
 	$(CHOSEN)/bin/python -m pip install --quiet -e '.[models]'

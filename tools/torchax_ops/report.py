@@ -33,8 +33,17 @@ def versions() -> dict[str, str]:
     return {name: version(name).partition("+")[0] for name in ("torch", "torchax", "jax")}
 
 
-def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """The machine-readable results."""
+def summary(outcomes: Sequence[Outcome], population: Sequence[str]) -> dict[str, Any]:
+    """The machine-readable results.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+    population : sequence of str
+        Names of all modules, see `samples.modules`.
+    """
+    done = {each.name for each in outcomes}
+    missing = Counter(name.rpartition(" ")[2] for name in population if name not in done)
     by_operator: dict[str, list[Outcome]] = {}
     for each in sorted(outcomes, key=lambda outcome: outcome.name):
         by_operator.setdefault(each.name.rpartition(" ")[0], []).append(each)
@@ -42,6 +51,8 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     total = Counter(row["status"] for row in rows.values())
     return {
         "versions": versions(),
+        "operators_of_database": len({name.rpartition(" ")[0] for name in population}),
+        "not_run": dict(missing),
         "total": {status: total[status] for status in STATUSES if total[status]},
         "samples": sample_counts(rows.values()),
         "operators": rows,
@@ -53,6 +64,12 @@ def row_of(parts: Sequence[Outcome]) -> dict[str, Any]:
     samples = {dtype: row["samples"] for part in parts for dtype, row in (part.data or {}).items()}
     said = min(parts, key=lambda part: STATUSES.index(part.status))
     return {"status": said.status, "message": shorten(said.message, 240), "samples": samples}
+
+
+def title_of(row: Mapping[str, Any]) -> str:
+    """What the table says of an operator; one with some right samples is refused in part alone."""
+    in_part = row["status"] in (NOT_LOWERED, NOT_TRACEABLE) and RIGHT in sample_counts([row])
+    return f"right, {TITLES[row['status']]} in part" if in_part else TITLES[row["status"]]
 
 
 def sample_counts(rows: Any) -> dict[str, int]:
@@ -75,9 +92,11 @@ def headline(data: Mapping[str, Any]) -> str:
     """The totals."""
     total, samples = data["total"], data["samples"]
     said = ", ".join(f"{count} {TITLES[status]}" for status, count in total.items())
+    missing = "; ".join(f"of {types} {count} operators" for types, count in data["not_run"].items())
+    told = f" Not run yet: {missing}." if missing else ""
     return (
-        f"{sum(total.values())} operators: {said}. Of {sum(samples.values())} samples "
-        f"{samples.get(RIGHT, 0)} are right and {samples.get(WRONG, 0)} wrong."
+        f"{sum(total.values())} of {data['operators_of_database']} operators: {said}. "
+        f"Of {sum(samples.values())} samples {samples.get(RIGHT, 0)} are right and {samples.get(WRONG, 0)} wrong.{told}"
     )
 
 
@@ -102,5 +121,5 @@ def to_markdown(data: Mapping[str, Any]) -> str:
     for name, row in data["operators"].items():
         counts = sample_counts([row])
         said = ", ".join(f"{count} {status}" for status, count in counts.items())
-        lines.append(f"| {name} | {TITLES[row['status']]} | {said} | {cell(row['message'])} |")
+        lines.append(f"| {name} | {title_of(row)} | {said} | {cell(row['message'])} |")
     return "\n".join(lines) + "\n"

@@ -84,6 +84,10 @@ def verdicts(samples: Sequence[Sample], undefined: bool = False) -> list[tuple[S
         except Exception as error:  # whatever lowering raises is a result
             if len(samples) == 1:
                 return [(samples[0], of_error(error))]
+            dtypes = dict.fromkeys(each.dtype for each in samples)
+            if len(dtypes) > 1:
+                apart = [[each for each in samples if each.dtype == dtype] for dtype in dtypes]
+                return [verdict for part in apart for verdict in verdicts(part, undefined)]
             few = (
                 [verdicts([each], undefined)[0] for each in evenly(samples, AT_ONCE)] if len(samples) > AT_ONCE else []
             )

@@ -23,7 +23,8 @@ def prepare() -> Callable[[dict[str, Any], Announce], Outcome]:
     torch.set_num_threads(1)
     # torch.export looks for all operators that it can take apart, again and again
     utilities = torch._export.utils
-    utilities._collect_all_valid_cia_ops = cache(utilities._collect_all_valid_cia_ops)
+    for name in ("_collect_all_valid_cia_ops", "_collect_all_valid_cia_ops_for_namespace"):
+        setattr(utilities, name, cache(getattr(utilities, name)))
     warnings.simplefilter("ignore")
     operators()
     return lambda order, announce: run_module(order["name"], announce)

@@ -51,7 +51,7 @@ def from_jax(
     *args, **kwargs : pytrees of jax.Array, numpy.ndarray, scalar or jax.ShapeDtypeStruct
         Example arguments. Only their shapes and dtypes count, except for weights, static arguments and `check`. Each
         leaf becomes one input, whether `fn` uses it or not. Dimensions may be symbols of `jax.export.symbolic_shape`:
-        then sizes are unknown until the module is called. An export needs none; for one with symbols they say the sizes.
+        then sizes are unknown until the module is called. An export needs none; for one with symbols they say them.
     weight_argnums : sequence of int
         Positions of the arguments that hold weights. Their leaves must be arrays; they come back in `params`, named by
         their path, for instance ``params.Dense_0.kernel``.

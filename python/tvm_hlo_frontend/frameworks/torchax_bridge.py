@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import LoweringError
 from ..hlo.ir.open_module import OpenModule
-from . import torch_control, torch_operators, torch_quantized, torch_sizes
+from . import torch_control, torch_corrections, torch_operators, torch_quantized, torch_sizes
 from .exported_program import place_of, result_positions, tensors_of, to_numpy, with_places
 from .jax_export import lower_symbolic
 from .torch_sizes import names_of, shapes_of, symbols_of
@@ -72,8 +72,8 @@ def _reason_against(node: Any, known_sizes: Set[str]) -> str:
 
 @cache
 def _own_lowerings() -> Mapping[Any, Callable[..., Any]]:
-    """Functions of JAX's arrays for operators that torchax lacks, by operator."""
-    return {**torch_quantized.lowerings(), **torch_operators.lowerings()}
+    """Functions of JAX's arrays for operators that torchax lacks or gets wrong, by operator."""
+    return {**torch_quantized.lowerings(), **torch_operators.lowerings(), **torch_corrections.lowerings()}
 
 
 def _is_check(node: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from importlib.util import find_spec
-from itertools import product
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +23,6 @@ from torch import nn  # noqa: E402
 from tests.support.torch_models import Function  # noqa: E402
 from tvm_hlo_frontend.frameworks import torchax_bridge  # noqa: E402
 from tvm_hlo_frontend.frameworks.pytorch import lower_pytorch  # noqa: E402
-from tvm_hlo_frontend.oracle.comparison import run_on_xla  # noqa: E402
 
 pytestmark = [pytest.mark.filterwarnings("error:not checked"), pytest.mark.filterwarnings("ignore::FutureWarning")]
 X = np.array([0.5, -1.0, 2.0, 0.25], "float32")
@@ -186,43 +184,3 @@ def test_tensorflow_and_xla_draw_other_numbers_of_a_seed():
     program = tf.function(lambda x: x + tf.random.stateless_uniform([4], [1, 2]))
     with pytest.warns(UserWarning, match="not checked against TensorFlow on example inputs: it draws random numbers"):
         from_tensorflow(program, tf.TensorSpec([4]), check=True)
-
-
-CONVOLUTIONS = [
-    each
-    for each in product((1, 2, 3), (1, 2, 4, 8), (1, 2, 3), (0, 1), (0, 1), (1, 2))
-    if each[4] < max(each[2], each[5])  # what PyTorch allows of output_padding
-]
-
-
-def test_transposed_convolutions_of_groups_are_those_of_pytorch():
-    """Two faults of torchax: channels of groups were mixed, and one padding for several dimensions failed."""
-    torch.manual_seed(0)
-    modules = [
-        (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)[axes - 1](
-            8, 16, 2 + axes % 2, stride, padding, extra, groups, dilation=dilation
-        )
-        for axes, groups, stride, padding, extra, dilation in CONVOLUTIONS
-    ]
-    images = [torch.randn(2, 8, *(5, 4, 3)[:axes]) for axes in (1, 2, 3)]
-    calls = Function(lambda *given: [each(given[row[0] - 1]) for each, row in zip(modules, CONVOLUTIONS)])
-    calls.modules_of = nn.ModuleList(modules)
-    lowered = lower_pytorch(calls, *images)
-    rest = iter(images)
-    arrays = [
-        lowered.parameter_values[n] if n in lowered.parameter_values else next(rest).numpy()
-        for n in range(len(lowered.input_names))
-    ]
-    with torch.no_grad():
-        wanted = calls(*images)
-    for row, ours, theirs in zip(CONVOLUTIONS, run_on_xla(lowered.hlo, arrays), wanted, strict=True):
-        np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5, err_msg=f"axes, groups, stride … {row}")
-
-
-@pytest.mark.parametrize("groups", [1, 2])
-def test_convolutions_take_one_image_and_one_padding_for_all_dimensions(groups):
-    weight, image = torch.randn(4, 4 // groups, 3, 2), torch.randn(4, 6, 5)
-    aten = torch.ops.aten.convolution.default
-    calls = Function(lambda x: aten(x[None], weight, None, [1], [1], [2], False, [0], groups))
-    from_pytorch(calls, image, check=True)
-    from_pytorch(nn.ConvTranspose2d(4, 4, 3, groups=groups), image, check=True)
