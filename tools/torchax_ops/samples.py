@@ -15,6 +15,9 @@ SEED = 0
 # the order of equal elements is open, of which only float32 has none
 TIES = frozenset({"argsort", "sort", "topk", "kthvalue", "mode", "msort"})
 
+# the sign of their vectors is open
+SIGNLESS = frozenset({"linalg.eigh", "linalg.svd", "svd", "linalg.eig"})
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -59,10 +62,23 @@ def samples_of(info: Any, dtype: str) -> list[Sample]:
         return []
     torch.manual_seed(SEED)
     found = [
-        Sample(info.op, ((each.input, *each.args), dict(each.kwargs)), dtype, each.output_process_fn_grad)
+        Sample(
+            info.op,
+            ((each.input, *each.args), dict(each.kwargs)),
+            dtype,
+            magnitudes if info.name in SIGNLESS else each.output_process_fn_grad,
+        )
         for each in info.sample_inputs("cpu", element_type)
     ]
     return evenly(found, SAMPLES[dtype])
+
+
+def magnitudes(result: Any) -> Any:
+    """Of all elements of the tensors in a result."""
+    import torch
+    from torch.utils import _pytree as pytree
+
+    return pytree.tree_map(torch.abs, list(result))
 
 
 def evenly(values: Sequence[Any], count: int) -> list[Any]:

@@ -3,6 +3,7 @@ PyTorch."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,10 @@ def lowerings() -> Mapping[Any, Callable[..., Any]]:
         **{packet.Tensor: function for packet, function in bitwise.items()},
         aten._linalg_eigh.default: _eigh,
         aten.convolution.default: convolution,
+        aten.digamma.default: _digamma,
+        aten.linalg_pinv.atol_rtol_tensor: _pinv,
         aten.cholesky_solve.default: _cholesky_solve,
+        aten.polygamma.default: _polygamma,
         aten.pow.Scalar: _power,
         aten.pow.Tensor_Scalar: _power,
         aten.pow.Tensor_Tensor: _power,
@@ -116,3 +120,56 @@ def _power(x: Any, y: Any) -> Any:
     # of negative exponents what is left of the quotient
     inverse = jnp.where(base == 1, one, jnp.where(base == -one, jnp.where(exponent & 1 == 1, -one, one), 0))
     return jnp.where(exponent < 0, inverse, power) if jnp.issubdtype(dtype, jnp.signedinteger) else power
+
+
+def _polygamma(order: int, x: Any) -> Any:
+    """XLA's zeta adds ten terms, too few where they begin below zero: here as many as lead beyond it."""
+    import jax
+    import jax.numpy as jnp
+
+    if order == 0:
+        return _digamma(x)
+    x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    pole = (x <= 0) & (x == jnp.floor(x))
+
+    def is_low(x: Any) -> Any:
+        return (x < 1) & ~pole
+
+    def step(state: tuple[Any, Any]) -> tuple[Any, Any]:
+        total, x = state
+        return total + jnp.where(is_low(x), x ** -(order + 1), 0), jnp.where(is_low(x), x + 1, x)
+
+    total, x = jax.lax.while_loop(lambda state: is_low(state[1]).any(), step, (jnp.zeros_like(x), x))
+    series = jnp.where(pole, jnp.inf, total + jax.scipy.special.zeta(jnp.asarray(order + 1, x.dtype), x))
+    series = jnp.where(x == jnp.inf, 0, series) if order == 1 else series
+    return (-1) ** (order + 1) * math.factorial(order) * series
+
+
+def _digamma(x: Any) -> Any:
+    """XLA's is not a number at zero, PyTorch's infinite on either side."""
+    import jax
+    import jax.numpy as jnp
+
+    x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return jnp.where(x == 0, jnp.copysign(jnp.inf, -x), jax.scipy.special.digamma(x))
+
+
+def _pinv(matrix: Any, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:
+    """torchax knows of none of the options, and has another limit for what counts as zero."""
+    import jax.numpy as jnp
+
+    if rtol is None:
+        usual = max(matrix.shape[-2:]) * float(jnp.finfo(matrix.dtype).eps)
+        rtol = usual if atol is None else jnp.where(jnp.asarray(atol) > 0, 0.0, usual)
+    if hermitian:
+        values, left = _eigh(matrix)
+        right = left
+    else:
+        left, values, adjoint = jnp.linalg.svd(matrix, full_matrices=False)
+        right = adjoint.mT.conj()
+    magnitudes = jnp.abs(values)
+    greatest = magnitudes.max(-1, keepdims=True, initial=0)
+    absolute, relative = jnp.asarray(0.0 if atol is None else atol), jnp.asarray(rtol)
+    limits = jnp.maximum(absolute[..., None], relative[..., None] * greatest)
+    inverse = jnp.where(magnitudes > limits, 1 / values, 0).astype(matrix.dtype)
+    return (right * inverse[..., None, :]) @ left.mT.conj()

@@ -35,7 +35,19 @@ CASES = {
     "powers of floats": (lambda x, y: (x**y, x**2, 2.0**y), (MATRICES.abs(), MATRICES)),
     "eigenvalues of the lower triangle": (torch.linalg.eigvalsh, (MATRICES,)),
     "eigenvalues of the upper triangle": (lambda x: torch.linalg.eigh(x, UPLO="U").eigenvalues, (MATRICES,)),
+    "pseudoinverses with limits, and of one triangle": (
+        lambda x: (
+            torch.linalg.pinv(x, atol=1.0),
+            torch.linalg.pinv(x, rtol=0.5),
+            torch.linalg.pinv(x, hermitian=True),
+        ),
+        (MATRICES,),
+    ),
     "solutions by upper factors of a batch": (lambda f, b: torch.cholesky_solve(b, f, upper=True), (FACTORS, MATRICES)),
+    "derivatives of digamma below zero": (
+        lambda x: [torch.special.polygamma(order, x) for order in range(4)],
+        (torch.tensor([0.3, -0.4, -1.7, -30.2, 4.5, 20.0, -2.0, torch.nan]),),
+    ),
     "bits of integers in reflected places": (
         lambda x, grid: nn.functional.grid_sample(x, grid, padding_mode="reflection", align_corners=False),
         (IMAGE, PLACES),
