@@ -30,7 +30,7 @@ PAGES = {  # number of programs
     "docs/howto/dynamic_shapes.md": 7,
     "docs/howto/stablehlo.md": 2,
     "docs/howto/tensorflow.md": 4,
-    "docs/howto/pytorch.md": 2,
+    "docs/howto/pytorch.md": 3,
     "docs/howto/hybrid.md": 3,
 }
 # of other pages than these Relay's pair of module and parameters is what from_… return

@@ -76,7 +76,7 @@ def compare(
     dialect: str | None = None,
     custom_converters: Mapping[str, Any] | None = None,
     rng_seed: int | None = None,
-    tell: Callable[[str], Any] = lambda text: None,
+    tell: Callable[[str], Any] | None = None,
 ) -> ComparisonReport:
     """Run an HLO module on TVM and on XLA:CPU with the same inputs, and find the first instruction that differs.
 
@@ -95,7 +95,7 @@ def compare(
         Of the numbers that are drawn.
     dialect, custom_converters, rng_seed
         As for `from_hlo`.
-    tell : callable
+    tell : callable, optional
         Is told what is about to be done.
 
     Returns
@@ -119,6 +119,7 @@ def compare(
     proto = None if isinstance(program, HloModule) else parse_module_proto(to_bytes(program))
     module = program if proto is None else module_from_proto(proto)
     _refuse_unknown_sizes(module)
+    tell = tell or (lambda text: None)
     side = Side({"dialect": dialect, "custom_converters": custom_converters, "rng_seed": rng_seed}, target, rtol)
     tell("building for TVM")
     executable = build(*mod_and_params(from_hlo(module, **side.options)), target)
