@@ -18,7 +18,7 @@ NEWEST_PYTHON = $(firstword $(call python,3.13) $(call python,3.12))
 NO_NEWEST_PYTHON := the newest JAX needs Python 3.12 or 3.13, and no python3.13 or python3.12 runs here, on PATH or in pyenv
 
 .PHONY: help env env-relax env-newest newest-python demo test test-relay test-relax test-newest dist test-wheel pythons \
-	dialects-apart conformance backcompat stress loop-memory fuzz mutate peer tensorflow-ops torchax-ops models open-models gpu gpu-cuda rules benchmarks bench demo-hybrid \
+	dialects-apart conformance backcompat stress loop-memory fuzz mutate sanitize peer tensorflow-ops torchax-ops models open-models gpu gpu-cuda rules benchmarks bench demo-hybrid \
 	tutorials docs \
 	lint typecheck format check tables clean
 
@@ -113,6 +113,10 @@ fuzz: $(CHOSEN)/.installed  ## random programs through TVM and XLA:CPU; MINUTES=
 KIND := proto
 mutate: $(CHOSEN)/.installed  ## mutated inputs through the frontend; MINUTES=, SEED=, KIND=proto|bytes|text|mlir|npz; TVM=relax
 	$(CHOSEN)/bin/python -m tools.mutate --kind $(KIND) --minutes $(MINUTES) --seed $(SEED) --workers $(WORKERS)
+
+CODE := pages
+sanitize: $(CHOSEN)/.installed  ## compiled kernels on hostile indices between guard pages; CODE=c: as C under sanitizers; TVM=relax
+	$(CHOSEN)/bin/python -m tools.sanitize --kind $(CODE) --jobs $(WORKERS)
 
 peer: $(RELAX_VENV)/.installed  ## TVM's own StableHLO importer on a sample of the same harnesses, as it is and mended
 	$(RELAX_VENV)/bin/python -m tools.peer_stablehlo --jobs $(WORKERS)

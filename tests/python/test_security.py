@@ -37,6 +37,32 @@ PROOFS = {
     "Indices that a module reads from its inputs are clamped or dropped": (
         "frontend/convert/test_dynamic_slices.py::test_rule_40_starts_are_clamped"
     ),
+    "Compiled code stays within its buffers": (
+        "tools/test_sanitize.py::test_kernels_stay_within_their_buffers_and_wrong_ones_are_caught"
+    ),
+    "appear as a whole or not at all": (
+        "frontend/deploy/test_whole_files.py::test_a_full_disk_leaves_nothing_half_written"
+    ),
+    "There is the old file or the new one": (
+        "frontend/test_faults.py::test_a_process_that_is_killed_leaves_nothing_that_is_read"
+    ),
+    "The process keeps the old one": (
+        "frontend/deploy/test_whole_files.py::test_a_program_that_runs_keeps_the_library_that_it_has_loaded"
+    ),
+    "the next build waits for that": (
+        "frontend/test_faults.py::test_an_interrupted_build_ends_before_the_next_begins"
+    ),
+    "Conversion, build and call work again in the same process": (
+        "frontend/test_faults.py::test_after_an_interrupt_anywhere_the_next_conversion_works"
+    ),
+    "A parser's process is ended": "frontend/test_faults.py::test_an_interrupt_ends_the_process_of_a_parser",
+    "an error of this package or of TVM, and no file": (
+        "frontend/test_faults.py::test_out_of_memory_is_an_error_and_leaves_no_file"
+    ),
+    "the process that parses text ends or is killed": (
+        "frontend/test_faults.py::test_a_parser_whose_process_ends_is_one_error"
+    ),
+    "the process forks": "frontend/test_faults.py::test_forked_processes_call_what_their_parent_has_called",
     "must not end the process": "tools/test_mutate.py::test_mutated_inputs_are_converted_or_refused",
     "Names that come from a module are escaped in HTML and SVG": (
         "frontend/drawing/test_drawing.py::test_text_fits_its_box_and_strange_names_are_escaped"

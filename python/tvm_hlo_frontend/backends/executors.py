@@ -9,6 +9,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -132,8 +133,25 @@ def pool_size() -> int:
     return threads_of_a_call()
 
 
+@functools.cache
+def fresh_thread() -> ThreadPoolExecutor:
+    """A thread for the calls of the one that a forked process began with, where that has had a pool of TVM's."""
+    return ThreadPoolExecutor(1, "tvm-hlo-call")
+
+
+# of each thread: whether it has started TVM's pool, and whether its pool has lost its workers
+_pool_of_thread = threading.local()
+
+
+def _after_fork() -> None:
+    """In the child there are neither calls of other threads nor workers of any pool, for which TVM would wait."""
+    turns.cache_clear()
+    fresh_thread.cache_clear()
+    _pool_of_thread.lost = getattr(_pool_of_thread, "started", False)
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=turns.cache_clear)  # calls of other threads do not go on in the child
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def pooled(
@@ -156,6 +174,10 @@ def pooled(
 
     def call(arrays: list[np.ndarray]) -> list[np.ndarray]:
         everyone, needed = turns(), pool_size() if parallel else 1
+        if needed > 1:
+            if getattr(_pool_of_thread, "lost", False):
+                return fresh_thread().submit(call, arrays).result()
+            _pool_of_thread.started = True
         own = everyone.take(needed)
         try:
             return pool.use(run, arrays)

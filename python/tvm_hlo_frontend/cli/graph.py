@@ -26,6 +26,7 @@ def graph(file: Path, output: Path, full: bool) -> None:
       tvm-hlo graph model.pb -o model.html
     """
     check_picture("-o", output)
+    from ..deploy.whole_files import written_whole
     from ..drawing.clusters import clusters_of
     from ..drawing.html import html_text
     from ..drawing.svg import svg_text
@@ -39,7 +40,9 @@ def graph(file: Path, output: Path, full: bool) -> None:
         refused = {refusal.instruction for refusal in unsupported_of(program)}
         clusters = clusters_of(module, full=full, unsupported=refused)
         picture = svg_text(module.name, clusters)
-        output.write_text(picture if output.suffix == ".svg" else html_text(module.name, picture), encoding="utf-8")
+        text = picture if output.suffix == ".svg" else html_text(module.name, picture)
+        with written_whole(output) as whole:
+            whole.write_text(text, encoding="utf-8")
     nodes = sum(len(cluster.nodes) for cluster in clusters)
     shown = f"{plural(nodes, 'node')} for {plural(sum(1 for _ in module.instructions), 'instruction')}"
     click.echo(f"{output}: {shown} in {plural(len(clusters), 'computation')}")

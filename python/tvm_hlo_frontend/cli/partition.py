@@ -78,11 +78,13 @@ def partition(
 
 
 def _write_picture(plan: Plan, title: str, file: Path) -> None:
+    from ..deploy.whole_files import written_whole
     from ..drawing.html import html_text
     from ..hybrid.picture import picture
 
     text = picture(plan, title)
-    file.write_text(text if file.suffix == ".svg" else html_text(title, text), encoding="utf-8")
+    with written_whole(file) as whole:
+        whole.write_text(text if file.suffix == ".svg" else html_text(title, text), encoding="utf-8")
 
 
 def _dimensions(text: str) -> tuple[str, tuple[int, ...]]:

@@ -58,6 +58,7 @@ def run(
     options = from_hlo_options(custom, rng_seed, dialect)
     import numpy as np
 
+    from ..deploy.whole_files import written_whole
     from .arrays import given_inputs, named_results
     from .output import plural, progress
     from .program import load_runnable
@@ -70,7 +71,8 @@ def run(
     if output is None:
         print_results(results)
     else:
-        with output.open("wb") as opened:  # numpy would add a suffix to a name without one
+        # numpy would add a suffix to a name without one
+        with written_whole(output) as whole, whole.open("wb") as opened:
             np.savez(opened, **results)  # type: ignore[arg-type]
         click.echo(f"{plural(len(results), 'result')} written to {output}")
 

@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .whole_files import UNFINISHED
+
 DIGESTS = "digests.json"
 LIBRARY = "program.so"
-# of folders that become entries, or were some
-UNFINISHED = ".unfinished-"
 # what is left of a process that was ended while it wrote; none writes for so long
 ABANDONED_SECONDS = 3600.0
 LIMIT_BYTES = 4 << 30

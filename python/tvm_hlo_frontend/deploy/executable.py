@@ -32,6 +32,7 @@ from .donation import Donated, given_away
 from .library_files import LibraryFacts, export, read_library, write_facts
 from .open_sizes import OpenSizes, sizes_of_signature
 from .targets import cpu_target, refuse_unknown
+from .whole_files import written_whole
 
 # TVM's passes recurse on the depth of the graph; a chain of 20,000 operators needs about 400 MB
 BUILD_STACK_BYTES = 1 << 30
@@ -43,6 +44,8 @@ _compiling = threading.Lock()
 _loaded: weakref.WeakValueDictionary[Path, Executable] = weakref.WeakValueDictionary()
 # the stack size of new threads belongs to the process
 _starting = threading.Lock()
+# the ends of builds whose callers were interrupted, which go on until TVM comes back
+_left_alone: list[threading.Event] = []
 
 Result = TypeVar("Result")
 
@@ -177,15 +180,9 @@ class Executable:
         Warns if `host_functions` is not empty: the process that loads the library must have them. HostFunctionError if
         no other process can. ValueError if a library from a file shall get another suffix.
         """
-        refuse_to_save(self.host_functions, path)
-        if self.host_functions:
-            warnings.warn(f"{path} {host_note(self.host_functions)}", stacklevel=2)
-        if self.file is None:
-            export(self.executor, self.library, Path(path))
-        elif self.file.suffix == Path(path).suffix:
-            shutil.copyfile(self.file, path)
-        else:
-            raise ValueError(f"{self.file} cannot become {path}: a library from a file keeps its suffix")
+        tell_of_export(self, Path(path))
+        with written_whole(Path(path)) as made:
+            write_code(self, made)
 
 
 def build(
@@ -246,6 +243,7 @@ def build(
     use_all_cores()
 
     with _compiling:
+        wait_for_builds()
         clock = PassClock() if timings else None
 
         def compiled() -> Executable:
@@ -290,6 +288,24 @@ def executable_of(signature: Signature, made: Compiled, host_functions: tuple[st
         made.own,
         device=made.device,
     )
+
+
+def tell_of_export(executable: Executable, path: Path) -> None:
+    """What `Executable.export_library` warns of and refuses."""
+    functions, file = executable.host_functions, executable.file
+    refuse_to_save(functions, path)
+    if functions:
+        warnings.warn(f"{path} {host_note(functions)}", stacklevel=3)
+    if file is not None and file.suffix != path.suffix:
+        raise ValueError(f"{file} cannot become {path}: a library from a file keeps its suffix")
+
+
+def write_code(executable: Executable, path: Path) -> None:
+    """Write the library alone, in place."""
+    if executable.file is None:
+        export(executable.executor, executable.library, path)
+    else:
+        shutil.copyfile(executable.file, path)
 
 
 def facts_of(executable: Executable) -> LibraryFacts:
@@ -342,24 +358,59 @@ def use_all_cores() -> None:
         os.environ["TVM_NUM_THREADS"] = str(len(processors()))
 
 
+def wait_for_builds() -> None:
+    """Until the builds of interrupted callers have ended; the caller holds `_compiling`."""
+    while _left_alone:
+        _left_alone[0].wait()
+        del _left_alone[0]
+
+
+def after_fork() -> None:
+    """In the child no other thread compiles."""
+    global _compiling, _starting
+    _compiling, _starting = threading.Lock(), threading.Lock()
+    _left_alone.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=after_fork)
+
+
 def with_deep_stack(function: Callable[[], Result]) -> Result:
-    """`function()` in a thread whose stack is deep enough for TVM's recursive passes."""
+    """`function()` in a thread whose stack is deep enough for TVM's recursive passes. Where the caller is interrupted
+    it goes on alone: TVM cannot be stopped.
+
+    Raises
+    ------
+    MemoryError
+        If there is no memory for the stack.
+    """
     outcome: list[Any] = []
+    ended = threading.Event()  # Python takes a thread for stopped whose `join` was interrupted
 
     def run() -> None:
         try:
             outcome.append((function(), None))
         except BaseException as error:
             outcome.append((None, error))
+        finally:
+            ended.set()
 
     with _starting:
         before = threading.stack_size(BUILD_STACK_BYTES)
         try:
-            thread = threading.Thread(target=run, name="tvm-hlo-build")
-            thread.start()
+            threading.Thread(target=run, name="tvm-hlo-build").start()
+        except RuntimeError as refused:
+            raise MemoryError(
+                f"no thread with a stack of {BUILD_STACK_BYTES >> 20} MiB to compile in: {refused}"
+            ) from refused
         finally:
             threading.stack_size(before)
-    thread.join()
+    try:
+        ended.wait()
+    except BaseException:
+        _left_alone.append(ended)
+        raise
     result, error = outcome[0]
     if error is not None:
         raise error

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,10 @@ from typing import Any
 from ..backends.base import Compiled, InPlace
 from ..backends.signature import Signature
 from ..errors import HloParseError
+from .whole_files import UNFINISHED
+
+# TVM's names of the files that LLVM writes: code, and what a module imports besides
+OBJECTS = ("lib0.o", "devc.o")
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class LibraryFacts:
 
     @staticmethod
     def from_json(about: Mapping[str, Any]) -> LibraryFacts:
-        """Inverse of `to_json`; KeyError, TypeError or ValueError if entries are missing or something else."""
+        """Inverse of `to_json`; KeyError, TypeError, AttributeError or ValueError if entries are missing or others."""
         in_place = [
             InPlace(each["argument"], each["result"], tuple(each["values"])) for each in about.get("in_place", ())
         ]
@@ -65,7 +72,24 @@ class LibraryFacts:
 
 def export(executor: str, library: Any, path: Path) -> None:
     """Write a library, as `Compiled` has it, as ``.so`` or, without linking, as ``.tar`` of object files."""
-    (library.mod if executor == "vm" else library).export_library(str(path))
+    with objects_in_memory(path.parent) as folder:
+        (library.mod if executor == "vm" else library).export_library(str(path), workspace_dir=str(folder))
+
+
+@contextlib.contextmanager
+def objects_in_memory(parent: Path) -> Iterator[Path]:
+    """A folder for TVM's object files, which are links to memory: LLVM ends the process where it cannot write one, as
+    on a disk that is full. The linker writes the library, and says what it cannot."""
+    held: list[int] = []
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=parent) as folder:
+        try:
+            for name in OBJECTS if hasattr(os, "memfd_create") else ():
+                held.append(os.memfd_create(name))
+                os.symlink(f"/proc/{os.getpid()}/fd/{held[-1]}", os.path.join(folder, name))
+            yield Path(folder)
+        finally:
+            for handle in held:
+                os.close(handle)
 
 
 def description_of(path: Path) -> Path:
@@ -93,7 +117,7 @@ def read_library(path: Path) -> tuple[LibraryFacts, Compiled]:
     description = description_of(path)
     try:
         facts = LibraryFacts.from_json(json.loads(description.read_text()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise HloParseError(
             f"{description}, which says how {path.name} is to be run, cannot be read: {error!r}"
         ) from error

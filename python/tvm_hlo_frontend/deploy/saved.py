@@ -14,9 +14,10 @@ from ..backends.select import load_dialect, module_text, without_params
 from ..backends.signature import signature_of
 from ..convert.report import refuse_to_save, report_of
 from ..errors import HloParseError
-from .executable import Executable, facts_of, load_executable
-from .library_files import write_facts
+from .executable import Executable, facts_of, load_executable, tell_of_export, write_code
+from .library_files import description_of, write_facts
 from .targets import target_text
+from .whole_files import written_together
 
 MODULE = "module.json"
 TEXT = "module.txt"
@@ -36,7 +37,7 @@ def save_module(mod: Any, params: Mapping[str, Any], folder: Path, source: str =
         Of Relax: the values that main's attribute ``params`` has.
     folder : pathlib.Path
         Gets ``module.json`` (`tvm.ir.save_json`), ``module.txt`` for people, ``params.bin`` (TVM's file of parameters)
-        and ``metadata.json`` (signature, report, versions).
+        and ``metadata.json`` (signature, report, versions): all of them, or none if that fails.
     source : str
         What the module was read from, for the metadata.
 
@@ -49,12 +50,14 @@ def save_module(mod: Any, params: Mapping[str, Any], folder: Path, source: str =
 
     refuse_to_save(report_of(mod).host_functions, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MODULE).write_text(tvm.ir.save_json(without_params(mod)))
-    (folder / TEXT).write_text(module_text(without_params(mod)) + "\n")
-    (folder / PARAMS).write_bytes(tvm.runtime.save_param_dict(dict(params)))
-    report = asdict(report_of(mod))
+    report, bare = asdict(report_of(mod)), without_params(mod)
     about = {"source": source, "signature": asdict(signature_of(mod)), "report": report, "versions": versions()}
-    (folder / METADATA).write_text(json.dumps(about, indent=1) + "\n")
+    # without module.json it is no saved module, so that one comes last
+    with written_together([folder / name for name in (TEXT, PARAMS, METADATA, MODULE)]) as (text, data, facts, module):
+        text.write_text(module_text(bare) + "\n")
+        data.write_bytes(tvm.runtime.save_param_dict(dict(params)))
+        facts.write_text(json.dumps(about, indent=1) + "\n")
+        module.write_text(tvm.ir.save_json(bare))
 
 
 def is_saved_module(path: Path) -> bool:
@@ -77,7 +80,7 @@ def load_module(folder: Path) -> tuple[Any, dict[str, Any]]:
         mod = tvm.ir.load_json((folder / MODULE).read_text())
         params = tvm.runtime.load_param_dict((folder / PARAMS).read_bytes())
         signature_of(mod)
-    except (RuntimeError, AttributeError, KeyError, ValueError) as error:
+    except (OSError, RuntimeError, AttributeError, KeyError, ValueError) as error:
         raise HloParseError(f"{folder} holds no module that this package and TVM {tvm.__version__} can load") from error
     return mod, dict(params)
 
@@ -102,10 +105,19 @@ def save_library(executable: Executable, path: Path, target: Any, source: str = 
         calls, whether it uses TVM's thread pool, results that it can compute in place, results in memory of their own,
         kind of device, target, versions.
     """
+    tell_of_export(executable, path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    executable.export_library(path)
+    description = description_of(path)
+    with written_together([path, description]) as (library, _):
+        write_library_of(executable, library, target, source)
+    return description
+
+
+def write_library_of(executable: Executable, path: Path, target: Any, source: str) -> None:
+    """What `save_library` writes, in place."""
+    write_code(executable, path)
     about = {"source": source, "target": target_text(target), "versions": versions()}
-    return write_facts(facts_of(executable), path, about)
+    write_facts(facts_of(executable), path, about)
 
 
 def load_library(path: Path) -> Executable:

@@ -20,12 +20,14 @@ from ..hlo.limits import LIMITS, Limits
 from ..rewrites.dimension_bounds import with_bounds
 from .buckets import Buckets, buckets_of
 from .donation import Donated
-from .executable import Executable
+from .executable import Executable, tell_of_export
+from .library_files import description_of
 from .open_sizes import OpenSizes, check_of, open_sizes
-from .saved import load_library, save_library, versions
+from .saved import load_library, versions, write_library_of
 from .specialization import Specialization
 from .targets import cpu_target
 from .variants import LIMIT, Variants
+from .whole_files import written_together
 
 INDEX = "specialized.json"
 # calls whose shapes are remembered
@@ -170,8 +172,6 @@ class SpecializedExecutable:
         if self._target is None:
             raise ValueError("libraries that were loaded cannot be saved; copy their folder")
         files = [f"variant_{number}.so" for number in range(len(variants))]
-        for file, variant in zip(files, variants):
-            save_library(variant.executable, folder / file, self._target, self.signature.source)
         about = {
             "signature": asdict(self.signature),
             "values": dict(self._open_sizes.values),
@@ -183,7 +183,14 @@ class SpecializedExecutable:
             ],
             "versions": versions(),
         }
-        (folder / INDEX).write_text(json.dumps(about, indent=1) + "\n")
+        for file, variant in zip(files, variants):
+            tell_of_export(variant.executable, folder / file)
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = [description_of(Path(file)).name for file in files]
+        with written_together([folder / name for name in (*files, *beside, INDEX)]) as made:
+            for path, variant in zip(made, variants):
+                write_library_of(variant.executable, path, self._target, self.signature.source)
+            made[-1].write_text(json.dumps(about, indent=1) + "\n")
 
     def _wanted(self, numbers: Mapping[str, int]) -> tuple[int, ...]:
         """Sizes of the variant for these sizes."""
@@ -284,7 +291,7 @@ def load_specialized(folder: str | Path) -> SpecializedExecutable:
         entries = [(folder / each["library"], each["sizes"], each["seconds"]) for each in about["variants"]]
         buckets = buckets_of(about.get("buckets", {}), signature, sizes, None) if about.get("buckets") else None
         known = [{name: int(numbers[name]) for name in sizes.names} for _, numbers, _ in entries]
-    except (OSError, ValueError, KeyError, TypeError, SignatureError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SignatureError) as error:
         raise HloParseError(f"{folder} holds no specialized executable that can be read: {error!r}") from error
     run = SpecializedExecutable(signature, sizes, _refusing(known), max(1, len(entries)), buckets=buckets)
     for (path, _, seconds), numbers in zip(entries, known):

@@ -12,6 +12,8 @@ from typing import Any
 
 import tvm
 
+from .registration import registered_whole
+
 try:  # TVM 0.25 has its tensor IR in tvm.tirx
     from tvm import tirx as tir
 
@@ -70,9 +72,11 @@ def register_intrinsic(name: str, effect: int, lowerings: dict[str, Callable[[An
     lowerings : mapping of str to callable
         By kind of target (``default`` for the rest): the expression that stands for a call in the end.
     """
-    full = PREFIX + name
-    if full in set(tvm.ir.Op.list_op_names()):
-        return
+    if PREFIX + name not in set(tvm.ir.Op.list_op_names()):
+        registered_whole(lambda: _register_intrinsic(PREFIX + name, name, effect, lowerings))
+
+
+def _register_intrinsic(full: str, name: str, effect: int, lowerings: dict[str, Callable[[Any], Any]]) -> None:
     tvm.ir._ffi_api.RegisterOp(full, "scalar HLO, hidden from TVM's analysis")
     tvm.ir.register_op_attr(full, "TCallEffectKind", tir.IntImm("int32", effect) if HAS_TE_SCHEDULES else effect)
     tvm.ir.register_op_attr(full, "TVectorizable", True)

@@ -21,6 +21,7 @@ from tvm.relay.transform.mixed_precision import MIXED_PRECISION_FOLLOW, MIXED_PR
 
 from ...errors import ConversionError
 from ...kernels.spec import KernelSpec
+from ...tensor_ir.registration import registered_whole
 from .calls import call, operator
 
 _registering = threading.Lock()  # `cache` alone lets two threads in
@@ -331,7 +332,8 @@ def _register_operator(name: str, summary: str, relation: Any, pattern: int, sep
 def register_operators() -> None:
     """Register the operators once per process; further calls do nothing."""
     with _registering:
-        _registered_once()
+        if not _registered_once.cache_info().currsize:
+            registered_whole(_registered_once)
 
 
 @cache

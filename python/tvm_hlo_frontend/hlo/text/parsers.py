@@ -194,4 +194,6 @@ def _run(script: str, arguments: list[str], data: bytes, what: str) -> bytes:
         lines = [line.strip() for line in words.decode("utf-8", "replace").splitlines()]
         told = [line for line in lines if line and not line.startswith(_NOISE)]
         raise HloParseError(f"jaxlib cannot parse {what}: " + " ".join(told[:3] or ["it ended without a word"]))
+    if not done.stdout:
+        raise HloParseError(f"jaxlib cannot parse {what}: it wrote nothing")
     return done.stdout

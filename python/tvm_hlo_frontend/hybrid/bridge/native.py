@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 import weakref
@@ -31,7 +32,7 @@ class NativeBridge:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tvm_hlo_frontend_"))
-        weakref.finalize(self, shutil.rmtree, str(self.folder), ignore_errors=True)
+        weakref.finalize(self, remove_own, self.folder, os.getpid())
         self.captured: dict[str, Any] = {}
 
     def node(self, name: str, cluster: Cluster, executable: Executable, source: Any) -> Any:
@@ -57,3 +58,9 @@ class NativeBridge:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return path.rename(self.folder / f"{name}-{digest[:16]}.so")
+
+
+def remove_own(folder: Path, process: int) -> None:
+    """Remove a folder in the process that has made it; at its end one that was forked from it must not."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,1 @@
+/* Nothing: what TVM's header declares is in watched.h. */
