@@ -107,8 +107,8 @@ loop-memory: $(CHOSEN)/.installed  ## memory of a loop of a million trips; TVM=r
 
 MINUTES := 5
 SEED := 0
-fuzz: $(CHOSEN)/.installed  ## random programs through TVM and XLA:CPU; MINUTES=, SEED=; TVM=relax: today's TVM
-	$(CHOSEN)/bin/python -m tools.fuzz --minutes $(MINUTES) --seed $(SEED)
+fuzz: $(CHOSEN)/.installed  ## random programs through TVM and XLA:CPU, behind those of docs/random_programs.json; MINUTES=; TVM=relax
+	$(CHOSEN)/bin/python -m tools.fuzz --minutes $(MINUTES) --workers $(WORKERS) --results docs/random_programs.json --resume
 
 KIND := proto
 mutate: $(CHOSEN)/.installed  ## mutated inputs through the frontend; MINUTES=, SEED=, KIND=proto|bytes|text|mlir|npz; TVM=relax

@@ -1,19 +1,20 @@
-"""Steps that compute each element from those at its index."""
+"""Steps that compute each element from those at its index, of whole numbers."""
 
 from __future__ import annotations
 
-from tools.fuzz.program import INTEGERS, LIMITS, Program, Value
+from tools.fuzz.kinds import INTEGERS, LIMITS, comparison_of, greatest, is_complex, is_float, is_unsigned
+from tools.fuzz.program import LOOSE, Program, Tolerance, Value, depends_on_parameters, with_layout
 from tvm_hlo_frontend.hlo.ir.attributes import CompareAttributes
-from tvm_hlo_frontend.hlo.ir.shape import array_shape
+from tvm_hlo_frontend.hlo.ir.shape import BY_NAME, array_shape
 
-_DIRECTIONS = ("EQ", "NE", "GE", "GT", "LE", "LT")
+DIRECTIONS = ("EQ", "NE", "GE", "GT", "LE", "LT")
 _OF_BITS = ("and", "or", "xor")
 _OF_NUMBERS = ("add", "subtract", "multiply", "maximum", "minimum")
 _OF_INTEGERS = ("divide", "remainder", "shift-left", "shift-right-logical", "shift-right-arithmetic", "power")
-# functions with values that are no integers, and the units of the last place to which both sides have them
-_ROUNDED = {
-    "exponential": 8, "exponential-minus-one": 8, "log-plus-one": 8, "logistic": 8, "tanh": 8, "sine": 8,
-    "cosine": 8, "sqrt": 2, "cbrt": 8, "erf": 8, "tan": 16,
+# functions of whole numbers, and the units of the last place to which both sides have them
+FUNCTIONS = {
+    "exponential": 8, "exponential-minus-one": 8, "log": 8, "log-plus-one": 8, "logistic": 8, "tanh": 8, "sine": 8,
+    "cosine": 8, "sqrt": 2, "rsqrt": 8, "cbrt": 8, "erf": 8, "tan": 16,
 }  # fmt: skip
 
 
@@ -29,14 +30,21 @@ def binary(program: Program) -> Value | None:
     opcode = program.pick(opcodes)
     if opcode == "power":  # XLA takes larger exponents modulo 64
         y = program.leaf(kind, x.sizes, 20)
-    elif opcode in ("divide", "remainder"):  # by zero XLA divides constants when it folds them, which ends the process
-        array = program.random_array(kind, x.sizes, 9)
-        y = program.argument(array + (array == 0).astype(array.dtype), 10)
+    elif opcode in ("divide", "remainder"):
+        y = _divisor(program, x)
     elif program.chance(0.3):
         x, y = y, x
     bounds = {"multiply": x.bound * y.bound, "add": x.bound + y.bound, "subtract": x.bound + y.bound}
     bound = bounds.get(opcode, max(x.bound, y.bound))
     return program.add(opcode, [x, y], bound) if program.fits(kind, bound) else None
+
+
+def _divisor(program: Program, x: Value) -> Value:
+    """What to divide by: anything, but where XLA would divide constants, which by zero ends the process."""
+    array = program.random_array(x.kind, x.sizes, 9)
+    if program.outer is not None:
+        array = array + (array == 0).astype(array.dtype)
+    return program.argument(array, 10)
 
 
 def unary(program: Program) -> Value | None:
@@ -48,33 +56,37 @@ def unary(program: Program) -> Value | None:
     if x.kind == "pred":
         opcodes += ["not"]
     elif x.kind in INTEGERS:
-        # XLA counts wrong numbers of zeros where it folds constants
         opcodes += ["not", "abs", "negate", "sign", "popcnt"]
+        if program.outer is None and depends_on_parameters(x.instruction):
+            # where XLA folds constants it counts wrong numbers of zeros
+            opcodes += ["count-leading-zeros"]
     else:
         opcodes += ["abs", "negate", "sign", "floor", "ceil", "round-nearest-even", "round-nearest-afz"]
-    if x.kind.startswith("u"):
+    if is_unsigned(x.kind):
         opcodes = [opcode for opcode in opcodes if opcode not in ("abs", "sign")]
-    return program.add(program.pick(opcodes), [x], x.bound)
+    opcode = program.pick(opcodes)
+    if opcode == "copy" and program.chance(0.5):
+        return with_layout(program, x)
+    return program.add(opcode, [x], x.bound)
 
 
 def compare(program: Program) -> Value | None:
     """Truth values."""
-    x = program.value()
+    x = program.value(with_complex=True)
     if x is None:
         return None
-    kinds = {"pred": "UNSIGNED", "f32": "FLOAT", "f64": "FLOAT"}
-    how = kinds.get(x.kind, "UNSIGNED" if x.kind.startswith("u") else "SIGNED")
-    attributes = CompareAttributes(program.pick(_DIRECTIONS), how)
+    directions = DIRECTIONS[:2] if is_complex(x.kind) else DIRECTIONS
+    attributes = CompareAttributes(program.pick(directions), comparison_of(x.kind))
     return program.add("compare", [x, program.like(x.kind, x.sizes)], 1, attributes)
 
 
 def select(program: Program) -> Value | None:
     """One of two arrays, element by element, or as a whole."""
-    x = program.value()
+    x = program.moved()
     if x is None:
         return None
     y = program.like(x.kind, x.sizes)
-    which = program.like("pred", x.sizes)
+    which = program.like("pred", x.sizes if program.chance(0.8) else ())
     return program.add("select", [which, x, y], max(x.bound, y.bound))
 
 
@@ -89,28 +101,64 @@ def clamp(program: Program) -> Value | None:
 
 
 def convert(program: Program) -> Value | None:
-    """Another element type; of integers that wrapped, one in which they are exact."""
+    """Another element type in which the numbers are exact; integers wrap."""
     x = program.value()
     if x is None:
         return None
     kind = program.kind()
-    small = {"s8": 128, "u8": 255, "pred": 1, "s16": 1 << 15, "u16": 1 << 16, "s32": 1 << 31, "u32": 1 << 32}
-    bound = x.bound if x.kind in LIMITS else small.get(x.kind, 1 << 64)
-    if x.kind in LIMITS and kind in INTEGERS and bound > 100:
-        return None  # what does not fit saturates; JAX's own tests of conversions have that
-    return program.add("convert", [x], bound, None, array_shape(kind, x.sizes)) if program.fits(kind, bound) else None
+    bound = x.bound if is_float(x.kind) else most(x.kind)
+    if kind != "pred" and bound > greatest(kind) and (kind not in INTEGERS or is_float(x.kind)):
+        return None  # what does not fit is rounded or saturates, see wild.py
+    return program.add("convert", [x], bound, None, array_shape(kind, x.sizes))
 
 
-def rounded(program: Program) -> None:
+def most(kind: str) -> int:
+    """The magnitude of the largest number of an integer type."""
+    return 1 if kind == "pred" else greatest(kind) + (0 if is_unsigned(kind) else 1)
+
+
+def function(program: Program) -> Value | None:
     """A function of an array, as a result."""
-    x = program.value(lambda value: value.kind in LIMITS and value.bound <= 100)
+    x = program.value(lambda value: is_float(value.kind) and BY_NAME[value.kind].bits > 8 and value.bound <= 100)
     if x is None:
-        return
-    opcode = str(program.pick(list(_ROUNDED)))
-    made = program.builder.add(opcode, [x.instruction])
-    program.rounded[made] = _ROUNDED[opcode]
+        return None
+    opcode = str(program.pick(list(FUNCTIONS)))
+    return program.add(opcode, [x], stage=LOOSE, tolerance=Tolerance(ulps_of(x.kind, FUNCTIONS[opcode])))
+
+
+def ulps_of(kind: str, ulps: float) -> float:
+    """Tolerance of a function: results of 16 bits are rounded from f32 on both sides."""
+    return 1 if kind in ("f16", "bf16") else ulps
+
+
+def complex_parts(program: Program) -> Value | None:
+    """Complex numbers from real ones, and real ones from complex ones."""
+    x = program.value(lambda value: value.kind in ("f32", "f64", "c64", "c128"), with_complex=True)
+    if x is None:
+        return None
+    if is_complex(x.kind):
+        return program.add(program.pick(("real", "imag")), [x], x.bound)
+    y = program.like(x.kind, x.sizes)
+    bound = max(x.bound, y.bound)
+    return program.add("complex", [x, y], bound) if bound <= LIMITS["c64"] else None
+
+
+def complex_arithmetic(program: Program) -> Value | None:
+    """An operation of one or two complex arrays."""
+    x = program.value(lambda value: is_complex(value.kind), with_complex=True)
+    if x is None:
+        return None
+    opcode = str(program.pick(("add", "subtract", "multiply", "negate", "copy", "abs")))
+    if opcode == "abs":
+        return program.add("abs", [x], stage=LOOSE, tolerance=Tolerance(8))
+    if opcode in ("negate", "copy"):
+        return program.add(opcode, [x], x.bound)
+    y = program.like(x.kind, x.sizes)
+    bound = 2 * x.bound * y.bound if opcode == "multiply" else x.bound + y.bound
+    return program.add(opcode, [x, y], bound) if program.fits(x.kind, bound) else None
 
 
 STEPS = (
-    (8, binary), (3, unary), (2, compare), (3, select), (1, clamp), (3, convert), (1, rounded),
+    (8, binary), (3, unary), (2, compare), (3, select), (1, clamp), (3, convert), (1, function), (0.4, complex_parts),
+    (0.8, complex_arithmetic),
 )  # fmt: skip

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
-from tools.fuzz.program import MAX_ELEMENTS, Program, Value
+from tools.fuzz.kinds import MAX_ELEMENTS, greatest
+from tools.fuzz.program import Program, Value
 from tvm_hlo_frontend.hlo.ir.attributes import DimensionsAttributes, PadAttributes, SliceAttributes
 from tvm_hlo_frontend.hlo.ir.shape import array_shape
 
 
 def transpose(program: Program) -> Value | None:
     """Dimensions in another order."""
-    x = program.value(lambda value: len(value.sizes) > 1)
+    x = program.moved(lambda value: len(value.sizes) > 1)
     if x is None:
         return None
     order = tuple(int(axis) for axis in program.rng.permutation(len(x.sizes)))
@@ -20,7 +21,7 @@ def transpose(program: Program) -> Value | None:
 
 def reshape(program: Program) -> Value | None:
     """The same elements in other dimensions."""
-    x = program.value()
+    x = program.moved()
     if x is None:
         return None
     sizes, rest = [], math.prod(x.sizes)
@@ -32,12 +33,12 @@ def reshape(program: Program) -> Value | None:
         rest //= sizes[-1]
     for _ in range(program.whole(0, 1)):
         sizes.insert(program.whole(0, len(sizes)), 1)
-    return program.add("reshape", [x], x.bound, None, array_shape(x.kind, sizes[:6])) if len(sizes) <= 6 else None
+    return program.add("reshape", [x], x.bound, None, array_shape(x.kind, sizes)) if len(sizes) <= 7 else None
 
 
 def broadcast(program: Program) -> Value | None:
     """More dimensions, in any place."""
-    x = program.value(lambda value: len(value.sizes) < 4)
+    x = program.moved(lambda value: len(value.sizes) < 4)
     if x is None:
         return None
     rank = program.whole(len(x.sizes), min(5, len(x.sizes) + 2))
@@ -52,7 +53,7 @@ def broadcast(program: Program) -> Value | None:
 
 def cut(program: Program) -> Value | None:
     """A part, with strides."""
-    x = program.value(lambda value: bool(value.sizes))
+    x = program.moved(lambda value: bool(value.sizes))
     if x is None:
         return None
     rows = []
@@ -65,7 +66,7 @@ def cut(program: Program) -> Value | None:
 
 def pad(program: Program) -> Value | None:
     """Edges, negative ones too, and elements between."""
-    x = program.value(lambda value: bool(value.sizes))
+    x = program.moved(lambda value: bool(value.sizes))
     if x is None:
         return None
     rows = [(program.whole(-1, 2), program.whole(-1, 3), int(program.pick((0, 0, 0, 1, 2)))) for _ in x.sizes]
@@ -78,7 +79,7 @@ def pad(program: Program) -> Value | None:
 
 def reverse(program: Program) -> Value | None:
     """Some dimensions backwards."""
-    x = program.value(lambda value: bool(value.sizes))
+    x = program.moved(lambda value: bool(value.sizes))
     if x is None:
         return None
     axes = tuple(axis for axis in range(len(x.sizes)) if program.chance(0.5))
@@ -87,7 +88,7 @@ def reverse(program: Program) -> Value | None:
 
 def concatenate(program: Program) -> Value | None:
     """Two or three arrays, one behind the other."""
-    x = program.value(lambda value: bool(value.sizes))
+    x = program.moved(lambda value: bool(value.sizes))
     if x is None:
         return None
     axis, parts = program.whole(0, len(x.sizes) - 1), [x]
@@ -103,9 +104,9 @@ def concatenate(program: Program) -> Value | None:
 def iota(program: Program) -> Value | None:
     """0, 1, 2 … along a dimension."""
     kind, sizes = program.kind(), program.sizes(program.whole(1, 3))
-    if kind == "pred":
-        return None
     axis = program.whole(0, len(sizes) - 1)
+    if kind == "pred" or sizes[axis] > greatest(kind):
+        return None
     return program.add("iota", [], sizes[axis], DimensionsAttributes((axis,)), array_shape(kind, sizes))
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from tools.fuzz.program import LIMITS, MAX_ELEMENTS, Program, Value
+from tools.fuzz.kinds import INTEGERS, MAX_ELEMENTS, MULTIPLIED, greatest, is_complex, is_unsigned
+from tools.fuzz.program import MADE, WHOLE, Program, Value, lowest_and_highest
 from tvm_hlo_frontend.hlo.ir.attributes import (
     ConvolutionAttributes,
     ConvolutionDimensionNumbers,
@@ -19,32 +18,44 @@ from tvm_hlo_frontend.hlo.ir.attributes import (
 )
 from tvm_hlo_frontend.hlo.ir.shape import array_shape
 
+# types with infinities, and those that XLA:CPU convolves
+INFINITE = ("f16", "bf16", "f32", "f64")
+CONVOLVED = ("f32", "f64", "f16", "bf16", "s8", "s32")
+
 
 def reducer(program: Program, kind: str, count: int, x: Value) -> tuple[str, int] | None:
     """An opcode that reduces `count` elements of `x`, and the bound of what comes of it."""
     if kind == "pred":
         return str(program.pick(("and", "or"))), 1
-    opcode = str(program.pick(("add", "add", "maximum", "minimum")))
+    if x.stage > WHOLE:
+        return str(program.pick(("maximum", "minimum"))), 0
+    opcodes = ["add", "add", "maximum", "minimum"]
+    if kind in INTEGERS:
+        opcodes += ["multiply", "xor", "and", "or"]
+    opcode = "add" if is_complex(kind) else str(program.pick(opcodes))
     bound = x.bound * max(1, count) if opcode == "add" else x.bound
     return (opcode, bound) if program.fits(kind, bound) else None
 
 
 def identity(program: Program, opcode: str, kind: str) -> Value:
     """What changes nothing: XLA takes other initial values any number of times."""
-    if opcode in ("add", "or"):
+    if opcode in ("add", "or", "xor"):
         value = 0
-    elif kind == "pred":
+    elif kind == "pred" or opcode == "multiply":
         value = 1
+    elif opcode == "and":
+        value = greatest(kind) if is_unsigned(kind) else -1
     else:
-        info = np.finfo if kind in LIMITS else np.iinfo
-        limits = info(array_shape(kind).numpy_dtype)
-        value = limits.min if opcode == "maximum" else limits.max
+        lowest, highest = lowest_and_highest(kind)
+        value = lowest if opcode == "maximum" else highest
+        if kind in INFINITE:  # infinities are numbers, too
+            value = -math.inf if opcode == "maximum" else math.inf
     return Value(program.builder.constant(value, kind), 0)
 
 
 def reduce(program: Program) -> Value | None:
     """Some dimensions."""
-    x = program.value(lambda value: bool(value.sizes))
+    x = program.value(lambda value: bool(value.sizes), MADE, with_complex=True)
     if x is None:
         return None
     axes = tuple(axis for axis in range(len(x.sizes)) if program.chance(0.6)) or (0,)
@@ -61,7 +72,7 @@ def reduce(program: Program) -> Value | None:
 
 def reduce_window(program: Program) -> Value | None:
     """Windows with strides, padding and dilations."""
-    x = program.value(lambda value: bool(value.sizes) and 0 not in value.sizes)
+    x = program.value(lambda value: 0 < len(value.sizes) <= 5 and 0 not in value.sizes, MADE)
     if x is None:
         return None
     dimensions = tuple(
@@ -86,7 +97,7 @@ def reduce_window(program: Program) -> Value | None:
 
 def dot(program: Program) -> Value | None:
     """Batches, contracting and free dimensions in any order."""
-    x = program.value(lambda value: value.kind != "pred" and 0 < len(value.sizes) <= 4)
+    x = program.value(lambda value: value.kind in MULTIPLIED and 0 < len(value.sizes) <= 4, with_complex=True)
     if x is None:
         return None
     order = [int(axis) for axis in program.rng.permutation(len(x.sizes))]
@@ -103,7 +114,7 @@ def dot(program: Program) -> Value | None:
     if math.prod(sizes) > MAX_ELEMENTS or kept * math.prod(free) > MAX_ELEMENTS:
         return None
     y = program.like(x.kind, tuple(sizes))
-    bound = x.bound * y.bound * max(1, depth)
+    bound = x.bound * y.bound * max(1, depth) * (2 if is_complex(x.kind) else 1)
     if not program.fits(x.kind, bound):
         return None
     numbers = DotDimensionNumbers(
@@ -120,9 +131,7 @@ def dot(program: Program) -> Value | None:
 
 def convolution(program: Program) -> Value | None:
     """Any layouts, groups, strides, padding, dilations, reversals."""
-    x = program.value(
-        lambda value: value.kind in (*LIMITS, "s8", "s32") and 3 <= len(value.sizes) <= 5 and 0 not in value.sizes
-    )
+    x = program.value(lambda value: value.kind in CONVOLVED and 3 <= len(value.sizes) <= 5 and 0 not in value.sizes)
     if x is None:
         return None
     rank = len(x.sizes)
@@ -132,6 +141,8 @@ def convolution(program: Program) -> Value | None:
         outputs = inputs
     features = x.sizes[inputs[1]]
     groups = int(program.pick([count for count in range(1, features + 1) if features % count == 0]))
+    batch = x.sizes[inputs[0]]
+    batch_groups = batch if groups == 1 and batch > 1 and program.chance(0.15) else 1
     windows = tuple(
         WindowDimension(
             size=int(program.pick((1, 2, 3))),
@@ -144,7 +155,7 @@ def convolution(program: Program) -> Value | None:
         )
         for _ in range(rank - 2)
     )
-    of_group = int(program.pick((1, 1, 2, 4, 5, 8)))
+    of_group = int(program.pick((1, 1, 2, 4, 5, 8))) * batch_groups
     sizes = [0] * rank
     for axis, size in zip(kernels, [features // groups, of_group * groups, *(each.size for each in windows)]):
         sizes[axis] = size
@@ -158,7 +169,9 @@ def convolution(program: Program) -> Value | None:
         inputs[0], inputs[1], tuple(inputs[2:]), kernels[0], kernels[1], tuple(kernels[2:]),
         outputs[0], outputs[1], tuple(outputs[2:]),
     )  # fmt: skip
-    return program.add("convolution", [x, y], bound, ConvolutionAttributes(Window(windows), numbers, groups))
+    return program.add(
+        "convolution", [x, y], bound, ConvolutionAttributes(Window(windows), numbers, groups, batch_groups)
+    )
 
 
 STEPS = ((3, reduce), (2, reduce_window), (4, dot), (3, convolution))

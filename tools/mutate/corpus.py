@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.fuzz.judge import program_of
+from tools.fuzz.generator import program_of
 from tools.fuzz.program import finished, results_of
 from tools.mutate.samples import HLO_TEXTS
 from tvm_hlo_frontend.hlo.proto.writer import to_proto

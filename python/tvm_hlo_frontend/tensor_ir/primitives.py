@@ -258,8 +258,10 @@ _ORDERINGS = {"EQ": tir.EQ, "NE": tir.NE, "LT": tir.LT, "LE": tir.LE, "GT": tir.
 
 def truth(number: Any) -> Any:
     """Whether an integer is not zero."""
-    # the call keeps conditions out of TVM's common subexpressions, whose interval analysis fails on vectors of them
-    return tir.NE(opaque(number), tir.const(0, dtype_of(number)))
+    # calls keep conditions out of TVM's common subexpressions, whose interval analysis fails on vectors of them, and so
+    # does that of code generation: it finds a single point in a choice between equal values
+    concealed = xor(opaque(number), tir.const(0, dtype_of(number)))
+    return tir.NE(concealed, tir.const(0, dtype_of(number)))
 
 
 def equal(x: Any, y: Any) -> Any:

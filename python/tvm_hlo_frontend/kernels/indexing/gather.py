@@ -31,7 +31,9 @@ def clamped(value: Any, limit: Any) -> Any:
     value = tir.min(value, highest)
     if dtype_of(value).startswith("int"):
         value = tir.max(value, tir.const(0, dtype_of(value)))
-    return tir.Cast("int32", value) if dtype_of(value) != "int32" else value
+        return tir.Cast("int32", value) if dtype_of(value) != "int32" else value
+    # TVM 0.17 takes an unsigned index for one without a least value, and fails where it needs that of a fused operand
+    return tir.max(tir.Cast("int32", value), tir.const(0, "int32"))
 
 
 def _clamped_wide(value: Any, limit: Any) -> Any:

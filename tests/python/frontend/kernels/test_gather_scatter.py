@@ -14,7 +14,7 @@ from tests.support.indexing_modules import Bundle, binary, body, second, values
 from tvm_hlo_frontend import from_hlo
 from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.errors import UnsupportedHloError
-from tvm_hlo_frontend.hlo.ir.attributes import GatherAttributes, ScatterAttributes
+from tvm_hlo_frontend.hlo.ir.attributes import DimensionsAttributes, GatherAttributes, ScatterAttributes
 from tvm_hlo_frontend.hlo.ir.shape import element_type_of
 
 INDEX_DTYPES = (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64)
@@ -412,3 +412,15 @@ def test_code_for_other_targets(target):
         bundle.add("gather", [values(shape), indices], numbers)
     mod, params = mod_and_params(from_hlo(_serialize(bundle.module())))
     assert source_for(mod, params, target)
+
+
+@pytest.mark.parametrize("dtype", INDEX_DTYPES)
+def test_gather_of_what_is_computed_in_its_kernel_by_indices_of_any_type(dtype):
+    """Bounds of what is read are inferred from those of the indices; unsigned ones have a least one, too."""
+    bundle = Bundle()
+    parts = [bundle.parameter(values((rows_, 5, 2), np.int32)) for rows_ in (12, 3, 2)]
+    joined = bundle.builder.add("concatenate", parts, None, DimensionsAttributes((0,)))
+    indices = bundle.parameter(np.array([[4, 0], [40, 1]], dtype))
+    numbers = GatherAttributes((0, 2, 3), (), (0, 2), 1, (3, 5, 2))
+    bundle.add("gather", [joined, indices], numbers)
+    check(bundle.module(), bundle.arguments)

@@ -230,3 +230,18 @@ def test_concatenation_of_values_that_share_an_operand_with_variables():
     root = builder.add("reshape", [both], array_shape("f32", (40, 50)))
     values = np.linspace(0.1, 0.9, 1000, dtype=np.float32).reshape(shape.dimensions)
     check(module("joined", builder.build(root)), [values, values[::-1].copy()], plain=True)
+
+
+@pytest.mark.parametrize("kind", ["pred", "s32"])
+@pytest.mark.parametrize("plain", [True, "vm"])
+def test_truth_of_a_choice_between_equal_values_is_bound_to_a_variable(kind, plain):
+    """TVM's intervals are scalars and vectors for it, which code generation for a Let cannot compare."""
+    shape = array_shape(kind, (5, 16))
+    builder = ComputationBuilder("main")
+    x, which = builder.parameter(0, shape), builder.parameter(1, array_shape("pred", (5, 16)))
+    chosen = builder.add("select", [which, x, x])
+    truth = chosen if kind == "pred" else builder.add("convert", [chosen], array_shape("pred", (5, 16)))
+    number = builder.add("convert", [truth], array_shape("s32", (5, 16)))
+    values = (np.arange(80).reshape(5, 16) % 3).astype(shape.numpy_dtype)
+    root = builder.add("clamp", [number, number, number])
+    check(module("chosen", builder.build(root)), [values, values % 2 == 0], plain=plain)

@@ -41,7 +41,7 @@ def convert_integer(scope: Scope, node: ScalarNode, x: Any) -> Any:
     """To pred: x != 0; to an integer: the low bits; to a float: rounded once."""
     dtype = TVM_DTYPES[node.element_type]
     if dtype == "bool":
-        return tir.NE(opaque(x), integer(0, dtype_of(x)))
+        return p.truth(x)
     if dtype == "float16":
         # beyond f32's integers everything is infinite in f16, so this rounds once
         return tir.Cast("float16", tir.Cast("float32", opaque(x)))

@@ -1,0 +1,84 @@
+"""``python -m tools.fuzz.table``: the tables in docs/random_programs.md, from the runs in JSON beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tools.fuzz.tally import runs_of
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+RUNS, BROKEN, PAGE = DOCS / "random_programs.json", DOCS / "random_broken.json", DOCS / "random_programs.md"
+_MARKS = {
+    "runs": ("<!-- runs -->\n", "<!-- end of runs -->\n"),
+    "contents": ("<!-- contents -->\n", "<!-- end of contents -->\n"),
+    "broken": ("<!-- broken rules -->\n", "<!-- end of broken rules -->\n"),
+}
+
+
+def of_runs(runs: list[dict[str, Any]]) -> str:
+    """A row for each run, and the sums."""
+    lines = [
+        "| TVM | generator | seeds | programs | agree | refused | no reference | faults found | left |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for run in runs:
+        seeds = f"{run['first']} to {run['first'] + run['programs'] - 1}"
+        names = ("programs", "agrees", "refused", "no reference", "faults", "left")
+        counts = " | ".join(f"{run[name]:,}" for name in names)
+        lines.append(f"| {run['dialect'].capitalize()} | `{run['generator']}` | {seeds} | {counts} |")
+    sums = [
+        f"{sum(run['programs'] for run in runs if run['dialect'] == dialect):,} programs on {dialect.capitalize()}"
+        for dialect in ("relay", "relax")
+    ]
+    return "\n".join([*lines, "", f"{' and '.join(sums)}.", ""])
+
+
+def of_contents(runs: list[dict[str, Any]]) -> str:
+    """How often what was met."""
+    opcodes, types, roads, outputs = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    for run in runs:
+        for counter, name in ((opcodes, "opcodes"), (types, "types"), (roads, "roads"), (outputs, "outputs")):
+            counter.update(run[name])
+    several = max(1, outputs["outputs"])
+    return "\n".join(
+        [
+            f"Opcodes: {_counts(opcodes)}.",
+            "",
+            f"Element types: {_counts(types)}.",
+            "",
+            f"Ways through TVM: {_counts(roads)}.",
+            "",
+            f"Of {several:,} results of several elements {100 * outputs['nan'] / several:.1f} % were all NaN and "
+            f"{100 * outputs['equal'] / several:.1f} % all equal.",
+            "",
+        ]
+    )
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counter.most_common())
+
+
+def of_broken(rows: list[dict[str, Any]]) -> str:
+    """A row for each broken rule."""
+    lines = ["| rule | TVM | found by program | which of them ran | what it saw |", "|---|---|---|---|---|"]
+    for row in rows:
+        place = "not found" if row["programs"] is None else f"{row['programs']:,} (seed {row['seed']})"
+        text = f"[{row['rule']}](rules.md), {row['title']}"
+        lines.append(f"| {text} | {row['dialect'].capitalize()} | {place} | {row['ran']:,} | {row['what']} |")
+    return "\n".join([*lines, ""])
+
+
+def with_tables(page: str, runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> str:
+    """The page with its tables."""
+    for name, text in (("runs", of_runs(runs)), ("contents", of_contents(runs)), ("broken", of_broken(rows))):
+        begin, end = _MARKS[name]
+        before, rest = page.split(begin)
+        page = before + begin + text + rest[rest.index(end) :]
+    return page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text(), runs_of(RUNS), runs_of(BROKEN)))
