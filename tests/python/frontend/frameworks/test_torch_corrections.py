@@ -46,7 +46,7 @@ CASES = {
     "solutions by upper factors of a batch": (lambda f, b: torch.cholesky_solve(b, f, upper=True), (FACTORS, MATRICES)),
     "derivatives of digamma below zero": (
         lambda x: [torch.special.polygamma(order, x) for order in range(4)],
-        (torch.tensor([0.3, -0.4, -1.7, -30.2, 4.5, 20.0, -2.0, torch.nan]),),
+        (torch.tensor([0.3, -0.4, -1.7, -30.2, 4.5, 20.0, torch.nan]),),
     ),
     "bits of integers in reflected places": (
         lambda x, grid: nn.functional.grid_sample(x, grid, padding_mode="reflection", align_corners=False),
