@@ -113,6 +113,9 @@ def to_markdown(data: Mapping[str, Any]) -> str:
         "result; all else is equal. Of vectors that have no sign the magnitudes are compared. An operator has the "
         "worst status of its samples; the numbers are those of its samples.",
         "",
+        "Operators that torchax lowers to wrong numbers are lowered anew in `frameworks/torch_corrections.py`. What is "
+        "refused is a `LoweringError` that names the operator and its line.",
+        "",
         f"{names}. {headline(data)}",
         "",
         "| operator | | samples | |",
