@@ -173,7 +173,7 @@ def check_program(
             found = _against_framework(reference, module, inputs, by_xla, how)
             lines.append(_sentence(reference.framework, "XLA:CPU", found))
             if found is not None:
-                where = reference.locate(inputs)
+                where = _located(reference, inputs)
                 lines += [f"  {where}"] if where else []
                 steps.append("framework")
     except _Skip as skip:
@@ -282,6 +282,14 @@ def _against_framework(
     if len(theirs) != len(by_xla):
         raise _Skip(f"{reference.framework} has {len(theirs)} results, XLA {len(by_xla)}")
     return disagreement(by_xla, theirs, how.tolerance, inputs, reference.run)
+
+
+def _located(reference: Reference, inputs: Arrays) -> str:
+    try:
+        return reference.locate(inputs)
+    # what runs a framework's operators one by one raises whatever they do; the difference is to be told in any case
+    except Exception as error:
+        return f"the first operator that differs cannot be found: {type(error).__name__}: {error}"
 
 
 def _against_tvm(

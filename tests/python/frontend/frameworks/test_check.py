@@ -52,7 +52,7 @@ class Counts(nn.Module):
         return {"y": self.drop(x) * scale + self.total, "n": x.sum()}
 
 
-def test_a_wrong_lowering_is_found_by_default_and_named(wrong_sine):
+def test_a_wrong_lowering_is_found_by_default_and_named(wrong_sine, monkeypatch):
     module = Function(lambda x: torch.sin(x * 2).cos())
     with pytest.raises(CheckError) as caught:
         from_pytorch(module, torch.from_numpy(X))
@@ -65,6 +65,9 @@ def test_a_wrong_lowering_is_found_by_default_and_named(wrong_sine):
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again) == text and again.steps == ("framework",)
     from_pytorch(module, torch.from_numpy(X), check=False)
+    monkeypatch.setattr(torchax_bridge, "lowered_alone", lambda *arguments: 1 / 0)
+    with pytest.raises(CheckError, match="differs cannot be found: ZeroDivisionError"):
+        from_pytorch(module, torch.from_numpy(X))
     from_pytorch(module, torch.from_numpy(X), check=Check(tvm=False, tolerance=10.0))
 
 
