@@ -17,6 +17,7 @@ from tvm_hlo_frontend.backends.relay.in_place import VIEW, as_tensor
 from tvm_hlo_frontend.backends.relay.panels import with_panels
 from tvm_hlo_frontend.backends.relay.weights import fold_weights
 
+GRAPH_EXECUTOR = "GraphExecutorFactory"
 GRAPH, WEIGHTS, PROGRAM, BYTECODE = "graph.json", "weights.bin", "program.so", "bytecode.bin"
 
 
@@ -53,8 +54,11 @@ def write_c(mod: Any, params: Any, folder: Path, command: list[str]) -> None:
 def run(folder: Path, arrays: list[np.ndarray], blocks: Blocks) -> list[np.ndarray]:
     """Results of a program whose kernels all get buffers in `blocks`; the virtual machine has memory of its own."""
     code = tvm.runtime.load_module(str(folder / PROGRAM))
-    if (folder / BYTECODE).exists():
-        loaded = tvm.runtime.vm.Executable.load_exec(bytearray((folder / BYTECODE).read_bytes()), code)
+    bytecode, is_graph = folder / BYTECODE, (folder / GRAPH).exists() or code.type_key == GRAPH_EXECUTOR
+    if not is_graph:
+        loaded = (
+            tvm.runtime.vm.Executable.load_exec(bytearray(bytecode.read_bytes()), code) if bytecode.exists() else code
+        )
         machine = tvm.runtime.vm.VirtualMachine(loaded, tvm.cpu(), "naive")
         machine.set_input("main", *[tvm.nd.array(array) for array in arrays])
         machine.invoke_stateful("main")

@@ -399,7 +399,8 @@ def with_deep_stack(function: Callable[[], Result]) -> Result:
     with _starting:
         before = threading.stack_size(BUILD_STACK_BYTES)
         try:
-            threading.Thread(target=run, name="tvm-hlo-build").start()
+            thread = threading.Thread(target=run, name="tvm-hlo-build")
+            thread.start()
         except RuntimeError as refused:
             raise MemoryError(
                 f"no thread with a stack of {BUILD_STACK_BYTES >> 20} MiB to compile in: {refused}"
@@ -411,6 +412,7 @@ def with_deep_stack(function: Callable[[], Result]) -> Result:
     except BaseException:
         _left_alone.append(ended)
         raise
+    thread.join()
     result, error = outcome[0]
     if error is not None:
         raise error
