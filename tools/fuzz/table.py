@@ -63,11 +63,12 @@ def _counts(counter: Counter[str]) -> str:
 
 def of_broken(rows: list[dict[str, Any]]) -> str:
     """A row for each broken rule."""
-    lines = ["| rule | TVM | found by program | which of them ran | what it saw |", "|---|---|---|---|---|"]
+    lines = ["| rule | TVM | generator | found by program | of which ran | what it saw |", "|---|---|---|---|---|---|"]
     for row in rows:
         place = "not found" if row["programs"] is None else f"{row['programs']:,} (seed {row['seed']})"
         text = f"[{row['rule']}](rules.md), {row['title']}"
-        lines.append(f"| {text} | {row['dialect'].capitalize()} | {place} | {row['ran']:,} | {row['what']} |")
+        made = f"{row['dialect'].capitalize()} | `{row['generator']}`"
+        lines.append(f"| {text} | {made} | {place} | {row['ran']:,} | {row['what']} |")
     return "\n".join([*lines, ""])
 
 
