@@ -55,8 +55,9 @@ class Scope:
         """`value` in a form that may be used several times."""
         if isinstance(value, (tir.Var, tir.IntImm, tir.FloatImm)):
             return value
-        if dtype_of(value) == "bool":  # as a number: C has no vectors of bool
-            return truth(self.bind(tir.Cast("uint8", value)))
+        if dtype_of(value) == "bool":
+            # a number, as C has no vectors of bool; a choice, as TVM's intervals fail on casts of vectors of And and Or
+            return truth(self.bind(tir.Select(value, integer(1, "uint8"), integer(0, "uint8"))))
         variable = tir.Var("t", dtype_of(value))
         self._bindings.append((variable, call_intrinsic(dtype_of(value), STORED_VALUE, value)))
         return variable

@@ -245,3 +245,19 @@ def test_truth_of_a_choice_between_equal_values_is_bound_to_a_variable(kind, pla
     values = (np.arange(80).reshape(5, 16) % 3).astype(shape.numpy_dtype)
     root = builder.add("clamp", [number, number, number])
     check(module("chosen", builder.build(root)), [values, values % 2 == 0], plain=plain)
+
+
+@pytest.mark.parametrize("name", ["and", "or", "xor"])
+@pytest.mark.parametrize("plain", [False, True])
+def test_truth_of_two_predicates_is_bound_to_a_variable(name, plain):
+    """TVM's interval analysis, which code generation asks of a Let, fails on casts of vectors of And and Or."""
+    body, pred, number = ComputationBuilder("body"), array_shape("pred"), array_shape("f32")
+    x, y, z = (body.parameter(at, shape) for at, shape in enumerate((pred, pred, number)))
+    truth = body.add(name, [x, y])
+    chosen = body.add("select", [truth, z, body.add("negate", [z])])
+    called = body.build(body.add("select", [truth, chosen, body.add("add", [chosen, z])]))
+    builder = ComputationBuilder("main")
+    parameters = [builder.parameter(at, array_shape(kind, (16,))) for at, kind in enumerate(("pred", "pred", "f32"))]
+    root = builder.add("map", parameters, array_shape("f32", (16,)), DimensionsAttributes((0,)), [called])
+    values = [np.arange(16) % 2 == 0, np.arange(16) % 3 == 0, np.arange(16, dtype=np.float32)]
+    check(module("both", builder.build(root)), values, plain=plain)
