@@ -37,10 +37,10 @@ def call_alike(make: Callable[..., Any], *operands: Any, **options: Any) -> Any:
     """``make(*operands, **options)``, a call of an operator whose attributes follow from the options."""
     key = (make, len(operands), *options.items())
     known = _alike.get(key)
-    if known is not None:
-        return call(known[0], operands, known[1])
-    made = make(*operands, **options)
-    if len(_alike) >= MAX_REMEMBERED:
-        _alike.clear()
-    _alike[key] = made.op, made.attrs
-    return made
+    if known is None:
+        made = make(*operands, **options)
+        if len(_alike) >= MAX_REMEMBERED:
+            _alike.clear()
+        known = _alike[key] = made.op, made.attrs
+    # the first call is like those that follow: saved modules tell what is the same object
+    return call(known[0], operands, known[1])
