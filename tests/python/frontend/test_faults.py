@@ -99,6 +99,7 @@ import tvm_hlo_frontend as frontend
 
 proto, x = open(sys.argv[1], "rb").read(), np.arange(6, dtype=np.float32).reshape(2, 3)
 calls, place = 0, None
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background may inherit that it is ignored
 
 def work():
     result = frontend.build(*frontend.mod_and_params(frontend.from_hlo(proto)))(x)
