@@ -233,7 +233,7 @@ def test_forked_processes_call_what_their_parent_has_called(tmp_path: Path) -> N
     script.write_text(FORKS)
     command = [sys.executable, str(script), str(tmp_path / "square.so")]
     done = subprocess.run(
-        command, env={**os.environ, "TVM_NUM_THREADS": "2"}, capture_output=True, text=True, check=False, timeout=120
+        command, env={**os.environ, "TVM_NUM_THREADS": "2"}, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stderr
 

@@ -8,6 +8,8 @@ from tools.sanitize.__main__ import faults_of, main
 from tools.sanitize.cases import hostile
 from tools.sanitize.memory import PATTERN, ExactBlocks, GuardPages, OverwrittenError, placed
 
+from tvm_hlo_frontend.convert.table import registered
+
 # cases that are sound, and after them kernels that are wrong on purpose with what is said of them; what ends its
 # process comes last, so that none is started anew
 SAMPLES = {
@@ -62,3 +64,8 @@ def test_what_lies_between_an_array_and_its_guard_is_watched(at_end):
     behind[20] = 0
     with pytest.raises(OverwrittenError, match="behind an array of 20 bytes"):
         blocks.free(address)
+
+
+def test_the_kernel_that_is_wrong_on_purpose_is_a_custom_call():
+    name = "sanitize.unguarded"
+    assert registered()[f"custom-call:{name}"].summary
