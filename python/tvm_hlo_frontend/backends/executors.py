@@ -174,7 +174,7 @@ def pooled(
 
     def call(arrays: list[np.ndarray]) -> list[np.ndarray]:
         everyone, needed = turns(), pool_size() if parallel else 1
-        if needed > 1:
+        if parallel:  # also on one processor, where TVM_NUM_THREADS may ask for more workers
             if getattr(_pool_of_thread, "lost", False):
                 return fresh_thread().submit(call, arrays).result()
             _pool_of_thread.started = True

@@ -218,20 +218,25 @@ if __name__ == "__main__":
         grandchild = os.fork()  # in which the thread of the child's calls is not there
         os._exit(run(x * 2)[0, 0] != 1200 or (bool(grandchild) and os.waitpid(grandchild, 0)[1]))
     assert os.waitpid(process, 0)[1] == 0
-    for kind in ("fork", "spawn"):
+    for kind in sys.argv[2:]:
         with multiprocessing.get_context(kind).Pool(2) as pool:
             assert pool.map(called, [1, 2, 3]) == [300, 1200, 2700], kind
     assert run(x)[0, 0] == 300
 """
 
 
-def test_forked_processes_call_what_their_parent_has_called(tmp_path: Path) -> None:
-    """TVM would wait for the threads of its pool, which a forked process does not have."""
+@pytest.mark.parametrize("processors", [2, 1])
+def test_forked_processes_call_what_their_parent_has_called(processors: int, tmp_path: Path) -> None:
+    """TVM would wait for the threads of its pool, which a forked process does not have; TVM_NUM_THREADS makes a pool
+    on one processor, too."""
     square = np.ones((300, 300), np.float32)
     save_library(build(*mod_and_params(from_jax(lambda x: x @ x, square))), tmp_path / "square.so", "llvm")
     script = tmp_path / "forks.py"
     script.write_text(FORKS)
-    command = [sys.executable, str(script), str(tmp_path / "square.so")]
+    kinds = ["fork", "spawn"] if processors > 1 else []
+    if processors == 1 and hasattr(os, "sched_setaffinity"):
+        script.write_text(f"import os\nos.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[:1]})\n{FORKS}")
+    command = [sys.executable, str(script), str(tmp_path / "square.so"), *kinds]
     done = subprocess.run(
         command, env={**os.environ, "TVM_NUM_THREADS": "2"}, capture_output=True, text=True, check=False, timeout=300
     )
