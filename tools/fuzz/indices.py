@@ -27,8 +27,7 @@ def _is_leaf(x: Value) -> bool:
 
 
 def _starts(program: Program, x: Value, sizes: Sequence[int]) -> list[Value]:
-    """Where a part of these sizes begins; beyond the ends where `x` is no part itself: XLA adds the starts of parts of
-    parts before it moves them within."""
+    """Where a part of these sizes begins; beyond the ends only of parameters and constants."""
     if _is_leaf(x):
         return [program.leaf("s32", (), max(x.sizes) + 1) for _ in sizes]
     found = []
@@ -38,9 +37,17 @@ def _starts(program: Program, x: Value, sizes: Sequence[int]) -> list[Value]:
     return found
 
 
+def _is_of_a_part(x: Value) -> bool:
+    """Whether XLA may take a part of it for a part of what it is a part of."""
+    instruction = x.instruction
+    while instruction.operands and instruction.opcode != "dynamic-slice":
+        instruction = instruction.operands[0]
+    return instruction.opcode == "dynamic-slice"
+
+
 def dynamic_slice(program: Program) -> Value | None:
     """A part that begins where numbers say."""
-    x = program.moved(lambda value: 0 < len(value.sizes) <= 4)
+    x = program.moved(lambda value: 0 < len(value.sizes) <= 4 and not _is_of_a_part(value))
     if x is None:
         return None
     sizes = tuple(program.whole(min(1, size), size) for size in x.sizes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tvm_hlo_frontend.hlo.ir.attributes import ParameterAttributes
+from tvm_hlo_frontend.hlo.ir.attributes import ConstantAttributes, ParameterAttributes
 from tvm_hlo_frontend.hlo.ir.builder import ComputationBuilder, live_instructions, module
 from tvm_hlo_frontend.hlo.ir.extract import computing
 from tvm_hlo_frontend.hlo.ir.module import HloInstruction, HloModule
@@ -77,6 +77,15 @@ def with_parameters(case: Case, values: dict[HloInstruction, np.ndarray]) -> Cas
         else:
             new[instruction] = builder.copy(instruction, [new[operand] for operand in instruction.operands])
     return Case(module(case.module.name, builder.build(new[entry.root])), arguments)
+
+
+def with_given_constants(case: Case) -> Case:
+    """The case with parameters for the arrays that are constants of its entry."""
+    values: dict[HloInstruction, np.ndarray] = {}
+    for each in case.module.entry.instructions:
+        if isinstance(each.attributes, ConstantAttributes) and isinstance(each.attributes.literal, np.ndarray):
+            values[each] = each.attributes.literal
+    return with_parameters(case, values)
 
 
 def _needed(root: HloInstruction, given: set[HloInstruction]) -> set[HloInstruction]:

@@ -116,7 +116,7 @@ def function(program: Program) -> Value:
     opcode = str(program.pick(list(FUNCTIONS)))
     kind = str(program.pick(WIDE))
     x = program.argument(wild_array(program, kind, program.sizes(), mild=True), 0, WILD)
-    return program.add(opcode, [x], stage=LOOSE, tolerance=Tolerance(ulps_of(kind, FUNCTIONS[opcode])))
+    return program.add(opcode, [x], stage=LOOSE, tolerance=Tolerance(ulps_of(kind, opcode)))
 
 
 def function_of_two(program: Program) -> Value:
