@@ -35,6 +35,7 @@ from .graph_memory import (
 from .in_place import Places, as_tensor, bind, graph_in_place, in_place_results
 from .packed import ArrayResult, PreparedCall
 from .panels import with_panels
+from .subexpressions import NotInLargeKernels
 from .weights import fold_weights, with_weights
 
 FUSE_MAX_DEPTH = 64
@@ -98,7 +99,10 @@ def pass_context(clock: PassClock | None = None, disabled: Sequence[str] = ()) -
         "tir.add_lower_pass": [(LOWER_PHASE, small_loops_run_serially())],
     }
     return tvm.transform.PassContext(
-        opt_level=3, disabled_pass=["SimplifyExpr", *disabled], config=config, instruments=instruments(clock)
+        opt_level=3,
+        disabled_pass=["SimplifyExpr", *disabled],
+        config=config,
+        instruments=[*instruments(clock), NotInLargeKernels()],
     )
 
 
