@@ -13,7 +13,7 @@ python3 -m venv "$folder/venv"
 import sys
 
 import jax
-import ml_dtypes==0.6.0
+import ml_dtypes
 import numpy as np
 from jax import lax
 

@@ -274,3 +274,20 @@ def test_a_float_between_itself_and_itself(kind, plain):
     bits = builder.add("bitcast-convert", [found], array_shape(f"u{BY_NAME[kind].bits}", (16,)))
     values = np.array([*np.linspace(-3, 3, 14), -0.0, 0.0]).astype(x.shape.numpy_dtype)
     check(module("itself", builder.build(bits)), [values], plain=plain)
+
+
+@pytest.mark.parametrize("opcode", ["maximum", "minimum"])
+@pytest.mark.parametrize("kind", ["f16", "f32", "f64"])
+def test_extremes_of_two_arrays_of_one_shape(kind, opcode):
+    """To TVM's structural equality elements of two arrays are one expression, and so are both zeros."""
+    builder, shape = ComputationBuilder("main"), array_shape(kind, (16,))
+    x, y = (builder.parameter(number, shape) for number in range(2))
+    zeros = [builder.constant(np.full(16, zero), kind) for zero in (0.0, -0.0)]
+    pairs = [
+        (x, y),
+        (y, x),
+        *((builder.add("add", [x, zeros[at]]), builder.add("add", [x, zeros[1 - at]])) for at in (0, 1)),
+    ]
+    root = builder.add("tuple", [builder.add(opcode, list(pair)) for pair in pairs])
+    values = np.array([*np.linspace(-3, 3, 14), -0.0, 0.0]).astype(shape.numpy_dtype)
+    check(module("two", builder.build(root)), [values, values[::-1].copy()])

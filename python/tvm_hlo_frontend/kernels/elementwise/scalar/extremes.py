@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import tvm
-
 from ....tensor_ir.compat import HAS_TE_SCHEDULES, call_intrinsic, dtype_of, register_intrinsic, tir
 from ....tensor_ir.primitives import PURE, Scope, integer
 
@@ -37,8 +35,9 @@ def _lowering(is_maximum: bool) -> Callable[[Any], Any]:
     that store floats made of bits."""
 
     def lower(call: Any) -> Any:
-        if tvm.ir.structural_equal(*call.args):  # comparisons with itself: TVM 0.17 simplifies a Let of one only once
-            return call.args[0]
+        one, other = call.args
+        if isinstance(one, tir.Var) and one.same_as(other):  # TVM 0.17 simplifies a comparison with itself only once
+            return one
         dtype = dtype_of(call)
         base, _, lanes = dtype.partition("x")
         bits = int(base.removeprefix("float"))
