@@ -49,8 +49,8 @@ def collecting_later() -> Iterator[None]:
     """No garbage is collected meanwhile: conversions make hundreds of thousands of objects, in no circles, which every
     collection would walk through again."""
     enabled = gc.isenabled()
-    gc.disable()
     try:
+        gc.disable()
         yield
     finally:
         if enabled:
