@@ -80,9 +80,9 @@ def refuse_for_device(mod: Any, signature: Signature, target: Any) -> None:
     if signature.sizes or any(isinstance(size, str) for each in signature.parameters for size in each.dimensions):
         reasons.append("sizes that are known when it is called; `specialize` compiles for each shape")
     functions = {str(name) for _, function in mod.functions_items() for name in functions_of_host(function)}
-    callers = {each.function: list[str]() for each in host_calls_of(mod)}
+    callers: dict[str, list[str]] = {}
     for each in host_calls_of(mod):
-        callers[each.function].append(each.place)
+        callers.setdefault(each.function, []).append(each.place)
     for name in sorted(functions):
         by = "".join(f", by {place}" for place in callers.get(name, ()))
         reasons.append(f"a call of {name}, a function of the host{by}")
