@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..backends.base import Compiled, RunBorrowed
-from ..backends.select import backend, run_borrowed
+from ..backends.base import RunBorrowed
+from ..backends.select import backend
 from ..errors import SignatureError
-from .executable import Executable
+from .executable import Executable, run_of_arrays
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,4 @@ def borrowing(executable: Executable) -> Borrowing:
     signature = executable.signature
     if signature.sizes or signature.cuts or signature.values:
         raise SignatureError("memory can be borrowed where all sizes are known")
-    compiled = Compiled(executable.executor, executable.library, own=executable.own, device=executable.device)
-    run = run_borrowed(compiled, signature, executable.parallel)
-    return Borrowing(backend().borrow, run)
+    return Borrowing(backend().borrow, run_of_arrays(executable))

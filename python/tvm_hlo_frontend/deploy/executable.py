@@ -170,8 +170,7 @@ class Executable:
 
     @functools.cached_property
     def _run_kept(self) -> RunBorrowed:
-        compiled = Compiled(self.executor, self.library, own=self.own, device=self.device)
-        return run_borrowed(compiled, self.signature, self.parallel)
+        return run_of_arrays(self)
 
     def export_library(self, path: str | Path) -> None:
         """Write a shared library that TVM's runtime loads without this package or any framework; a library that was
@@ -288,6 +287,13 @@ def executable_of(signature: Signature, made: Compiled, host_functions: tuple[st
         made.own,
         device=made.device,
     )
+
+
+def run_of_arrays(executable: Executable) -> RunBorrowed:
+    """What runs it on arrays as main takes them, of its device or of other frameworks, and leaves results where main
+    makes them."""
+    compiled = Compiled(executable.executor, executable.library, own=executable.own, device=executable.device)
+    return run_borrowed(compiled, executable.signature, executable.parallel)
 
 
 def tell_of_export(executable: Executable, path: Path) -> None:
