@@ -11,9 +11,10 @@ from typing import Any
 import tvm
 from tvm import relax, tirx
 
+from .graphs import CALL_TIR, is_call_of, with_blocks
+
 # FoldConstant's own: what is computed here runs here
 HOST = "llvm"
-_CALL = "relax.call_tir"
 
 
 @tvm.transform.module_pass(opt_level=0, name="hlo.EvaluateConstants")
@@ -46,7 +47,7 @@ def _constant_calls(function: Any) -> dict[Any, Any]:
 
 
 def _is_constant_call(value: Any, known: dict[Any, Any]) -> bool:
-    if not isinstance(value, tvm.ir.Call) or getattr(value.op, "name", "") != _CALL or len(value.args) != 2:
+    if not is_call_of(value, CALL_TIR) or len(value.args) != 2:
         return False
     operands, kind = value.args[1], value.ty_args[0]
     if not isinstance(operands, relax.Tuple) or not isinstance(kind, relax.TensorType):
@@ -81,5 +82,4 @@ def _with_values(function: Any, values: dict[Any, Any]) -> Any:
         return binding if value is None else relax.VarBinding(binding.var, relax.const(value, str(value.dtype)))
 
     blocks = [type(block)([bound(binding) for binding in block.bindings]) for block in function.body.blocks]
-    body = relax.SeqExpr(blocks, function.body.body)
-    return relax.Function(function.params, body, function.ret_ty, function.is_pure, function.attrs)
+    return with_blocks(function, blocks)

@@ -13,6 +13,7 @@ from tvm.relax.utils import copy_with_new_vars
 from ...analysis.shared_memory import Step, bases, shared_values
 from ..base import InPlace
 from ..signature import Signature
+from .graphs import CALL_TIR, is_call_of, with_blocks
 
 MAIN_IN_PLACE = "main_in_place"
 # attributes of PrimFuncs: what the results overwrite, and whether it is a reshape
@@ -22,7 +23,6 @@ RESHAPES = "hlo.reshapes"
 KEEPS = "hlo.keeps"
 ALLOCATES = "relax.builtin.alloc_tensor"
 RESHAPE = "relax.reshape"
-CALL_TIR = "relax.call_tir"
 # what the rest of the pipeline asks main for
 KEPT = ("num_input", "relax.force_pure")
 
@@ -45,10 +45,7 @@ def results_as_views(mod: Any, context: Any) -> Any:
             continue
         blocks = [_with_views(mod, block) for block in function.body.blocks]
         if any(new is not old for new, old in zip(blocks, function.body.blocks)):
-            body = relax.SeqExpr(blocks, function.body.body)
-            mod[name] = relax.Function(
-                function.params, body, function.ret_ty, function.is_pure, function.attrs, function.span
-            )
+            mod[name] = with_blocks(function, blocks)
     return mod
 
 
@@ -69,7 +66,7 @@ def _with_views(mod: Any, block: Any) -> Any:
 
 def _is_reshaped(mod: Any, value: Any) -> bool:
     """Whether a value is a call of a PrimFunc that reshapes a variable."""
-    if not _calls(value, CALL_TIR) or not all(isinstance(each, relax.Var) for each in value.args[1].fields):
+    if not is_call_of(value, CALL_TIR) or not all(isinstance(each, relax.Var) for each in value.args[1].fields):
         return False
     return bool(relax.analysis.has_reshape_pattern(mod[value.args[0]]))
 
@@ -177,10 +174,10 @@ class _Program:
         for binding in self._bindings:
             value = binding.value
             number = self.number(binding.var)
-            if _calls(value, ALLOCATES) and number not in replaced:
+            if is_call_of(value, ALLOCATES) and number not in replaced:
                 # TVM's memory planner knows an allocation by its call, which two functions must not share
                 value = builder.normalize(relax.Call(value.op, value.args, value.attrs, value.ty_args))
-            elif _calls(value, ALLOCATES):
+            elif is_call_of(value, ALLOCATES):
                 argument = replaced[number]
                 sizes = _sizes(binding.var)
                 same = tvm_ffi.structural_equal(argument.ty.shape, binding.var.ty.shape)
@@ -202,12 +199,12 @@ class _Program:
         if value in self._fields:
             self._fields[variable] = self._fields[value]
             return []
-        if _calls(value, ALLOCATES):
+        if is_call_of(value, ALLOCATES):
             self._allocated.add(self.number(variable))
             return []
         if isinstance(value, relax.Var):
             return [self._view(value, variable)]
-        if _calls(value, RESHAPE) and isinstance(value.args[0], relax.Var):
+        if is_call_of(value, RESHAPE) and isinstance(value.args[0], relax.Var):
             return [self._view(value.args[0], variable)]
         if self._reshapes(value):
             return [self._view(*value.args)]
@@ -257,7 +254,3 @@ def _same_count(variable: Any, other: Any) -> bool:
     """Whether two variables have as many elements, whatever unknown sizes are."""
     counts = [math.prod(_sizes(each), start=tvm.tirx.IntImm("int64", 1)) for each in (variable, other)]
     return bool(sym.Analyzer().can_prove_equal(*counts))
-
-
-def _calls(value: Any, name: str) -> bool:
-    return isinstance(value, relax.Call) and isinstance(value.op, tvm.ir.Op) and value.op.name == name
