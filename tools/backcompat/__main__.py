@@ -15,8 +15,9 @@ from pathlib import Path
 from tools.backcompat.report import headline, results_path, summary, to_json, write_page
 from tools.backcompat.saved import load_saved
 from tools.conformance.driver import run_all
+from tools.support.journal import Journal
 from tools.support.options import worker_options
-from tools.support.outcome import PASS, REFUSED, Outcome, read_journal
+from tools.support.outcome import PASS, REFUSED, Outcome
 from tvm_hlo_frontend.backends.select import installed_dialect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,17 +35,12 @@ def parse_arguments() -> argparse.Namespace:
 
 def run(chosen: dict[str, str], options: argparse.Namespace) -> list[Outcome]:
     """Outcomes of modules: with --resume from the journal where they passed or were refused, else from workers."""
-    CACHE.mkdir(parents=True, exist_ok=True)
     path = CACHE / f"journal_{installed_dialect()}.jsonl"
-    known = read_journal(path) if options.resume else {}
-    done = [outcome for name, outcome in known.items() if name in chosen and outcome.status in (PASS, REFUSED)]
-    left = {name: family for name, family in chosen.items() if name not in {outcome.name for outcome in done}}
-    with path.open("a" if options.resume else "w", encoding="utf-8") as journal:
-        for outcome in run_all(left, options.jobs, options.timeout, "tools.backcompat.worker"):
-            done.append(outcome)
-            journal.write(outcome.to_json() + "\n")
-            journal.flush()
-    return done
+    journal = Journal(path, chosen, options.resume, lambda outcome: outcome.status in (PASS, REFUSED))
+    todo = {name: chosen[name] for name in journal.left}
+    for _ in journal.written(run_all(todo, options.jobs, options.timeout, "tools.backcompat.worker")):
+        pass
+    return list(journal.done.values())
 
 
 def main() -> int:

@@ -18,8 +18,9 @@ from pathlib import Path
 from tools.conformance.driver import in_fair_order, run_all
 from tools.conformance.harnesses import X64, groups_of, load_harnesses, stratified
 from tools.conformance.report import results_path, run_name, write_page, write_page_of, write_results
+from tools.support.journal import Journal
 from tools.support.options import worker_options
-from tools.support.outcome import FAILED, PASS, STATUSES, WRONG, Outcome, read_journal
+from tools.support.outcome import FAILED, PASS, STATUSES, WRONG, Outcome
 from tvm_hlo_frontend.backends.select import installed_dialect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,20 +61,15 @@ def run(groups: dict[str, str], options: argparse.Namespace) -> list[Outcome]:
     """Outcomes of all harnesses in `groups`: from the journal with --resume, else from workers."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    options.journal.parent.mkdir(parents=True, exist_ok=True)
-    known = read_journal(options.journal) if options.resume else {}
-    done = {name: outcome for name, outcome in known.items() if name in groups}
-    todo = {name: groups[name] for name in in_fair_order([name for name in groups if name not in done])}
+    journal = Journal(options.journal, groups, options.resume)
+    todo = {name: groups[name] for name in in_fair_order(journal.left)}
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     progress = Progress(*columns, disable=not sys.stderr.isatty(), transient=True, redirect_stdout=False)
-    with progress, open(options.journal, "a" if options.resume else "w", encoding="utf-8") as journal:
-        task = progress.add_task("", total=len(groups), completed=len(done))
-        for outcome in run_all(todo, options.jobs, options.timeout):
-            journal.write(outcome.to_json() + "\n")
-            journal.flush()
-            done[outcome.name] = outcome
-            progress.update(task, advance=1, description=counts_line(done.values()))
-    return list(done.values())
+    with progress:
+        task = progress.add_task("", total=len(groups), completed=len(journal.done))
+        for _ in journal.written(run_all(todo, options.jobs, options.timeout)):
+            progress.update(task, advance=1, description=counts_line(journal.done.values()))
+    return list(journal.done.values())
 
 
 def counts_line(outcomes: Sequence[Outcome]) -> str:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -37,7 +37,7 @@ class Worker:
 
 def run_all(
     groups: Mapping[str, str], jobs: int, timeout: float, module: str = WORKER, per_worker: int = HARNESSES_PER_WORKER
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Outcomes as they come.
 
     Parameters

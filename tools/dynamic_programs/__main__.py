@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.conformance.driver import run_all
+from tools.support.journal import Journal
 from tools.support.options import worker_options
 from tools.support.outcome import NO_REFERENCE, PASS, REFUSED, STATUSES, Outcome
 from tvm_hlo_frontend.backends.select import installed_dialect
@@ -49,19 +50,16 @@ def main() -> int:
     groups = sample(options.count)
     if options.only:
         groups = {name: group for name, group in groups.items() if options.only.search(name)}
-    CACHE.mkdir(parents=True, exist_ok=True)
     ways = "".join(["_specialized"] * options.specialize + ["_by_value"] * options.by_value)
     path = CACHE / f"{installed_dialect()}{ways}.jsonl"
     counts: Counter[str] = Counter()
     outcomes: list[Outcome] = []
-    with path.open("w", encoding="utf-8") as journal:
-        for outcome in run_all(groups, options.jobs, options.timeout, "tools.dynamic_programs.worker"):
-            journal.write(outcome.to_json() + "\n")
-            journal.flush()
-            counts[outcome.status] += 1
-            outcomes.append(outcome)
-            if outcome.status != PASS:
-                print(f"{outcome.status}: {outcome.name}: {outcome.message}", flush=True)
+    running = run_all(groups, options.jobs, options.timeout, "tools.dynamic_programs.worker")
+    for outcome in Journal(path, groups).written(running):
+        counts[outcome.status] += 1
+        outcomes.append(outcome)
+        if outcome.status != PASS:
+            print(f"{outcome.status}: {outcome.name}: {outcome.message}", flush=True)
     if installed_dialect() == "relax" and not ways and options.only is None and options.count == COUNT:
         FACTS.write_text(json.dumps(by_opcode(outcomes), indent=1) + "\n")
     comparable = sum(counts.values()) - sum(counts[status] for status in NO_REFERENCE)

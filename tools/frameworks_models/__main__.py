@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from tools.conformance.driver import run_all
 from tools.frameworks_models.report import merged, to_json, to_markdown
 from tools.frameworks_models.worker import DIALECT
-from tools.support.outcome import PASS, read_journal
+from tools.support.journal import Journal
+from tools.support.outcome import PASS
 
 if TYPE_CHECKING:
     from tools.support.outcome import Outcome
@@ -46,24 +47,19 @@ def run(names: list[str], dialect: str, options: argparse.Namespace) -> list[Out
     """Outcomes of models, each from a process of its own, one after another; from the journal with --resume."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    path = CACHE / f"{dialect}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    known = read_journal(path) if options.resume else {}
-    done = {name: known[name] for name in names if name in known}
-    todo = [name for name in names if name not in done]
+    journal = Journal(CACHE / f"{dialect}.jsonl", names, options.resume)
+    todo = journal.left
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     progress = Progress(*columns, disable=not sys.stderr.isatty(), transient=True, redirect_stdout=False)
-    with progress, open(path, "a" if options.resume else "w", encoding="utf-8") as journal:
-        task = progress.add_task(todo[0] if todo else "", total=len(names), completed=len(done))
+    with progress:
+        task = progress.add_task(todo[0] if todo else "", total=len(names), completed=len(journal.done))
         groups = dict.fromkeys(todo, "")
-        for outcome in run_all(groups, 1, options.timeout, "tools.frameworks_models.worker", per_worker=1):
-            journal.write(outcome.to_json() + "\n")
-            journal.flush()
-            done[outcome.name] = outcome
+        outcomes = run_all(groups, 1, options.timeout, "tools.frameworks_models.worker", per_worker=1)
+        for outcome in journal.written(outcomes):
             print(line(outcome), flush=True)
-            left = [name for name in todo if name not in done]
+            left = [name for name in todo if name not in journal.done]
             progress.update(task, advance=1, description=left[0] if left else "")
-    return [done[name] for name in names]
+    return [journal.done[name] for name in names]
 
 
 def line(outcome: Outcome) -> str:

@@ -20,8 +20,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tools.conformance.driver import in_fair_order, run_all
+from tools.support.journal import Journal
 from tools.support.options import worker_options
-from tools.support.outcome import NO_REFERENCE, PASS, REFUSED, STATUSES, Outcome, read_journal
+from tools.support.outcome import NO_REFERENCE, PASS, REFUSED, STATUSES, Outcome
 
 from . import nvcc
 from .programs import groups
@@ -73,17 +74,11 @@ def outcomes_of(
     wanted: dict[str, str], options: argparse.Namespace, path: Path, until: float
 ) -> tuple[list[Outcome], bool]:
     """Outcomes of the programs that were done in time, with those of the journal, and whether these are all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    known = read_journal(path) if options.resume else {}
-    done = {name: outcome for name, outcome in known.items() if name in wanted}
-    todo = {name: wanted[name] for name in in_fair_order([name for name in wanted if name not in done])}
-    with open(path, "a" if options.resume else "w", encoding="utf-8") as journal:
-        for outcome in run_all(todo, options.jobs, options.timeout, WORKER):
-            journal.write(outcome.to_json() + "\n")
-            journal.flush()
-            done[outcome.name] = outcome
-            if time.monotonic() > until:
-                break
+    journal = Journal(path, wanted, options.resume)
+    todo = {name: wanted[name] for name in in_fair_order(journal.left)}
+    for _ in journal.written(run_all(todo, options.jobs, options.timeout, WORKER), until):
+        pass
+    done = journal.done
     return [done[name] for name in wanted if name in done], len(done) == len(wanted)
 
 

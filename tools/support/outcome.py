@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 PASS = "pass"
@@ -52,18 +51,6 @@ class Outcome:
     def from_json(line: str) -> Outcome:
         """Outcome of a line of the journal."""
         return Outcome(**json.loads(line))
-
-
-def read_journal(path: Path) -> dict[str, Outcome]:
-    """Outcomes of an earlier run by name; a line that was cut off is left out."""
-    outcomes = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            outcome = Outcome.from_json(line)
-        except ValueError:
-            continue
-        outcomes[outcome.name] = outcome
-    return outcomes
 
 
 def error_message(error: BaseException) -> str:

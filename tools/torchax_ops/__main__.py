@@ -13,8 +13,9 @@ from collections import Counter
 from pathlib import Path
 
 from tools.conformance.driver import run_all
+from tools.support.journal import Journal
 from tools.support.options import worker_options
-from tools.support.outcome import Outcome, read_journal
+from tools.support.outcome import Outcome
 from tools.torchax_ops.report import headline, summary, to_json, to_markdown
 from tools.torchax_ops.run import RIGHT
 from tools.torchax_ops.samples import modules
@@ -38,22 +39,15 @@ def parse_arguments() -> argparse.Namespace:
 
 def run(names: list[str], options: argparse.Namespace) -> list[Outcome]:
     """Outcomes of operators: from the journal with --resume, else from workers."""
-    journal = CACHE / "journal.jsonl"
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    known = read_journal(journal) if options.resume else {}
-    done = {name: known[name] for name in names if name in known and known[name].status not in options.again}
-    todo = dict.fromkeys((name for name in names if name not in done), "")
-    deadline = time.monotonic() + 60 * options.minutes
-    with open(journal, "a" if options.resume else "w", encoding="utf-8") as file:
-        outcomes = run_all(todo, options.jobs, options.timeout, "tools.torchax_ops.worker", OPERATORS_PER_WORKER)
-        for outcome in outcomes:
-            file.write(outcome.to_json() + "\n")
-            file.flush()
-            done[outcome.name] = outcome
-            if time.monotonic() > deadline:
-                outcomes.close()  # type: ignore[attr-defined]
-                break
-    return list(done.values())
+    journal = Journal(
+        CACHE / "journal.jsonl", names, options.resume, lambda outcome: outcome.status not in options.again
+    )
+    todo = dict.fromkeys(journal.left, "")
+    until = time.monotonic() + 60 * options.minutes
+    outcomes = run_all(todo, options.jobs, options.timeout, "tools.torchax_ops.worker", OPERATORS_PER_WORKER)
+    for _ in journal.written(outcomes, until):
+        pass
+    return list(journal.done.values())
 
 
 def main() -> int:
