@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
+
+from tools.support.processes import end_session
 
 # of one process: compiled code is never given back
 BATCH = 100
@@ -73,9 +73,7 @@ def _one_worker(first: int, count: int, steps: int, stop: Callable[[], bool]) ->
                 found.append(line)
                 at, side = line["seed"] + 1, "generator"
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        end_session(process)
     if len(found) < count and not stop():
         found.append(lost(at, side, ended))
     return found

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
-import signal
 import struct
 import subprocess
 import sys
@@ -17,6 +15,7 @@ from typing import Any
 
 from tools.mutate.judge import SECONDS
 from tools.mutate.worker import STATE, state_path
+from tools.support.processes import end_session
 
 # until a worker whose alarm does not ring is ended
 PATIENCE = 3 * SECONDS
@@ -53,7 +52,7 @@ def _one_worker(job: Job, first: int, count: int) -> tuple[list[dict[str, Any]],
     errors = (job.scratch / f"errors_{first}").open("w+b")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
     lines, stopped = _read(process, state_path(job.seeds, first), job.end)
-    _end(process)
+    end_session(process)
     reached = lines[-1]["next"] if lines else first
     if stopped == "time" or (process.returncode == 0 and reached == first + count):
         return lines, first + count if stopped == "time" else reached
@@ -93,10 +92,3 @@ def _seed_at_work(state: Path, otherwise: int) -> int:
         return int(STATE.unpack(state.read_bytes())[0])
     except (OSError, ValueError, struct.error):
         return otherwise
-
-
-def _end(process: subprocess.Popen) -> None:
-    """End the worker, with what it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
