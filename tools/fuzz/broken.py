@@ -19,10 +19,10 @@ from typing import Any
 from tools.fuzz.__main__ import STEPS
 from tools.fuzz.generator import digest
 from tools.fuzz.pool import lost
-from tools.fuzz.tally import runs_of, write_runs
 from tools.rules.model import PACKAGE, broken
 from tools.rules.runner import Copy
 from tools.rules.table import RULES
+from tools.support.runs import runs_of, write_runs
 from tvm_hlo_frontend.backends.select import installed_dialect
 
 LIMIT = 2000

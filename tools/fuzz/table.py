@@ -6,7 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tools.fuzz.tally import runs_of
+from tools.support.pages import table_of, with_part
+from tools.support.runs import runs_of, seeds_of
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 RUNS, BROKEN, PAGE = DOCS / "random_programs.json", DOCS / "random_broken.json", DOCS / "random_programs.md"
@@ -19,20 +20,22 @@ _MARKS = {
 
 def of_runs(runs: list[dict[str, Any]]) -> str:
     """A row for each run, and the sums."""
-    lines = [
-        "| TVM | generator | seeds | programs | agree | refused | no reference | faults found | left |",
-        "|---|---|---|---|---|---|---|---|---|",
+    titles = ("TVM", "generator", "seeds", "programs", "agree", "refused", "no reference", "faults found", "left")
+    names = ("programs", "agrees", "refused", "no reference", "faults", "left")
+    rows = [
+        [
+            run["dialect"].capitalize(),
+            f"`{run['generator']}`",
+            seeds_of(run["first"], run["programs"]),
+            *(f"{run[name]:,}" for name in names),
+        ]
+        for run in runs
     ]
-    for run in runs:
-        seeds = f"{run['first']} to {run['first'] + run['programs'] - 1}"
-        names = ("programs", "agrees", "refused", "no reference", "faults", "left")
-        counts = " | ".join(f"{run[name]:,}" for name in names)
-        lines.append(f"| {run['dialect'].capitalize()} | `{run['generator']}` | {seeds} | {counts} |")
     sums = [
         f"{sum(run['programs'] for run in runs if run['dialect'] == dialect):,} programs on {dialect.capitalize()}"
         for dialect in ("relay", "relax")
     ]
-    return "\n".join([*lines, "", f"{' and '.join(sums)}.", ""])
+    return "\n".join([*table_of(titles, rows), "", f"{' and '.join(sums)}.", ""])
 
 
 def of_contents(runs: list[dict[str, Any]]) -> str:
@@ -63,21 +66,25 @@ def _counts(counter: Counter[str]) -> str:
 
 def of_broken(rows: list[dict[str, Any]]) -> str:
     """A row for each broken rule."""
-    lines = ["| rule | TVM | generator | found by program | of which ran | what it saw |", "|---|---|---|---|---|---|"]
-    for row in rows:
-        place = "not found" if row["programs"] is None else f"{row['programs']:,} (seed {row['seed']})"
-        text = f"[{row['rule']}](rules.md), {row['title']}"
-        made = f"{row['dialect'].capitalize()} | `{row['generator']}`"
-        lines.append(f"| {text} | {made} | {place} | {row['ran']:,} | {row['what']} |")
-    return "\n".join([*lines, ""])
+    titles = ("rule", "TVM", "generator", "found by program", "of which ran", "what it saw")
+    cells = [
+        [
+            f"[{row['rule']}](rules.md), {row['title']}",
+            row["dialect"].capitalize(),
+            f"`{row['generator']}`",
+            "not found" if row["programs"] is None else f"{row['programs']:,} (seed {row['seed']})",
+            f"{row['ran']:,}",
+            row["what"],
+        ]
+        for row in rows
+    ]
+    return "\n".join([*table_of(titles, cells), ""])
 
 
 def with_tables(page: str, runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> str:
     """The page with its tables."""
     for name, text in (("runs", of_runs(runs)), ("contents", of_contents(runs)), ("broken", of_broken(rows))):
-        begin, end = _MARKS[name]
-        before, rest = page.split(begin)
-        page = before + begin + text + rest[rest.index(end) :]
+        page = with_part(page, *_MARKS[name], text)
     return page
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tools.fuzz.generator import digest
+from tools.support.runs import runs_of, write_runs
 from tvm_hlo_frontend.backends.select import installed_dialect
 
 
@@ -100,18 +100,6 @@ def _key(run: dict[str, Any]) -> tuple[Any, ...]:
 
 def _counts(counter: Counter[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counter.most_common())
-
-
-def runs_of(path: Path) -> list[dict[str, Any]]:
-    """The runs of a file; none where there is none."""
-    return json.loads(path.read_text()) if path.exists() else []
-
-
-def write_runs(path: Path, runs: list[dict[str, Any]]) -> None:
-    """The file of these runs, one a line."""
-    part = path.with_suffix(".part")
-    part.write_text("[\n" + ",\n".join(json.dumps(run) for run in runs) + "\n]\n")
-    part.replace(path)
 
 
 def following(path: Path) -> int:

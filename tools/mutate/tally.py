@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tools.support.runs import runs_of
 from tvm_hlo_frontend.backends.select import installed_dialect
 
 
@@ -60,7 +61,7 @@ class Tally:
 
     def write(self, path: Path) -> None:
         """Add the run to a JSON file of runs."""
-        runs = json.loads(path.read_text()) if path.exists() else []
+        runs = runs_of(path)
         runs.append(
             {
                 "dialect": installed_dialect(),

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from tools.support.pages import with_part
 from tvm_hlo_frontend.convert.support import MEANING, REFUSED, verdicts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,11 +60,9 @@ def with_unknown_dimensions(passed: int, refused: int) -> str:
 
 def update(check: bool) -> int:
     """Write the files, or compare them; the exit status."""
-    readme = (ROOT / "README.md").read_text()
-    head, rest = readme.split(BEGIN)
-    tail = rest.split(END)[1]
+    readme = ROOT / "README.md"
     wanted = {
-        ROOT / "README.md": f"{head}{BEGIN}\n{short_table()}\n{END}{tail}",
+        readme: with_part(readme.read_text(), BEGIN, END, f"\n{short_table()}\n"),
         ROOT / "docs" / "opcodes.md": long_table(),
     }
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]

@@ -15,9 +15,10 @@ from tools.fuzz.judge import AGREES, FAULT, NO_REFERENCE, outcome_of
 from tools.fuzz.kinds import LIMITS, TYPES, is_float
 from tools.fuzz.program import EXACT, WHOLE, Tolerance, finished, results_of
 from tools.fuzz.table import BROKEN, PAGE, RUNS, with_tables
-from tools.fuzz.tally import Tally, following, runs_of
+from tools.fuzz.tally import Tally, following
 from tools.fuzz.worker import contents, dull, result_of
 from tools.support.oracle import run_xla
+from tools.support.runs import runs_of
 
 from tvm_hlo_frontend.hlo.ir.shape import ELEMENT_TYPES
 from tvm_hlo_frontend.hlo.opcodes import OPCODES
