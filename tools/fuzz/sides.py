@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tools.support.compare import DIALECT, converted, run_plain, run_tvm
-from tools.support.oracle import _serialize, execute
+from tools.support.oracle import execute, serialized
 from tvm_hlo_frontend.backends.select import load_dialect
 from tvm_hlo_frontend.hlo.ir.attributes import CustomCallAttributes
 from tvm_hlo_frontend.hlo.ir.module import HloInstruction, HloModule
@@ -41,7 +41,7 @@ def _language() -> Any:
 def rewritten(module: HloModule) -> HloModule:
     """What the rewrites make of a module, which is what converters see."""
     capabilities = Capabilities.of(_language())
-    return normalize(decompose(read(_serialize(module)), capabilities), capabilities)
+    return normalize(decompose(read(serialized(module)), capabilities), capabilities)
 
 
 def rewrites_on_xla(module: HloModule, arguments: Sequence[np.ndarray]) -> Arrays:
@@ -61,7 +61,7 @@ def plain(use_vm: bool) -> Side:
     """Unmodified TVM: `relay.build` or `relay.vm`; `tvm.compile` on Relax."""
 
     def run(module: HloModule, arguments: Sequence[np.ndarray]) -> Arrays:
-        mod, params = converted(_serialize(module))
+        mod, params = converted(serialized(module))
         return _in_storage(module, arguments, lambda stored: run_plain(mod, params, stored, use_vm or _calls(mod)))
 
     return run

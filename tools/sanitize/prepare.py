@@ -16,7 +16,7 @@ from tools.sanitize.cases import INDEX_CASES, Case
 from tools.sanitize.faulty import FAULTY_CASES
 from tools.sanitize.programs import PROGRAM_CASES
 from tools.support.compare import DIALECT, converted
-from tools.support.oracle import _serialize, run_xla
+from tools.support.oracle import run_xla, serialized
 from tvm_hlo_frontend import build
 
 CASES = {case.name: case for case in (*INDEX_CASES, *PROGRAM_CASES, *FAULTY_CASES)}
@@ -39,7 +39,7 @@ def prepare(case: Case, kind: str, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     module, arguments = case.make()
-    mod, params = converted(_serialize(module))
+    mod, params = converted(serialized(module))
     if kind == "c":
         backend().write_c(mod, params, folder, gcc())
     else:

@@ -58,9 +58,9 @@ def check(
 def run_tvm(module: Any, args: Sequence[Any], *, plain: bool | str = False, **options: Any) -> list[np.ndarray]:
     """Flat results of the converted module."""
     import tvm_hlo_frontend
-    from tools.support.oracle import _serialize
+    from tools.support.oracle import serialized
 
-    mod, params = converted(_serialize(module), **options)
+    mod, params = converted(serialized(module), **options)
     if plain:
         return run_plain(mod, params, args, plain == "vm")
     return _flat(tvm_hlo_frontend.build(mod, params)(*args))

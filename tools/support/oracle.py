@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from tvm_hlo_frontend.oracle import xla_cpu
-from tvm_hlo_frontend.oracle.xla_cpu import serialized as _serialize
+from tvm_hlo_frontend.oracle.xla_cpu import serialized
 
-__all__ = ["_serialize", "compile_xla", "execute", "run_xla"]
+__all__ = ["compile_xla", "execute", "run_xla", "serialized"]
 
 
 def compile_xla(module: Any) -> xla_cpu.XlaProgram:

@@ -93,7 +93,7 @@ def test_rule_40_starts_in_one_vector():
 
 
 def test_rule_40_constant_starts_are_a_plain_slice():
-    from tools.support.oracle import _serialize
+    from tools.support.oracle import serialized
 
     import tvm_hlo_frontend
 
@@ -102,13 +102,13 @@ def test_rule_40_constant_starts_are_a_plain_slice():
         constants = [bundle.builder.constant(start, "s32") for start in starts]
         bundle.add("dynamic-slice", [values((5, 6)), *constants], DynamicSliceAttributes((2, 3)))
     check(bundle.module(), bundle.arguments)
-    mod, _ = mod_and_params(tvm_hlo_frontend.from_hlo(_serialize(bundle.module())))
+    mod, _ = mod_and_params(tvm_hlo_frontend.from_hlo(serialized(bundle.module())))
     assert calls_of(mod) == ["strided_slice"] * 2
 
 
 @pytest.mark.parametrize("target", ["c", "llvm -mtriple=aarch64-linux-gnu"])
 def test_code_for_other_targets(target):
-    from tools.support.oracle import _serialize
+    from tools.support.oracle import serialized
 
     from tvm_hlo_frontend import from_hlo
 
@@ -116,5 +116,5 @@ def test_code_for_other_targets(target):
     for dtype in (np.int8, np.int32, np.uint64):
         bundle.add("dynamic-slice", [values((40, 6)), *scalars(dtype, 1, 2)], DynamicSliceAttributes((20, 3)))
         bundle.add("dynamic-update-slice", [values((40, 6)), values((20, 3)), *scalars(dtype, 1, 2)])
-    mod, params = mod_and_params(from_hlo(_serialize(bundle.module())))
+    mod, params = mod_and_params(from_hlo(serialized(bundle.module())))
     assert source_for(mod, params, target)

@@ -85,9 +85,9 @@ def test_bits_and_back_through_constants_and_saved_modules(kind: str) -> None:
     for number, (got, want) in enumerate(zip(run_tvm(hlo, [x, bits(x)]), wanted)):
         lines += failures(f"result {number}", [x] if got.size == x.size else [], got, want, of_xla=False)
     if kind in ("f16", "f32", "f64"):  # other types are stored as words
-        from tools.support.oracle import _serialize
+        from tools.support.oracle import serialized
 
-        mod, params = converted(_serialize(hlo))
+        mod, params = converted(serialized(hlo))
         read = tvm.ir.load_json(tvm.ir.save_json(mod))
         for number, (got, want) in enumerate(zip(_flat(run_plain(read, params, [x, bits(x)], False)), wanted)):
             lines += failures(f"result {number} after JSON", [], got, want, of_xla=False)

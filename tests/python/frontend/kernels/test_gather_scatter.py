@@ -172,12 +172,12 @@ def test_gather_of_any_dimension_numbers(cases):
 
 
 def test_gather_of_whole_rows_is_native():
-    from tools.support.oracle import _serialize
+    from tools.support.oracle import serialized
 
     import tvm_hlo_frontend
 
     bundle = gathers([((50, 8), np.array([[[3], [99]]], np.int32), GatherAttributes((2,), (0,), (0,), 2, (1, 8)))])
-    mod, _ = mod_and_params(tvm_hlo_frontend.from_hlo(_serialize(bundle.module())))
+    mod, _ = mod_and_params(tvm_hlo_frontend.from_hlo(serialized(bundle.module())))
     assert "take" in calls_of(mod) and "gather" not in calls_of(mod)
 
 
@@ -403,14 +403,14 @@ def test_scatter_body_that_is_no_scalar_arithmetic_is_refused():
 
 @pytest.mark.parametrize("target", ["c", "llvm -mtriple=aarch64-linux-gnu"])
 def test_code_for_other_targets(target):
-    from tools.support.oracle import _serialize
+    from tools.support.oracle import serialized
 
     from tvm_hlo_frontend import from_hlo
 
     bundle, _ = scatters([case for cases in SCATTERS.values() for case in cases[:2]])
     for shape, indices, numbers in [cases[1] for cases in GATHERS.values()]:
         bundle.add("gather", [values(shape), indices], numbers)
-    mod, params = mod_and_params(from_hlo(_serialize(bundle.module())))
+    mod, params = mod_and_params(from_hlo(serialized(bundle.module())))
     assert source_for(mod, params, target)
 
 

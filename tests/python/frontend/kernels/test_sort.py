@@ -258,7 +258,7 @@ def test_keys_of_comparators():
 
 @pytest.mark.parametrize("target", ["c", "llvm -mtriple=aarch64-linux-gnu"])
 def test_code_for_other_targets(target):
-    from tools.support.oracle import _serialize
+    from tools.support.oracle import serialized
 
     from tvm_hlo_frontend import from_hlo
 
@@ -268,5 +268,5 @@ def test_code_for_other_targets(target):
     x = np.zeros((300, 2), np.int32)
     bundle.add("sort", [x, x], SortAttributes(0), [body(["s32"] * 4, crosswise)])
     bundle.add("topk", [numbers("f32", 300)], TopKAttributes(7))
-    mod, params = mod_and_params(from_hlo(_serialize(bundle.module())))
+    mod, params = mod_and_params(from_hlo(serialized(bundle.module())))
     assert source_for(mod, params, target)

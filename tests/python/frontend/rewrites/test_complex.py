@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from tools.support.compare import check
-from tools.support.oracle import _serialize, run_xla
+from tools.support.oracle import run_xla, serialized
 
 import tvm_hlo_frontend
 from tests.support.rewritten import CARRIED, different, rewritten, run_both
@@ -189,7 +189,7 @@ def test_what_cannot_be_rewritten_is_named():
     x, y = (builder.parameter(number, array_shape("c64", (4,))) for number in (0, 1))
     hlo = module("m", builder.build(builder.add("remainder", [x, builder.add("multiply", [x, y])])))
     with pytest.raises(UnsupportedHloError) as error:
-        tvm_hlo_frontend.from_hlo(_serialize(hlo))
+        tvm_hlo_frontend.from_hlo(serialized(hlo))
     assert [refusal.opcode for refusal in error.value.refusals] == ["remainder"]
     assert "c64" in str(error.value)
 

@@ -126,10 +126,10 @@ def test_rule_69_windows_that_see_only_padding_select_nothing():
 
 @pytest.mark.parametrize("target", ["c", "llvm -mtriple=aarch64-linux-gnu"])
 def test_code_for_other_targets(target):
-    from tools.support.oracle import _serialize
+    from tools.support.oracle import serialized
 
     from tvm_hlo_frontend import from_hlo
 
     bundle, _ = bundle_of({**CASES, **LARGE})
-    mod, params = mod_and_params(from_hlo(_serialize(bundle.module())))
+    mod, params = mod_and_params(from_hlo(serialized(bundle.module())))
     assert source_for(mod, params, target)
