@@ -14,6 +14,7 @@ from tools.support.stages import Announce, silent
 from tvm_hlo_frontend.errors import LoweringError
 from tvm_hlo_frontend.frameworks.exported_program import to_numpy
 from tvm_hlo_frontend.frameworks.pytorch import lower_pytorch
+from tvm_hlo_frontend.oracle.agreement import OF_ROUNDING
 from tvm_hlo_frontend.oracle.comparison import run_on_xla
 from tvm_hlo_frontend.oracle.tolerance import TOLERANCES, relative_errors
 
@@ -27,8 +28,6 @@ STATUSES = (WRONG, "crash", "timeout", NOT_LOWERED, NOT_TRACEABLE, RANDOM, UNDEF
 WITHOUT_VALUES = frozenset({"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"})
 # where none of so many samples is lowered, the others are left out
 AT_ONCE = 3
-# how many times what the rounding of the arguments makes of a result it may differ
-OF_ROUNDING = 100.0
 
 Verdict = tuple[str, str]
 
