@@ -10,6 +10,7 @@ from typing import Any
 
 from tools.conformance.report import DIALECTS, cell, versions
 from tools.support.outcome import PASS, REFUSED, Outcome
+from tools.support.results import json_by_rows
 
 from .run import AS_XLA_CPU
 from .saved import SavedModule
@@ -39,9 +40,7 @@ def summary(outcomes: Sequence[Outcome], modules: Mapping[str, SavedModule]) -> 
 
 def to_json(data: dict[str, Any]) -> str:
     """JSON of a summary, a line per module."""
-    rows = ",\n".join("    " + json.dumps(row, ensure_ascii=False) for row in data["modules"])
-    head = json.dumps({key: value for key, value in data.items() if key != "modules"}, indent=2)
-    return f'{head[:-2]},\n  "modules": [\n{rows}\n  ]\n}}\n'
+    return json_by_rows(data, "modules")
 
 
 def headline(data: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.support.outcome import FAILED, NO_REFERENCE, PASS, REFUSED, STATUSES, WRONG, Outcome
+from tools.support.results import json_by_rows
 
 DIALECTS = ("relay", "relax")
 X64_SUFFIX = "_x64"
@@ -69,9 +70,7 @@ def versions() -> dict[str, str]:
 
 def to_json(data: dict[str, Any]) -> str:
     """JSON of a summary, small and easy to compare line by line."""
-    rows = ",\n".join("    " + json.dumps(row, ensure_ascii=False) for row in data["not_passed"])
-    head = json.dumps({key: value for key, value in data.items() if key != "not_passed"}, indent=2)
-    return f'{head[:-2]},\n  "not_passed": [\n{rows}\n  ]\n}}\n' if rows else f'{head[:-2]},\n  "not_passed": []\n}}\n'
+    return json_by_rows(data, "not_passed")
 
 
 def run_name(dialect: str, x64: bool) -> str:

@@ -20,6 +20,7 @@ from tools.frameworks_models.report import merged, to_json, to_markdown
 from tools.frameworks_models.worker import DIALECT
 from tools.support.journal import Journal
 from tools.support.outcome import PASS
+from tools.support.results import write_with_page
 
 if TYPE_CHECKING:
     from tools.support.outcome import Outcome
@@ -89,8 +90,7 @@ def main() -> int:
     outcomes = run(names, dialect, options)
     before = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
     data = merged(before, known, outcomes, dialect, THREADS)
-    options.out.write_text(to_json(data), encoding="utf-8")
-    options.out.with_suffix(".md").write_text(to_markdown(data), encoding="utf-8")
+    write_with_page(options.out, to_json(data), to_markdown(data))
     failed = [outcome for outcome in outcomes if outcome.status != PASS]
     print(f"{len(outcomes) - len(failed)} of {len(outcomes)} pass; written to {options.out} and {options.out.stem}.md")
     return 1 if failed else 0

@@ -13,6 +13,7 @@ from pathlib import Path
 from tools.conformance.driver import run_all
 from tools.support.options import worker_options
 from tools.support.outcome import PASS, Outcome
+from tools.support.results import print_all_but, write_with_page
 from tools.tensorflow_ops.report import headline, importer_knows, settled, summary, to_json, to_markdown
 from tools.tensorflow_ops.table import kernels
 
@@ -58,11 +59,8 @@ def main() -> int:
     path = options.out or folder / "tensorflow_ops.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     data = summary(outcomes, len(population), importer_knows())
-    path.write_text(to_json(data), encoding="utf-8")
-    path.with_suffix(".md").write_text(to_markdown(data), encoding="utf-8")
-    for outcome in sorted(outcomes, key=lambda each: (each.status, each.name)):
-        if outcome.status != PASS:
-            print(f"{outcome.status}: {outcome.name}: {outcome.message}")
+    write_with_page(path, to_json(data), to_markdown(data))
+    print_all_but(outcomes, PASS)
     print(f"{headline(data)}\nWritten to {path} and {path.with_suffix('.md').name}")
     return 0
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tools.conformance.report import cell
 from tools.support.outcome import PASS, REFUSED, WRONG, Outcome, shorten
+from tools.support.results import json_by_rows
 
 from .run import AS_XLA, BROKEN, NOT_RUN
 
@@ -79,11 +79,7 @@ def summary(outcomes: Sequence[Outcome], population: int, known: frozenset[str])
 
 def to_json(data: Mapping[str, Any]) -> str:
     """JSON with one line per operation."""
-    head = json.dumps({key: value for key, value in data.items() if key != "operations"}, indent=2)
-    rows = [
-        f"    {json.dumps(name)}: {json.dumps(row, ensure_ascii=False)}" for name, row in data["operations"].items()
-    ]
-    return head[:-2] + ',\n  "operations": {\n' + ",\n".join(rows) + "\n  }\n}\n"
+    return json_by_rows(data, "operations")
 
 
 def headline(data: Mapping[str, Any]) -> str:

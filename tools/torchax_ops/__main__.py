@@ -16,6 +16,7 @@ from tools.conformance.driver import run_all
 from tools.support.journal import Journal
 from tools.support.options import worker_options
 from tools.support.outcome import Outcome
+from tools.support.results import print_all_but, write_with_page
 from tools.torchax_ops.report import headline, summary, to_json, to_markdown
 from tools.torchax_ops.run import RIGHT
 from tools.torchax_ops.samples import modules
@@ -61,11 +62,8 @@ def main() -> int:
     complete = options.part or len(outcomes) == len(population)
     path = (ROOT / "docs" if complete else CACHE) / "torchax_ops.json"
     data = summary(outcomes, population)
-    path.write_text(to_json(data), encoding="utf-8")
-    path.with_suffix(".md").write_text(to_markdown(data), encoding="utf-8")
-    for outcome in sorted(outcomes, key=lambda each: (each.status, each.name)):
-        if outcome.status != RIGHT:
-            print(f"{outcome.status}: {outcome.name}: {outcome.message}")
+    write_with_page(path, to_json(data), to_markdown(data))
+    print_all_but(outcomes, RIGHT)
     print(f"{headline(data)}\nWritten to {path} and {path.with_suffix('.md').name}")
     return 0
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tools.conformance.report import cell
 from tools.support.outcome import Outcome, shorten
+from tools.support.results import json_by_rows
 
 from .run import NO_REFERENCE, NO_SAMPLES, NOT_LOWERED, NOT_TRACEABLE, RANDOM, RIGHT, STATUSES, UNDEFINED, WRONG
 
@@ -83,9 +83,7 @@ def sample_counts(rows: Any) -> dict[str, int]:
 
 def to_json(data: Mapping[str, Any]) -> str:
     """JSON with one line per operator."""
-    head = json.dumps({key: value for key, value in data.items() if key != "operators"}, indent=2)
-    rows = [f"    {json.dumps(name)}: {json.dumps(row, ensure_ascii=False)}" for name, row in data["operators"].items()]
-    return head[:-2] + ',\n  "operators": {\n' + ",\n".join(rows) + "\n  }\n}\n"
+    return json_by_rows(data, "operators")
 
 
 def headline(data: Mapping[str, Any]) -> str:
