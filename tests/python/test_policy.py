@@ -86,9 +86,9 @@ OF_ONE_TVM = {
     "tvm.relax": ("backends/relax", "backends/select.py"),
     "tvm.tir": ("backends/relay", "tensor_ir/compat.py"),
     "tvm.tirx": ("backends/relax", "tensor_ir/compat.py"),
-    "tvm.s_tir": ("backends/relax", "tensor_ir/compat.py", "schedules/prim_func", "schedules/gpu"),
+    "tvm.s_tir": ("backends/relax", "tensor_ir", "schedules/prim_func"),
     "tvm.sym": ("backends/relax", "schedules/prim_func"),
-    "tvm_ffi": ("backends/relax", "kernels/linalg/host_lapack.py", "schedules/gpu"),
+    "tvm_ffi": ("backends/relax", "kernels/linalg/host_lapack.py", "schedules/gpu/half.py", "tensor_ir/trees.py"),
 }
 
 

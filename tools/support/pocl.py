@@ -1,7 +1,7 @@
 """PoCL, which runs OpenCL on the CPU, as the device ``opencl`` of a TVM that has no runtime for it.
 
-TVM's own virtual machine and host code run: device memory is memory of the host, which PoCL's kernels take as it is,
-and a kernel's launch goes to PoCL by way of pyopencl.
+TVM's own executors and host code run: device memory is memory of the host, which PoCL's kernels take as it is, and a
+kernel's launch goes to PoCL by way of pyopencl.
 """
 
 from __future__ import annotations
@@ -9,16 +9,27 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyopencl
 import tvm
-import tvm_ffi
 from tvm import te
 
-CREATE_MODULE, DEVICE_API = "ffi.Module.create.opencl", "device_api.opencl"
+try:
+    from tvm_ffi import register_global_func as register
+    from tvm_ffi.registry import remove_global_func as remove
+
+    # what TVM's code generator asks for a module of kernels
+    HOOK = "ffi.Module.create.opencl"
+except ImportError:  # TVM 0.17, whose code generator is asked
+    from tvm import register_func as register
+    from tvm._ffi.registry import remove_global_func as remove
+
+    HOOK = "target.build.opencl"
+
+DEVICE_API = "device_api.opencl"
 
 
 class Pocl:
@@ -47,25 +58,39 @@ class Pocl:
     def opened(self) -> Iterator[Pocl]:
         """While this is open, `build` for opencl makes Executables that run on PoCL, one at a time: names of kernels
         belong to the process."""
-        before = tvm.get_global_func(CREATE_MODULE, allow_missing=True)
-        tvm_ffi.register_global_func(CREATE_MODULE, self._module, override=True)
+        before = tvm.get_global_func(HOOK, allow_missing=True)
+        register(HOOK, self._created if "create" in HOOK else functools.partial(self._built, before), override=True)
         try:
             yield self
         finally:
-            tvm_ffi.registry.remove_global_func(CREATE_MODULE)
+            remove(HOOK)
             if before is not None:
-                tvm_ffi.register_global_func(CREATE_MODULE, before)
+                register(HOOK, before)
 
-    def _module(self, data: Any, kind: str, kernels: Any, sources: Any) -> Any:
-        """What TVM's code generator asks for: a module of `kernels`. It has none, so the host's code looks for them
-        among the functions of the process."""
+    def _created(self, data: Any, kind: str, kernels: Any, sources: Any) -> Any:
+        """The module of kernels that today's TVM has generated."""
         text = data if isinstance(data, str) else bytes(data).decode()
+        return self._module(text, [(name, each.arg_types, each.launch_param_tags) for name, each in kernels.items()])
+
+    def _built(self, build: Callable[..., Any], mod: Any, target: Any) -> Any:
+        """The module of kernels that TVM 0.17 generates."""
+        functions = mod.functions.values()
+        return self._module(
+            build(mod, target).get_source(),
+            [
+                (each.attrs["global_symbol"], [x.dtype for x in each.params], each.attrs["tir.kernel_launch_params"])
+                for each in functions
+            ],
+        )
+
+    def _module(self, text: str, kernels: Iterable[tuple[Any, Any, Any]]) -> Any:
+        """A module of kernels, each with the types of its parameters and the names of its extents. It has none, so the
+        host's code looks for them among the functions of the process."""
         self.sources.append(text)
         program = functools.cache(lambda: pyopencl.Program(self._context, self._lacking + text).build())
-        for name, about in kernels.items():
-            types, tags = [str(each) for each in about.arg_types], [str(each) for each in about.launch_param_tags]
-            launch = functools.partial(self._launch, program, str(name), types, tags)
-            tvm_ffi.register_global_func(str(name), launch, override=True)
+        for name, types, tags in kernels:
+            launch = functools.partial(self._launch, program, str(name), list(map(str, types)), list(map(str, tags)))
+            register(str(name), launch, override=True)
         return empty_module()
 
     def _launch(self, program: Any, name: str, types: list[str], tags: list[str], *arguments: Any) -> None:
@@ -87,7 +112,7 @@ def device() -> tuple[Any, Any]:
     if not found:
         raise ImportError("pyopencl finds no PoCL: pip install -e '.[pocl]'")
     context = pyopencl.Context(found[0].get_devices()[:1])
-    tvm_ffi.register_global_func(DEVICE_API, tvm.get_global_func("device_api.cpu"), override=True)
+    register(DEVICE_API, tvm.get_global_func("device_api.cpu"), override=True)
     return context, pyopencl.CommandQueue(context)
 
 
@@ -96,7 +121,9 @@ def empty_module() -> Any:
     """A module in which no kernel is found."""
     x = te.placeholder((1,), "float32")
     function = te.create_prim_func([x, te.compute((1,), lambda i: x[i])]).with_attr("global_symbol", "hlo_nothing")
-    return tvm.compile(tvm.IRModule({"hlo_nothing": function}), target="llvm").mod
+    mod = tvm.IRModule({"hlo_nothing": function})
+    with tvm.transform.PassContext():  # not with the passes of the build that asks for it
+        return tvm.compile(mod, target="llvm").mod if hasattr(tvm, "compile") else tvm.build(mod, target="llvm")
 
 
 def memory(address: Any) -> Any:

@@ -201,7 +201,7 @@ def build(
     params : mapping of str to array, optional
         Values for parameters of main by variable or by name (see `signature.Parameter`), bound at compile time.
     target : str or tvm.target.Target, optional
-        By default the CPU of this machine, with an ``-mcpu`` that TVM's LLVM knows; on Relax also a GPU, see
+        By default the CPU of this machine, with an ``-mcpu`` that TVM's LLVM knows; also a GPU, see
         docs/gpu.md.
     timings : bool
         Whether to measure where the time of the build goes, print that and keep it as `Executable.timings`.

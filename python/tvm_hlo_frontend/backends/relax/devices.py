@@ -16,12 +16,23 @@ from tvm.ir import Call
 from tvm.tirx.compilation_pipeline import PIPELINE_MAP, get_default_tir_pipeline, register_tir_pipeline
 
 from ...errors import TargetError
-from ...schedules.gpu import COUNTED, half_in_words, with_functions
+from ...schedules.gpu import COUNTED
+from ...schedules.gpu.half import half_in_words, with_functions
 from ...tensor_ir.compat import is_buffer, tir
 from ..base import Compiled, RunBorrowed, RunFlat
+from ..devices import (
+    existing,
+    finished_code,
+    is_device,
+    reasons_of_host,
+    reasons_of_sizes,
+    refusal,
+    refuse_double,
+    refuse_faults,
+)
 from ..executors import pooled
 from ..results import flat_tensors
-from ..signature import Signature, host_calls_of
+from ..signature import Signature
 
 # what TVM asks for the text of OpenCL kernels before it is compiled
 POSTPROCESS = "tvm_callback_opencl_postproc"
@@ -31,8 +42,6 @@ WITHOUT_HALF = "hlo_without_half"
 OLDEST_ARCHITECTURE = "sm_50"
 # TVM has fast math, whose divisions, roots and denormals are inexact, turned off in nvcc alone
 EXACT_CUDA = {"TVM_CUDA_COMPILE_MODE": "nvcc", "TVM_CUDA_NVCC_NO_FAST_MATH": "1"}
-# what the code of kernels with f64 says where the compiler of OpenCL has none
-NO_DOUBLE = "Double precision floating point not supported"
 LONGEST_NAME = 100
 # options of targets with several values
 LISTS = ("keys", "mattr")
@@ -69,28 +78,13 @@ def option_value(name: str, text: str) -> Any:
     return int(text) if text.isdecimal() else text
 
 
-def is_device(target: Any) -> bool:
-    """Whether a target is no CPU."""
-    return "cpu" not in target.keys
-
-
 def refuse_for_device(mod: Any, signature: Signature, target: Any) -> None:
     """TargetError for what there is no code of for a device; it names every part that is refused."""
-    reasons = []
-    if signature.sizes or any(isinstance(size, str) for each in signature.parameters for size in each.dimensions):
-        reasons.append("sizes that are known when it is called; `specialize` compiles for each shape")
+    reasons = reasons_of_sizes(signature)
     functions = {str(name) for _, function in mod.functions_items() for name in functions_of_host(function)}
-    callers: dict[str, list[str]] = {}
-    for each in host_calls_of(mod):
-        callers.setdefault(each.function, []).append(each.place)
-    for name in sorted(functions):
-        by = "".join(f", by {place}" for place in callers.get(name, ()))
-        reasons.append(f"a call of {name}, a function of the host{by}")
+    reasons += reasons_of_host(functions, mod)
     if reasons:
-        raise TargetError(
-            f"this module cannot be compiled for '{target.kind.name}', as it has {'; '.join(reasons)}; build for "
-            f"'llvm', by default the CPU of this machine"
-        )
+        raise refusal(reasons, target)
 
 
 def refuse_kernels(error: Exception, mod: Any, target: Any, faults: Sequence[str]) -> None:
@@ -100,7 +94,7 @@ def refuse_kernels(error: Exception, mod: Any, target: Any, faults: Sequence[str
     if not faults and not large:
         return
     reasons = faults or [f"TVM fails on arrays of 2^31 elements and more, which these take: {', '.join(large)}"]
-    raise TargetError(f"this module cannot be compiled for '{target.kind.name}': {'; '.join(reasons)}") from error
+    refuse_faults(error, target, reasons)
 
 
 def is_large(function: Any) -> bool:
@@ -157,7 +151,7 @@ def exact_code(target: Any) -> Iterator[None]:
 
 
 def _finished_code(code: str, target: Any) -> str:
-    return with_functions(code.replace("__global bool*", "__global uchar*"))
+    return with_functions(finished_code(code))
 
 
 @contextlib.contextmanager
@@ -199,28 +193,6 @@ def short_names(mod: Any, context: Any) -> Any:
         for variable, function in mod.functions_items()
     }
     return tvm.IRModule(functions, attrs=mod.attrs)
-
-
-def refuse_double(error: Exception, compiled: Compiled, signature: Signature) -> None:
-    """TargetError if an error is that of a device without f64: no runtime of TVM's tells before its compiler does."""
-    if NO_DOUBLE not in str(error):
-        return
-    named = [each.name for each in signature.parameters if each.element_type in ("f64", "c128")]
-    raise TargetError(
-        f"this machine's device for '{compiled.device}' has no f64 (cl_khr_fp64), in which the module computes"
-        f"{', with ' + ', '.join(named) if named else ''}; give the program 32-bit types, or build for 'llvm'"
-    ) from error
-
-
-def existing(kind: str) -> Any:
-    """The device of a kind; TargetError if there is none."""
-    device = tvm.device(kind)
-    if not device.exist:
-        raise TargetError(
-            f"the module is compiled for '{kind}', and this machine has no such device that its TVM can use; run it "
-            f"where there is one, or build for 'llvm'"
-        )
-    return device
 
 
 def run_on_device(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:

@@ -16,6 +16,7 @@ from ...schedules.gpu import schedule_module_for_device
 from ...schedules.prim_func import schedule_module_pass
 from ..arguments import LARGE_BYTES, Arguments
 from ..base import Compiled, InPlace, RunBorrowed, RunFlat
+from ..devices import is_device
 from ..executors import pooled
 from ..results import flat_tensors
 from ..signature import Signature
@@ -23,7 +24,6 @@ from ..timings import PassClock, instruments
 from .constants import evaluate_constants
 from .devices import (
     exact_code,
-    is_device,
     lowering,
     parsed_target,
     refuse_for_device,

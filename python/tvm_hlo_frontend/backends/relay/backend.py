@@ -6,6 +6,7 @@ from typing import Any
 
 from ..base import Backend
 from .canonical import canonical
+from .devices import DEVICES
 from .dialect import RelayDialect
 from .program import RelayProgram
 from .runtime import borrow, compile_module, placed_run, run_borrowed, run_library
@@ -34,4 +35,5 @@ BACKEND = Backend(
     weights=lambda mod: [],
     without_weights=lambda mod: mod,
     canonical=canonical,
+    devices=DEVICES,
 )

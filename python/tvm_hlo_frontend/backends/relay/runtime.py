@@ -7,6 +7,7 @@ import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from tvm.runtime.vm import VirtualMachine
 from ...schedules.small_loops import small_loops_run_serially
 from ..arguments import Arguments
 from ..base import Compiled, InPlace, RunBorrowed, RunFlat
+from ..devices import is_device
 from ..executors import pooled
 from ..signature import Signature
 from ..timings import PassClock, instruments
+from .devices import lowering, parsed_target, refuse_for_device, refuse_kernels, run_kept, run_on_device
 from .functions import INLINE
 from .graph_memory import (
     Input,
@@ -49,7 +52,10 @@ def compile_module(
     """Compile for the executor that the module needs."""
     if any(function.attrs is not None and INLINE in function.attrs for function in mod.functions.values()):
         mod = relay.transform.Inline()(relay.transform.InferType()(mod))
+    parsed = parsed_target(target)
     with options_read_once():
+        if is_device(parsed):
+            return compile_for_device(mod, params, parsed, signature, clock)
         if needs_vm(mod) or not is_static(signature):
             return compile_vm(mod, params, target, clock)
         return compile_graph(mod, params, target, signature, clock)
@@ -91,12 +97,31 @@ def options_read_once() -> Iterator[None]:
         te_compiler.libinfo = read
 
 
-def pass_context(clock: PassClock | None = None, disabled: Sequence[str] = ()) -> Any:
-    """opt_level 3 with what keeps compile times low, and without the passes `disabled`; the numbers do not depend on
-    it."""
+def compile_for_device(
+    mod: Any, params: dict[str, Any], target: Any, signature: Signature, clock: PassClock | None
+) -> Compiled:
+    """Compile for a device, and the executor that the module needs."""
+    bound, faults = with_weights(mod, params), list[str]()
+    refuse_for_device(bound, signature, target)
+    executor = "vm" if needs_vm(bound) else "graph"
+    with lowering(target, faults) as options, pass_context(clock, ["AlterOpLayout"], options):
+        try:
+            library = (relay.vm.compile if executor == "vm" else relay.build)(bound, target=target)
+        except Exception as error:
+            refuse_kernels(error, target, faults)
+            raise
+    return Compiled(executor, library, device=target.kind.name)
+
+
+def pass_context(
+    clock: PassClock | None = None, disabled: Sequence[str] = (), options: Mapping[str, Any] = MappingProxyType({})
+) -> Any:
+    """opt_level 3 with what keeps compile times low, without the passes `disabled`, and with more `options`; numbers do
+    not depend on it."""
     config = {
         "relay.FuseOps.max_depth": FUSE_MAX_DEPTH,
         "tir.add_lower_pass": [(LOWER_PHASE, small_loops_run_serially())],
+        **options,
     }
     return tvm.transform.PassContext(
         opt_level=3,
@@ -285,6 +310,8 @@ def placed_run(library: Any, executor: str, signature: Signature, arrays: list[n
 
 def run_library(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:
     """`run_flat` of an Executable, for what was compiled or a library that was exported from it."""
+    if compiled.device != "cpu":
+        return run_on_device(compiled, signature, parallel)
     if compiled.executor == "vm":
         return run_on_virtual_machine(compiled.library, signature, parallel)
     return run_on_graph_executor(compiled.library, signature, parallel, compiled.in_place)
@@ -297,4 +324,6 @@ def borrow(array: Any) -> np.ndarray:
 
 def run_borrowed(compiled: Compiled, signature: Signature, parallel: bool) -> RunBorrowed:
     """Run a library on arrays: its executors copy what they cannot have where it lies."""
+    if compiled.device != "cpu":
+        return run_kept(compiled, signature, parallel)
     return run_library(Compiled(compiled.executor, compiled.library), signature, parallel)

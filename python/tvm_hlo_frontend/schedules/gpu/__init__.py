@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .half import half_in_words, with_functions
 from .limits import COUNTED, faults_of
 from .schedule import schedule_for_device, schedule_module_for_device
 from .words import WORDS
@@ -11,8 +10,6 @@ __all__ = [
     "COUNTED",
     "WORDS",
     "faults_of",
-    "half_in_words",
     "schedule_for_device",
     "schedule_module_for_device",
-    "with_functions",
 ]

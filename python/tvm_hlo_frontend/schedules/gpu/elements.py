@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..prim_func.blocks import SPATIAL, Block, blocks_of, fuse, is_understood, static
-from ..prim_func.producers import inline_producers
-from ..prim_func.reduction import loops_by_kind, start_sums
+from ..tensor_blocks.blocks import SPATIAL, Block, blocks_of, fuse, is_understood, loops_by_kind, start_sums, static
+from ..tensor_blocks.producers import inline_producers
 from .threads import GRID, THREADS, THREADS_AXIS
 
 

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import tvm
-import tvm_ffi
-from tvm import s_tir
-from tvm.ir import Call, TensorLoad
 
-from ...tensor_ir.compat import analyzer, dtype_of, is_buffer, tir
-from ..prim_func.blocks import static
+from ...tensor_ir.compat import analyzer, dtype_of, tir
+from ...tensor_ir.trees import Bind, BlockRealize, Call, Load, bind_range, buffers_of, source_of, walk
+from ..tensor_blocks.blocks import static
 from .words import name_of
 
 # of a block, where a target does not say
@@ -56,7 +54,7 @@ def launched(body: Any) -> list[tuple[str, int]]:
         if node.kind == tir.ForKind.THREAD_BINDING:
             found.append((str(node.thread_binding.thread_tag), static(node.extent) or 0))
 
-    tvm_ffi.structural_walk(body, (tir.For, loop))
+    walk(body, (tir.For, loop))
     return found
 
 
@@ -68,12 +66,8 @@ def waits(body: Any) -> bool:
         if name_of(node) in TOGETHER:
             found.append(node)
 
-    def variable(node: Any) -> None:
-        if is_buffer(node) and node.scope().startswith("shared"):
-            found.append(node)
-
-    tvm_ffi.structural_walk(body, [(Call, call), (tir.Var, variable)])
-    return bool(found)
+    walk(body, (Call, call))
+    return bool(found) or any(buffer.scope().startswith("shared") for buffer in buffers_of(body))
 
 
 def large_accesses(body: Any) -> list[tuple[Any, Any]]:
@@ -85,12 +79,12 @@ def large_accesses(body: Any) -> list[tuple[Any, Any]]:
             found.append((buffer, indices))
 
     def load(node: Any) -> None:
-        access(node.source, node.indices)
+        access(source_of(node), node.indices)
 
     def store(node: Any) -> None:
         access(node.buffer, node.indices)
 
-    tvm_ffi.structural_walk(body, [(TensorLoad, load), (tir.BufferStore, store)])
+    walk(body, [(Load, load), (tir.BufferStore, store)])
     return found
 
 
@@ -114,21 +108,21 @@ def ranges(function: Any) -> tuple[Any, dict[Any, Any]]:
     known, values = analyzer(), dict[Any, Any]()
 
     def loop(node: Any) -> None:
-        known.bind(node.loop_var, tvm.ir.Range.from_min_extent(node.min, node.extent), True)
+        bind_range(known, node.loop_var, tvm.ir.Range.from_min_extent(node.min, node.extent))
 
     def bind(node: Any) -> None:
         values[node.var] = node.value
         if dtype_of(node.var).startswith("int"):
-            known.bind(node.var, node.value, True)
+            bind_range(known, node.var, node.value)
 
     def block(node: Any) -> None:
         values.update({axis.var: value for axis, value in zip(node.block.iter_vars, node.iter_values)})
         for axis in node.block.iter_vars:
-            known.bind(axis.var, axis.dom, True)
+            bind_range(known, axis.var, axis.dom)
 
-    tvm_ffi.structural_walk(function.body, [(tir.For, loop), (s_tir.SBlockRealize, block)])
+    walk(function.body, [(tir.For, loop), (BlockRealize, block)])
     # behind the loops, which bound them
-    tvm_ffi.structural_walk(function.body, (tir.Bind, bind))
+    walk(function.body, (Bind, bind))
     return known, values
 
 
@@ -136,7 +130,7 @@ def exceeds_32_bits(index: Any, known: Any, values: dict[Any, Any]) -> bool:
     """Whether a subscript, or what it is computed from, may be a sum or product of 32 bits that has more."""
     for expression in computed_from(index, values):
         sums: list[Any] = []
-        tvm_ffi.structural_walk(expression, (SUMS, sums.append))
+        walk(expression, (SUMS, sums.append))
         for each in sums:
             bound = known.const_int_bound(each)
             if dtype_of(each) == "int32" and not -COUNTED <= bound.min_value <= bound.max_value < COUNTED:
@@ -151,7 +145,7 @@ def computed_from(index: Any, values: dict[Any, Any]) -> Iterator[Any]:
         expression = pending.pop()
         yield expression
         variables: list[Any] = []
-        tvm_ffi.structural_walk(expression, (tir.Var, variables.append))
+        walk(expression, (tir.Var, variables.append))
         for variable in variables:
             if variable in values and variable not in seen:
                 seen.add(variable)

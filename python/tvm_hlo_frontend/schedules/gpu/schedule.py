@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import tvm
-from tvm import s_tir
 
-from ...tensor_ir.compat import tir
-from ..prim_func.schedule import SCHEDULED, finished
+from ...tensor_ir.compat import HAS_TE_SCHEDULES, dtype_of, tir
+from ...tensor_ir.trees import AllocBuffer, Block, BlockRealize, Schedule, flattened, mapped, renewed, sequence
+from ..tensor_blocks.blocks import SCHEDULED, finished, static
 from .elements import schedule_elements
 from .limits import faults_of
-from .statements import flattened, launches_of
+from .statements import launches_of
 from .words import WORDS, in_words_of
 
 # of the block that te makes around all others
@@ -50,10 +50,23 @@ def schedule_for_device(function: Any, target: Any) -> Any:
     if function.attrs is not None and SCHEDULED in function.attrs:
         return function
     if function.body.block.name_hint == ROOT:
-        schedule = s_tir.Schedule(function, error_render_level="none")
+        schedule = Schedule(function, error_render_level="none")
         schedule_elements(schedule, function)
         function = finished(schedule)
-    return in_words_of(with_launches(function), WORDS[target.kind.name]).with_attr(SCHEDULED, True)
+    return in_words_of(with_launches(from_zero(function)), WORDS[target.kind.name]).with_attr(SCHEDULED, True)
+
+
+def from_zero(function: Any) -> Any:
+    """`function` whose loops begin with 0: TVM 0.17 has no others in the languages of devices."""
+
+    def loop(node: Any) -> Any:
+        if static(node.min) == 0:
+            return node
+        number = tir.Var(node.loop_var.name, dtype_of(node.loop_var))
+        body = tir.stmt_functor.substitute(node.body, {node.loop_var: number + node.min})
+        return tir.For(number, tir.const(0, dtype_of(number)), node.extent, node.kind, body)
+
+    return function.with_body(mapped(function.body, (tir.For, loop))) if HAS_TE_SCHEDULES else function
 
 
 def with_launches(function: Any) -> Any:
@@ -65,29 +78,28 @@ def with_launches(function: Any) -> Any:
         if is_bound(part):
             blocks.append(part)
             continue
-        if isinstance(part, s_tir.SBlockRealize):
+        if isinstance(part, BlockRealize):
             buffers += part.block.alloc_buffers
             part = part.block.body
         made, own = launches_of(part)
         blocks += made
         shared += own
     # a statement, which stays in front: TVM would move what one launch alone uses into it
-    statements = [*map(tir.AllocBuffer, shared), *blocks]
-    body = statements[0] if len(statements) == 1 else tir.SeqStmt(statements)
-    block = s_tir.SBlock([], root.reads, root.writes, ROOT, body, None, buffers)
-    return s_tir.renew_defs(function.with_body(s_tir.SBlockRealize([], tir.const(True, "bool"), block)))
+    body = sequence([*map(AllocBuffer, shared), *blocks])
+    block = Block([], root.reads, root.writes, ROOT, body, None, buffers)
+    return renewed(function.with_body(BlockRealize([], tir.const(True, "bool"), block)))
 
 
 def pieces_of(statement: Any) -> list[Any]:
     """Loops that have threads, blocks, and what stands between them, each as one statement."""
     pieces: list[list[Any]] = []
     for part in flattened(statement):
-        whole = is_bound(part) or isinstance(part, s_tir.SBlockRealize)
-        if whole or not pieces or is_bound(pieces[-1][-1]) or isinstance(pieces[-1][-1], s_tir.SBlockRealize):
+        whole = is_bound(part) or isinstance(part, BlockRealize)
+        if whole or not pieces or is_bound(pieces[-1][-1]) or isinstance(pieces[-1][-1], BlockRealize):
             pieces.append([part])
         else:
             pieces[-1].append(part)
-    return [piece[0] if len(piece) == 1 else tir.SeqStmt(piece) for piece in pieces]
+    return [sequence(piece) for piece in pieces]
 
 
 def is_bound(statement: Any) -> bool:

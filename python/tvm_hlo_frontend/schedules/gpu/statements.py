@@ -7,12 +7,22 @@ import math
 from collections.abc import Callable, Container, Sequence
 from typing import Any
 
-import tvm_ffi
-from tvm.ir import TensorLoad
-
 from ...tensor_ir.compat import dtype_of, is_call, tir
 from ...tensor_ir.primitives import bits_of
-from ..prim_func.blocks import static
+from ...tensor_ir.trees import (
+    AllocBuffer,
+    Bind,
+    DeclBuffer,
+    Load,
+    flattened,
+    mapped,
+    memory_of,
+    nothing,
+    sequence,
+    source_of,
+    walk,
+)
+from ..tensor_blocks.blocks import static
 from .threads import launch
 
 Place = Callable[[Any, Sequence[Any]], tuple[Any, list[Any]]]
@@ -27,8 +37,8 @@ def launches_of(statement: Any) -> tuple[list[Any], list[Any]]:
     """Blocks that do what `statement` does, in order, and the buffers of the device that they share."""
     parts = flattened(without_addresses(statement))
     views, parts = with_one_name(parts)
-    shared = [part.buffer for part in parts if isinstance(part, tir.AllocBuffer)]
-    parts = [part for part in parts if not isinstance(part, tir.AllocBuffer)]
+    shared = [part.buffer for part in parts if isinstance(part, AllocBuffer)]
+    parts = [part for part in parts if not isinstance(part, AllocBuffer)]
     segments = segments_of(parts)
     blocks = []
     for segment in segments:
@@ -39,20 +49,8 @@ def launches_of(statement: Any) -> tuple[list[Any], list[Any]]:
         body, own = with_memory(serial(body), variable, count)
         shared += own
         # views are of the whole function
-        blocks.append(launch(count, variable, tir.SeqStmt([*views, body]) if views else body))
+        blocks.append(launch(count, variable, sequence([*views, body])))
     return blocks, shared
-
-
-def nothing() -> Any:
-    """A statement that does nothing."""
-    return tir.Evaluate(tir.const(0, "int32"))
-
-
-def flattened(statement: Any) -> list[Any]:
-    """Statements that run one after the other."""
-    if isinstance(statement, tir.SeqStmt):
-        return [each for part in statement.seq for each in flattened(part)]
-    return [statement]
 
 
 def with_one_name(parts: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -61,7 +59,7 @@ def with_one_name(parts: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     views: dict[Any, Any] = {}
     chosen: dict[Any, Any] = {}
     for part in parts:
-        if isinstance(part, tir.DeclBuffer):
+        if isinstance(part, DeclBuffer):
             (source,) = part.data.args
             first = views.setdefault(source, part)
             chosen[part.buffer] = chosen[source] = first.buffer
@@ -72,7 +70,9 @@ def with_one_name(parts: Sequence[Any]) -> tuple[list[Any], list[Any]]:
             flat = flat * size + index
         return chosen[buffer], [flat]
 
-    others = [part for part in parts if not isinstance(part, tir.DeclBuffer)]
+    if not views:
+        return [], list(parts)
+    others = [part for part in parts if not isinstance(part, DeclBuffer)]
     return list(views.values()), [with_places(part, chosen, place) for part in others]
 
 
@@ -80,15 +80,16 @@ def with_places(statement: Any, buffers: Container[Any], place: Place) -> Any:
     """`statement`, which reads and writes `buffers` at ``place(buffer, indices)``."""
 
     def load(node: Any) -> Any:
-        return tir.BufferLoad(*place(node.source, node.indices)) if node.source in buffers else node
+        source = source_of(node)
+        return tir.BufferLoad(*place(source, node.indices)) if memory_of(source) in buffers else node
 
     def store(node: Any) -> Any:
-        if node.buffer not in buffers:
+        if memory_of(node.buffer) not in buffers:
             return node
         buffer, indices = place(node.buffer, node.indices)
         return tir.BufferStore(buffer, node.value, indices)
 
-    return tvm_ffi.structural_map(statement, [(TensorLoad, load), (tir.BufferStore, store)])
+    return mapped(statement, [(Load, load), (tir.BufferStore, store)])
 
 
 def segments_of(parts: Sequence[Any]) -> list[Any]:
@@ -100,12 +101,12 @@ def segments_of(parts: Sequence[Any]) -> list[Any]:
             segments.append([part])
         else:
             segments[-1].append(part)
-    bound = [{part.var for part in segment if isinstance(part, tir.Bind)} for segment in segments]
-    made = [segment[0] if len(segment) == 1 else tir.SeqStmt(segment) for segment in segments]
+    bound = [{part.var for part in segment if isinstance(part, Bind)} for segment in segments]
+    made = [sequence(segment) for segment in segments]
     for number, statement in enumerate(made):
         others = set[Any]().union(*bound[:number])
         if others & variables_read(statement):
-            return [tir.SeqStmt(list(parts))]
+            return [sequence(parts)]
     return made
 
 
@@ -119,7 +120,7 @@ def is_parallel(statement: Any) -> bool:
 def variables_read(statement: Any) -> set[Any]:
     """All variables anywhere in a statement."""
     found: set[Any] = set()
-    tvm_ffi.structural_walk(statement, (tir.Var, found.add))
+    walk(statement, (tir.Var, found.add))
     return found
 
 
@@ -131,7 +132,7 @@ def serial(statement: Any) -> Any:
             return node
         return tir.For(node.loop_var, node.min, node.extent, tir.ForKind.SERIAL, node.body)
 
-    return tvm_ffi.structural_map(statement, (tir.For, loop))
+    return mapped(statement, (tir.For, loop))
 
 
 def with_memory(statement: Any, variable: Any, count: int) -> tuple[Any, list[Any]]:
@@ -145,16 +146,16 @@ def with_memory(statement: Any, variable: Any, count: int) -> tuple[Any, list[An
         sizes = [int(size) for size in buffer.shape]
         bits = max(8, bits_of(dtype_of(buffer)))
         if math.prod(sizes) * bits // 8 <= LOCAL_BYTES:
-            made[buffer] = tir.decl_buffer(sizes, dtype_of(buffer), buffer.name, scope="local")
-            return tir.AllocBuffer(made[buffer])
-        made[buffer] = tir.decl_buffer([count, *sizes], dtype_of(buffer), buffer.name)
-        shared.append(made[buffer])
+            made[memory_of(buffer)] = tir.decl_buffer(sizes, dtype_of(buffer), buffer.name, scope="local")
+            return AllocBuffer(made[memory_of(buffer)])
+        made[memory_of(buffer)] = tir.decl_buffer([count, *sizes], dtype_of(buffer), buffer.name)
+        shared.append(made[memory_of(buffer)])
         return nothing()
 
-    statement = tvm_ffi.structural_map(statement, (tir.AllocBuffer, allocation))
+    statement = mapped(statement, (AllocBuffer, allocation))
 
     def place(buffer: Any, indices: Sequence[Any]) -> tuple[Any, list[Any]]:
-        buffer = made[buffer]
+        buffer = made[memory_of(buffer)]
         return buffer, [variable, *indices] if any(buffer.same_as(each) for each in shared) else list(indices)
 
     return with_places(statement, made, place), shared
@@ -173,4 +174,4 @@ def without_addresses(statement: Any) -> Any:
     def written(node: Any) -> Any:
         return nothing() if is_named(node.value, *WRITTEN) else node
 
-    return tvm_ffi.structural_map(statement, [(tir.NE, comparison), ((tir.Bind, tir.Evaluate), written)])
+    return mapped(statement, [(tir.NE, comparison), ((Bind, tir.Evaluate), written)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...tensor_ir.compat import dtype_of, tir
+from ...tensor_ir.trees import Bind, sequence
 
 GRID, THREADS_AXIS = "blockIdx.x", "threadIdx.x"
 # threads of a block where each computes one element
@@ -20,7 +21,7 @@ def launch(count: int, variable: Any, body: Any) -> Any:
     dtype = dtype_of(variable)
     block, thread = tir.Var("block", dtype), tir.Var("thread", dtype)
     number = block * tir.const(threads, dtype) + thread
-    inside = tir.SeqStmt([tir.Bind(variable, number), body])
+    inside = sequence([Bind(variable, number), body])
     if blocks * threads != count:
         inside = tir.IfThenElse(number < tir.const(count, dtype), inside, None)
     nest = _bound(thread, threads, THREADS_AXIS, inside)
@@ -30,4 +31,4 @@ def launch(count: int, variable: Any, body: Any) -> Any:
 def _bound(variable: Any, extent: int, axis: str, body: Any) -> Any:
     dtype = dtype_of(variable)
     thread = tir.IterVar(None, tir.Var(axis, dtype), 1, axis)
-    return tir.For(variable, 0, tir.const(extent, dtype), tir.ForKind.THREAD_BINDING, body, thread)
+    return tir.For(variable, tir.const(0, dtype), tir.const(extent, dtype), tir.ForKind.THREAD_BINDING, body, thread)

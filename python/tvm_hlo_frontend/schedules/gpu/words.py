@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tvm_ffi
-from tvm.ir import Call
 
-from ...tensor_ir.compat import dtype_of, tir
+from ...tensor_ir.compat import HAS_TE_SCHEDULES, dtype_of, tir
 from ...tensor_ir.primitives import FMA, OPAQUE_VALUE, STORED_VALUE, bits_of, integer
+from ...tensor_ir.trees import Call, mapped
 
 EXTERN, REINTERPRET = "call_pure_extern", "reinterpret"
 # OpenCL knows a choice by types of this width, which C gives to narrower numbers, and TVM to its condition
 CHOICE_BITS = 32
+# OpenCL's names of signed integers, by width
+INTEGERS = {8: "char", 16: "short", 32: "int", 64: "long"}
 # intrinsics whose value is that of their operand
 UNCHANGED = (OPAQUE_VALUE, STORED_VALUE)
 # functions of C's math.h that kernels call; those of f32 end in f
@@ -37,11 +38,15 @@ class Words:
         By float dtype how TVM prints a constant, as a number that is read back.
     function : callable
         ``function(name)``: what a function of C's math.h is called.
+    same_bits : mapping of str to str
+        By dtype the function that takes a number of as many bits for one of it, where TVM's own words for that do not
+        compile.
     """
 
     from_bits: Mapping[str, tuple[str, str]]
     printed: Mapping[str, Callable[[float], float]]
     function: Callable[[str], str]
+    same_bits: Mapping[str, str]
 
 
 def _without_suffix(name: str) -> str:
@@ -57,16 +62,26 @@ def _fifteen_decimals(value: float) -> float:
     return float(f"{value:.15f}")
 
 
+# TVM 0.17 takes the address of what a choice or a conversion gives
+_AS_TYPE = {
+    **{f"int{bits}": f"({name})" for bits, name in INTEGERS.items()},
+    **{f"uint{bits}": f"(u{name})" for bits, name in INTEGERS.items()},
+    "float32": "as_float",
+    "float64": "as_double",
+}
+
 WORDS = {
     "cuda": Words(
         {"float32": ("__uint_as_float", "uint32"), "float64": ("__longlong_as_double", "int64")},
         {"float32": float, "float64": _fifteen_decimals},
         str,
+        {},
     ),
     "opencl": Words(
         {"float32": ("as_float", "uint32"), "float64": ("as_double", "uint64")},
         {"float32": _seven_digits, "float64": _seven_digits},
         _without_suffix,
+        _AS_TYPE if HAS_TE_SCHEDULES else {},
     ),
 }
 
@@ -84,7 +99,8 @@ def in_words_of(function: Any, words: Words) -> Any:
     def call(node: Any) -> Any:
         name = name_of(node)
         if name == REINTERPRET:
-            return bits_of_constant(node)
+            made = bits_of_constant(node)
+            return _same_bits(node, words) if made is node else made
         if name != EXTERN:
             return node
         function, *operands = node.args
@@ -95,8 +111,19 @@ def in_words_of(function: Any, words: Words) -> Any:
         return node if wide else tir.if_then_else(node.condition, node.true_value, node.false_value)
 
     # constants last: their bits are read by then
-    body = tvm_ffi.structural_map(function.body, [(Call, call), (tir.Select, choice)])
-    return function.with_body(tvm_ffi.structural_map(body, (tir.FloatImm, constant)))
+    body = mapped(function.body, [(Call, call), (tir.Select, choice)])
+    return function.with_body(mapped(body, (tir.FloatImm, constant)))
+
+
+def _same_bits(call: Any, words: Words) -> Any:
+    """A call that takes a number's bits for another's, in the words of a language."""
+    dtype = dtype_of(call)
+    if dtype not in words.same_bits:
+        return call
+    name, (value,) = words.same_bits[dtype], call.args
+    if dtype_of(value).startswith("float"):
+        name = f"as_{name.strip('()')}"
+    return tir.call_pure_extern(dtype, name, value)
 
 
 def name_of(call: Any) -> str:

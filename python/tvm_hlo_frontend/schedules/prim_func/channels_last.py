@@ -7,12 +7,11 @@ from typing import Any
 
 from ...kernels import plans
 from ..channel_tiles import ChannelTile, Sums, TaskPlan, planned
-from .blocks import Block, block_of, by_name, has_vectors
+from ..tensor_blocks.blocks import Block, block_of, by_name, has_vectors, start_sums
+from ..tensor_blocks.producers import inline
 from .convolution import is_plain_copy
 from .epilogue import epilogue_of, inlined, of_tiles
 from .injective import schedule_blocks, schedule_loops, stores_vectors
-from .producers import inline
-from .reduction import start_sums
 
 
 def schedule_channels_last(schedule: Any, target: Any) -> None:

@@ -10,10 +10,10 @@ from ...kernels import plans
 from ...tensor_ir.compat import is_call, tir
 from ..channel_tiles import ChannelTile, divisor
 from ..registers import sums_per_load
-from .blocks import Block, by_name, has_vectors, loop_extent
+from ..tensor_blocks.blocks import Block, by_name, has_vectors, loop_extent, start_sums
+from ..tensor_blocks.producers import inline
 from .injective import loads_own_index, schedule_loops
-from .producers import inline
-from .reduction import start_sums, vectorize_result
+from .reduction import vectorize_result
 
 # vector sums that are kept in registers, of 32
 MAX_SUMS = 28

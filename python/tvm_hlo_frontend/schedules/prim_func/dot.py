@@ -7,9 +7,9 @@ from typing import Any
 from ...kernels import plans
 from ..channel_tiles import divisor
 from ..registers import registers_of
-from .blocks import Block, by_name, fuse, has_vectors, loop_extent
+from ..tensor_blocks.blocks import Block, by_name, fuse, has_vectors, loop_extent, start_sums
 from .injective import schedule_loops
-from .reduction import start_sums, vectorize_result
+from .reduction import vectorize_result
 
 # neighbouring columns whose inner products are taken together, best first
 _TOGETHER = (plans.STREAM_ROWS, 5, 6, 7, 8, 3, 2, 1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..channel_tiles import IN_TILE, UNROLLED
-from .blocks import Block, block_of, blocks_of
-from .expressions import weight
+from ..tensor_blocks.blocks import Block, block_of, blocks_of
+from ..tensor_blocks.expressions import weight
+from ..tensor_blocks.producers import inline, is_worth_inlining
 from .injective import loads_own_index
-from .producers import inline, is_worth_inlining
 
 
 def epilogue_of(schedule: Any, total: Block) -> list[Any]:

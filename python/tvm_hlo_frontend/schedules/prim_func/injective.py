@@ -9,9 +9,9 @@ from typing import Any
 
 from ...kernels import plans
 from ...tensor_ir.compat import dtype_of, free_variables
-from .blocks import Block, block_of, blocks_of, fuse, has_vectors, loop_extent
-from .expressions import loads_of, weight
-from .producers import inline_producers
+from ..tensor_blocks.blocks import Block, block_of, blocks_of, fuse, has_vectors, loop_extent
+from ..tensor_blocks.expressions import loads_of, weight
+from ..tensor_blocks.producers import inline_producers
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,21 @@ from typing import Any
 
 from ...kernels import plans
 from ...tensor_ir.compat import free_variables
-from .blocks import SPATIAL, Block, block_of, blocks_of, fuse, has_vectors, loop_extent
-from .expressions import loads_of
+from ..tensor_blocks.blocks import (
+    SPATIAL,
+    Block,
+    block_of,
+    blocks_of,
+    fuse,
+    has_vectors,
+    loop_extent,
+    loops_by_kind,
+    realize_of,
+    start_sums,
+)
+from ..tensor_blocks.expressions import loads_of
+from ..tensor_blocks.producers import inline_producers
 from .injective import Nest, reads_same_index, schedule_blocks, schedule_loops
-from .producers import inline_producers
 
 
 def schedule_reductions(schedule: Any, target: Any) -> None:
@@ -85,19 +96,6 @@ def reads_own_row(stage: Block, block: Block, kept_count: int) -> bool:
     )
 
 
-def loops_by_kind(schedule: Any, handle: Any) -> tuple[list[Any], list[Any]]:
-    """Loops around a block: those of its result's dimensions, and those of the dimensions that are reduced."""
-    realize = realize_of(schedule, handle)
-    pairs = zip(realize.iter_values, realize.block.iter_vars)
-    reducing = set[Any]().union(*(free_variables(value) for value, axis in pairs if axis.iter_type != SPATIAL))
-    loops = schedule.get_loops(handle)
-    is_reduced = [schedule.get(loop).loop_var in reducing for loop in loops]
-    return (
-        [loop for loop, reduced in zip(loops, is_reduced) if not reduced],
-        [loop for loop, reduced in zip(loops, is_reduced) if reduced],
-    )
-
-
 def lane_loop(schedule: Any, handle: Any, spatial: list[Any]) -> Any:
     """The one of the loops `spatial` that is the last dimension of a block's result."""
     realize = realize_of(schedule, handle)
@@ -105,11 +103,6 @@ def lane_loop(schedule: Any, handle: Any, spatial: list[Any]) -> Any:
     value = next(value for value, axis in zip(realize.iter_values, realize.block.iter_vars) if axis.var.same_as(last))
     used = free_variables(value)
     return next(loop for loop in reversed(spatial) if schedule.get(loop).loop_var in used)
-
-
-def realize_of(schedule: Any, handle: Any) -> Any:
-    """The statement that binds a block's dimensions to its loops."""
-    return schedule.get(schedule.get_loops(handle)[-1]).body
 
 
 def schedule_plain(schedule: Any, block: Block, target: Any) -> Nest:
@@ -143,11 +136,6 @@ def reads_along_kept(block: Block) -> bool:
     reduced = [axis.var for axis in block.node.iter_vars if axis.iter_type != SPATIAL]
     last = [load.indices[-1] for load in loads_of(block.value) if load.indices]
     return not any(any(variable.same_as(index) for variable in reduced) for index in last)
-
-
-def start_sums(schedule: Any, block: Any, loop: Any) -> None:
-    """The initial values of a reduction in loops of their own before `loop`, with vectors where the block has them."""
-    schedule.decompose_reduction(block, loop)
 
 
 def vectorize_result(schedule: Any, block: Any, target: Any) -> None:

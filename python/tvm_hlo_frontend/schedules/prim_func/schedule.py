@@ -10,15 +10,13 @@ from tvm import s_tir
 
 from ...kernels import plans
 from ...tensor_ir.compat import tir
-from .blocks import blocks_of, is_understood
+from ..tensor_blocks.blocks import SCHEDULED, blocks_of, finished, is_understood, loops_by_kind, start_sums
 from .channels_last import schedule_channels_last
 from .convolution import schedule_convolution
 from .dot import schedule_dot
 from .injective import schedule_injective, schedule_loops
-from .reduction import loops_by_kind, schedule_reductions, start_sums
+from .reduction import schedule_reductions
 from .threads import small_loops_serial
-
-SCHEDULED = "tirx.is_scheduled"
 
 Family = Callable[[Any, Any], None]
 
@@ -72,12 +70,6 @@ def schedule_prim_func(function: Any, target: Any) -> Any:
         except s_tir.ScheduleError:
             continue
         return small_loops_serial(finished(schedule)).with_attr(SCHEDULED, True)
-    return function
-
-
-def finished(schedule: Any) -> Any:
-    """The function of a schedule."""
-    (function,) = schedule.mod.functions.values()
     return function
 
 

@@ -11,8 +11,9 @@ import pytest
 import tvm
 
 import tvm_hlo_frontend
-from tests.support.dialect_marks import DIALECT, relax_only
+from tests.support.dialect_marks import DIALECT, relax_only, relay_only
 from tvm_hlo_frontend import TargetError, mod_and_params
+from tvm_hlo_frontend.backends.devices import existing
 from tvm_hlo_frontend.deploy import targets
 
 
@@ -26,7 +27,7 @@ UNKNOWN = [
     {"kind": "metal"},
     "ext_dev",
     tvm.target.Target("metal"),
-    *(["opencl"] if DIALECT == "relay" else []),
+    *([{"kind": "cuda", "arch": "sm_80"}] if DIALECT == "relay" else []),
 ]
 
 
@@ -74,7 +75,6 @@ def on_device(function, *arrays, target="opencl"):
     return tvm_hlo_frontend.build(*mod_and_params(converted), target=target)
 
 
-@relax_only("Relay has no schedules for devices")
 @pytest.mark.parametrize("kernel", ["geev", "gees"])
 def test_functions_of_the_host_are_refused_with_the_instructions_that_call_them(kernel):
     def function(x):
@@ -91,7 +91,6 @@ def test_functions_of_the_host_are_refused_with_the_instructions_that_call_them(
     ), raised.value
 
 
-@relax_only("Relay has no schedules for devices")
 def test_every_instruction_that_calls_the_host_is_named_once():
     def function(x):
         return jax.lax.cond(x[0, 0] > 0, lambda x: jnp.linalg.eigvals(x), lambda x: jnp.linalg.eigvals(x + 1), x)
@@ -102,24 +101,64 @@ def test_every_instruction_that_calls_the_host_is_named_once():
     assert len(named) == len(set(named)) == 2, raised.value
 
 
-@relax_only("Relay has no schedules for devices")
 def test_unknown_sizes_are_refused():
     symbol = jax.ShapeDtypeStruct(jax.export.symbolic_shape("n, 3"), "float32")
     with pytest.raises(TargetError, match="sizes that are known when it is called; `specialize` compiles"):
         on_device(lambda x: x + 1, symbol)
 
 
-@relax_only("Relay has no schedules for devices")
+@relax_only("Relay has no schedules for CUDA")
 @pytest.mark.skipif(tvm.cuda().exist, reason="there is a GPU")
 def test_a_gpu_has_to_be_named_where_there_is_none():
     with pytest.raises(TargetError, match=r"'cuda' does not say for which GPU.*sm_80"):
         on_device(jnp.tanh, np.ones(4, "float32"), target="cuda")
 
 
-@relax_only("Relay has no schedules for devices")
+@relax_only("Relay has no schedules for CUDA")
 @pytest.mark.skipif(tvm.cuda().exist, reason="there is a GPU")
 def test_a_machine_without_the_device_says_so():
     run = on_device(jnp.tanh, np.ones(4, "float32"), target={"kind": "cuda", "arch": "sm_80"})
     assert run.device == "cuda"
     with pytest.raises(TargetError, match="compiled for 'cuda', and this machine has no such device"):
         run(np.ones(4, "float32"))
+
+
+def test_a_kind_of_device_that_is_not_there_is_named():
+    with pytest.raises(TargetError, match="compiled for 'metal', and this machine has no such device"):
+        existing("metal")
+
+
+@relay_only("Relax computes f16 in words")
+def test_f16_is_refused_with_its_inputs():
+    with pytest.raises(TargetError, match=r"for 'opencl', as it has f16, in x, which with this TVM no device computes"):
+        on_device(lambda x, y: x * 2 + y, np.ones(4, "float16"), np.float32(1))
+    with pytest.raises(TargetError, match=r"as it has f16, which with this TVM"):
+        on_device(lambda x: x.astype("float16").astype("float32"), np.ones(4, "float32"))
+
+
+@relay_only("Relax has TIR in its modules")
+def test_kernels_that_tvm_would_compile_for_the_host_are_refused(monkeypatch):
+    from tvm_hlo_frontend.backends.relay import devices
+
+    # as if TVM had planned it for the host
+    monkeypatch.setattr(devices.tvm.target.Target, "current", lambda allow_none=True: tvm.target.Target("llvm"))
+    with pytest.raises(TargetError, match=r"in the kernel \w+, TVM compiles it for llvm"):
+        on_device(jnp.tanh, np.ones(4, "float32"))
+
+
+@relay_only("Relax has TIR in its modules")
+def test_kernels_without_threads_are_no_code(monkeypatch):
+    from tvm_hlo_frontend.backends.relay import devices
+
+    monkeypatch.setattr(devices, "schedule_for_device", lambda function, target: function)
+    with pytest.raises(TargetError, match=r"in the kernel \w+, it has no threads"):
+        on_device(jnp.tanh, np.ones(4, "float32"))
+
+
+@relay_only("Relax has TIR in its modules")
+def test_kernels_that_tvm_schedules_itself_are_refused(monkeypatch):
+    from tvm_hlo_frontend.backends.relay import devices
+
+    monkeypatch.setattr(devices, "ScheduleFnDatabase", lambda found: tvm.meta_schedule.database.MemoryDatabase())
+    with pytest.raises(TargetError, match=r"in the kernel \w+, TVM has made a schedule of its own"):
+        on_device(lambda x: jax.lax.sort(x, dimension=1), np.ones((1, 4, 1), "float32"))

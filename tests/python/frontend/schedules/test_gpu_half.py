@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.support.dialect_marks import DIALECT, skip_file
 
 if DIALECT != "relax":
-    skip_file("relax", "there are schedules for devices in Relax alone")
+    skip_file("relax", "Relay refuses f16 on devices")
 
 import jax
 import jax.numpy as jnp

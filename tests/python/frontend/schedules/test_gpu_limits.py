@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.dialect_marks import DIALECT, skip_file
-
-if DIALECT != "relax":
-    skip_file("relax", "there are schedules for devices in Relax alone")
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,11 +9,14 @@ import pytest
 import tvm
 from jax import lax
 
-from tests.support.programs import PROGRAMS
+from tests.support.devices import device_code, function_of
+from tests.support.dialect_marks import relax_only, relay_only
+from tests.support.programs import PROGRAMS, f32
 from tvm_hlo_frontend import TargetError, build, from_jax, mod_and_params
 from tvm_hlo_frontend.schedules.gpu import faults_of, schedule_for_device
 from tvm_hlo_frontend.schedules.gpu.threads import launch
 from tvm_hlo_frontend.tensor_ir.compat import call_intrinsic, dtype_of, tir
+from tvm_hlo_frontend.tensor_ir.trees import AllocBuffer, Bind, sequence
 
 TARGET = tvm.target.Target("opencl")
 LARGE = jax.ShapeDtypeStruct((1 << 16, 1 << 16), "float32")
@@ -26,12 +24,7 @@ LARGE = jax.ShapeDtypeStruct((1 << 16, 1 << 16), "float32")
 
 def compiled(function, *arrays):
     """The code of a program, whose arrays need not be there."""
-    (host,) = build(*mod_and_params(from_jax(function, *arrays)), target="opencl").library.mod.imports
-    return "".join(device.inspect_source() for device in host.imports)
-
-
-def function_of(statement, *buffers):
-    return tir.PrimFunc(list(buffers), statement)
+    return device_code(build(*mod_and_params(from_jax(function, *arrays)), target="opencl"))
 
 
 def loop(variable, extent, body, axis):
@@ -50,7 +43,7 @@ FAULTS = {
         4, UNIT, tir.SeqStmt([tir.Evaluate(call_intrinsic("int32", "tvm_storage_sync", "shared")), STORE])
     ),
     "or share memory": launch(
-        4, UNIT, tir.SeqStmt([tir.AllocBuffer(tir.decl_buffer((4,), "float32", "s", scope="shared")), STORE])
+        4, UNIT, sequence([AllocBuffer(tir.decl_buffer((4,), "float32", "s", scope="shared")), STORE])
     ),
 }
 
@@ -82,16 +75,23 @@ def test_values_that_subscripts_are_computed_from_count_as_well():
     large = tir.decl_buffer((tir.const(1 << 32, "int64"),), "float32", "y")
     body = tir.BufferStore(large, tir.const(1.0, "float32"), [tir.Cast("int64", value)])
     for factor, count in ((70000, 1), (3, 0)):
-        statement = tir.SeqStmt([tir.Bind(value, UNIT * factor), body])
+        statement = sequence([Bind(value, UNIT * factor), body])
         assert len(faults_of(function_of(launch(1 << 16, UNIT, statement), large), TARGET)) == count
 
 
+@relax_only("Relay's modules have no PrimFuncs; their builds, of the same programs, check them")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_kernels_of_every_kind_keep_to_what_devices_run(name):
     mod, _ = mod_and_params(from_jax(*PROGRAMS[name]))
     for _, function in mod.functions_items():
         if isinstance(function, tir.PrimFunc):
             assert faults_of(schedule_for_device(function, TARGET), TARGET) == []
+
+
+def test_every_build_holds_kernels_to_the_limits_of_the_target():
+    mod, params = mod_and_params(from_jax(jnp.tanh, f32(40)))
+    with pytest.raises(TargetError, match=r"in the kernel \w+, threadIdx.x has 40 trips, and there may be 16"):
+        build(mod, params, target={"kind": "opencl", "max_num_threads": 16})
 
 
 WIDE = {
@@ -113,12 +113,22 @@ REFUSED = {
 }
 
 
+@relax_only("Relay's kernels count in 32 bits")
 @pytest.mark.parametrize("name", WIDE)
 def test_arrays_of_more_than_32_bits_have_wide_subscripts(name):
     text = compiled(WIDE[name], LARGE)
     assert "convert_long(get_group_id(0))" in text or "convert_long(get_local_id(0))" in text
 
 
+@relay_only("Relax's kernels count in 64 bits where each element has a thread")
+@pytest.mark.parametrize("name", [*WIDE, *REFUSED])
+def test_large_arrays_are_refused(name):
+    function = WIDE[name] if name in WIDE else REFUSED[name][0]
+    with pytest.raises(TargetError, match=r"for 'opencl', as it has arrays of 2\^31 elements and more: .*65536, 65536"):
+        compiled(function, LARGE)
+
+
+@relax_only("Relay refuses the arrays")
 @pytest.mark.parametrize("name", REFUSED)
 def test_kernels_that_count_large_arrays_in_32_bits_are_refused(name):
     function, reason = REFUSED[name]

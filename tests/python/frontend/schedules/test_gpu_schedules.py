@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from tests.support.dialect_marks import DIALECT, skip_file
-
-if DIALECT != "relax":
-    skip_file("relax", "there are schedules for devices in Relax alone")
-
-import jax.numpy as jnp
 import tvm
+from tvm import te
 
+from tests.support.devices import device_code, function_of
+from tests.support.dialect_marks import DIALECT, relax_only, relay_only
 from tests.support.programs import PROGRAMS, f32
 from tvm_hlo_frontend import build, from_jax, mod_and_params
-from tvm_hlo_frontend.backends.relax.devices import exact_code
 from tvm_hlo_frontend.schedules.gpu import WORDS, schedule_for_device
 from tvm_hlo_frontend.schedules.gpu.words import in_words_of
 from tvm_hlo_frontend.tensor_ir.compat import tir
@@ -32,10 +29,10 @@ COMPILED = ("f16", "functions of the library", "narrow integers", "scatter", "so
 
 def source(function, *arrays, target="opencl"):
     """What a program becomes in the language of a device."""
-    (host,) = build(*mod_and_params(from_jax(function, *arrays)), target=target).library.mod.imports
-    return "".join(device.inspect_source() for device in host.imports)
+    return device_code(build(*mod_and_params(from_jax(function, *arrays)), target=target))
 
 
+@relax_only("Relay has no schedules for CUDA")
 @pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")
 @pytest.mark.parametrize("name", COMPILED)
 def test_nvcc_compiles_kernels_of_cuda(name, tmp_path):
@@ -58,9 +55,10 @@ def test_what_is_too_much_for_a_thread_lies_in_memory_of_the_device():
 
 
 def test_no_memory_has_two_names_in_a_kernel():
-    scatters = [line for line in kernels(source(*PROGRAMS["a scatter of many rows"])) if "hlo_scatter" in line]
+    lines = kernels(source(*PROGRAMS["a scatter of many rows"]))
+    scatters = [found for found in (re.findall(r"restrict (hlo_scatter\w*)", line) for line in lines) if found]
     assert scatters
-    assert all(line.count("hlo_scatter_ptr") == 1 for line in scatters)
+    assert all(len(found) == 1 for found in scatters)
 
 
 @pytest.mark.parametrize("kind", WORDS)
@@ -69,7 +67,7 @@ def test_no_memory_has_two_names_in_a_kernel():
 def test_constants_are_read_back_as_they_are(kind, value, dtype):
     words, number = WORDS[kind], np.dtype(dtype).type(value)
     buffer = tir.decl_buffer((1,), dtype, "x")
-    function = tir.PrimFunc([buffer], tir.BufferStore(buffer, tir.const(float(number), dtype), [0]))
+    function = function_of(tir.BufferStore(buffer, tir.const(float(number), dtype), [0]), buffer)
     stored = in_words_of(function, words).body.value
     if isinstance(stored, tir.FloatImm):
         assert np.dtype(dtype).type(words.printed[dtype](float(number))) == number
@@ -86,19 +84,32 @@ def test_kernels_of_many_operations_have_short_names():
         return x
 
     names = [line.split("(")[0].split()[-1] for line in kernels(source(function, f32(200)))]
-    assert any("_long0_" in name for name in names)
+    if DIALECT == "relax":  # TVM 0.17 has short names itself
+        assert any("_long0_" in name for name in names)
+    assert names
     assert all(len(name) < 128 for name in names)
 
 
 def test_scheduled_once():
-    mod = mod_and_params(from_jax(jnp.tanh, np.ones(4, "float32")))[0]
+    x = te.placeholder((4,), "float32")
+    function = te.create_prim_func([x, te.compute((4,), lambda i: x[i] + x[i])])
     target = tvm.target.Target("opencl")
-    (function,) = [each for _, each in mod.functions_items() if isinstance(each, tir.PrimFunc)]
     scheduled = schedule_for_device(function, target)
     assert schedule_for_device(scheduled, target) is scheduled
 
 
+@relay_only("Relax asks no tuner")
+def test_a_build_leaves_nothing_registered():
+    source(jnp.tanh, f32(4))
+    for name in ("tvm_callback_opencl_postproc", "relay.backend.tir_converter.hlo_for_device"):
+        assert tvm.get_global_func(name, allow_missing=True) is None
+    assert tvm.meta_schedule.Database.current() is None
+
+
+@relax_only("Relay compiles no CUDA")
 def test_a_build_leaves_the_process_as_it_was(monkeypatch):
+    from tvm_hlo_frontend.backends.relax.devices import exact_code
+
     monkeypatch.setenv("TVM_CUDA_COMPILE_MODE", "nvrtc")
     before = dict(os.environ)
     with exact_code(tvm.target.Target({**CUDA, "host": {"kind": "llvm"}})):

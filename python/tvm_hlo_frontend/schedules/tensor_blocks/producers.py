@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvm import s_tir
-
 from ...tensor_ir.compat import holds_lets
+from ...tensor_ir.trees import ScheduleError
 from .blocks import Block, block_of, blocks_of
 from .expressions import integer_nesting, loads, weight
 
@@ -35,7 +34,7 @@ def inline(schedule: Any, block: Block) -> bool:
     """Inline `block` where that can be done; whether it was."""
     try:
         schedule.compute_inline(block.handle)
-    except s_tir.ScheduleError:
+    except ScheduleError:
         return False  # an output, or not one element at each index
     return True
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tvm.ir import TensorLoad
-
 from ...tensor_ir.compat import LEAVES, dtype_of, is_call, operands, tir
+from ...tensor_ir.trees import Load, source_of
 from ..small_loops import EXPENSIVE
 
 _EXPENSIVE_NODES = (tir.Div, tir.FloorDiv, tir.FloorMod, tir.Mod)
@@ -40,7 +39,7 @@ def integer_nesting(expression: Any) -> int:
 
 def loads(expression: Any, buffer: Any) -> int:
     """How often `expression` reads `buffer`."""
-    return _total(expression, lambda node: int(isinstance(node, TensorLoad) and node.source.same_as(buffer)))
+    return _total(expression, lambda node: int(isinstance(node, Load) and source_of(node).same_as(buffer)))
 
 
 def loads_of(expression: Any, buffer: Any = None) -> list[Any]:
@@ -48,7 +47,7 @@ def loads_of(expression: Any, buffer: Any = None) -> list[Any]:
     found: list[Any] = []
 
     def own(node: Any) -> int:
-        if isinstance(node, TensorLoad) and (buffer is None or node.source.same_as(buffer)):
+        if isinstance(node, Load) and (buffer is None or source_of(node).same_as(buffer)):
             found.append(node)
         return 0
 
@@ -57,7 +56,7 @@ def loads_of(expression: Any, buffer: Any = None) -> list[Any]:
 
 
 def _children(node: Any) -> list[Any]:
-    return list(node.indices) if isinstance(node, TensorLoad) else operands(node)
+    return list(node.indices) if isinstance(node, Load) else operands(node)
 
 
 def _total(

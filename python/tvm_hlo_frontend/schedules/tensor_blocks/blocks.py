@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tvm import s_tir, sym
-
-from ...tensor_ir.compat import tir
+from ...tensor_ir.compat import analyzer, free_variables, tir
+from ...tensor_ir.trees import BlockRealize, root_block
 from ..small_loops import UNKNOWN_EXTENT
 
 SPATIAL = 0  # IterVar's kDataPar
+# of functions that have been scheduled
+SCHEDULED = "tirx.is_scheduled"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Block:
 
     def analyzer(self) -> Any:
         """What knows the ranges of its dimensions."""
-        found = sym.Analyzer()
+        found = analyzer()
         for axis in self.node.iter_vars:
             found.bind(axis.var, axis.dom)
         return found
@@ -71,7 +72,7 @@ def static(extent: Any) -> int | None:
 
 def blocks_of(schedule: Any) -> list[Block]:
     """The root's blocks, in the order in which they run."""
-    handles = schedule.get_child_blocks(schedule.get_sblock("root"))
+    handles = schedule.get_child_blocks(root_block(schedule))
     return [block_of(schedule, handle) for handle in handles]
 
 
@@ -90,7 +91,7 @@ def is_understood(function: Any) -> bool:
     """Whether all of `function` is made of blocks that store one element each, as te computes are, and have elements;
     others hold statements whose loops are final."""
     root = getattr(function.body, "block", None)
-    if root is None or root.iter_vars or not isinstance(root.body, (tir.For, tir.SeqStmt, s_tir.SBlockRealize)):
+    if root is None or root.iter_vars or not isinstance(root.body, (tir.For, tir.SeqStmt, BlockRealize)):
         return False
     return all(_is_compute(statement) for statement in getattr(root.body, "seq", [root.body]))
 
@@ -100,7 +101,7 @@ def _is_compute(statement: Any) -> bool:
         if statement.kind != tir.ForKind.SERIAL or static(statement.extent) == 0:
             return False
         statement = statement.body
-    if not isinstance(statement, s_tir.SBlockRealize):
+    if not isinstance(statement, BlockRealize):
         return False
     block = statement.block
     return isinstance(block.body, tir.BufferStore) and (block.init is None or isinstance(block.init, tir.BufferStore))
@@ -119,3 +120,32 @@ def fuse(schedule: Any, loops: Sequence[Any]) -> Any:
 def has_vectors(target: Any) -> bool:
     """Whether code generation for `target` knows vector types (the C code generator does not)."""
     return bool(target.kind.name == "llvm")
+
+
+def finished(schedule: Any) -> Any:
+    """The function of a schedule."""
+    (function,) = schedule.mod.functions.values()
+    return function
+
+
+def loops_by_kind(schedule: Any, handle: Any) -> tuple[list[Any], list[Any]]:
+    """Loops around a block: those of its result's dimensions, and those of the dimensions that are reduced."""
+    realize = realize_of(schedule, handle)
+    pairs = zip(realize.iter_values, realize.block.iter_vars)
+    reducing = set[Any]().union(*(free_variables(value) for value, axis in pairs if axis.iter_type != SPATIAL))
+    loops = schedule.get_loops(handle)
+    is_reduced = [schedule.get(loop).loop_var in reducing for loop in loops]
+    return (
+        [loop for loop, reduced in zip(loops, is_reduced) if not reduced],
+        [loop for loop, reduced in zip(loops, is_reduced) if reduced],
+    )
+
+
+def realize_of(schedule: Any, handle: Any) -> Any:
+    """The statement that binds a block's dimensions to its loops."""
+    return schedule.get(schedule.get_loops(handle)[-1]).body
+
+
+def start_sums(schedule: Any, block: Any, loop: Any) -> None:
+    """The initial values of a reduction in loops of their own before `loop`, with vectors where the block has them."""
+    schedule.decompose_reduction(block, loop)
