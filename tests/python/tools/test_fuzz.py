@@ -6,6 +6,7 @@ import json
 import sys
 import time
 
+import ml_dtypes
 import numpy as np
 import pytest
 from tools.fuzz import broken, judge, pool, sides
@@ -13,7 +14,7 @@ from tools.fuzz.__main__ import STEPS, main
 from tools.fuzz.generator import digest, program_of
 from tools.fuzz.judge import AGREES, FAULT, NO_REFERENCE, outcome_of
 from tools.fuzz.kinds import LIMITS, TYPES, is_float
-from tools.fuzz.program import EXACT, WHOLE, Tolerance, finished, results_of
+from tools.fuzz.program import EXACT, WHOLE, Program, Tolerance, finished, results_of
 from tools.fuzz.table import BROKEN, PAGE, RUNS, with_tables
 from tools.fuzz.tally import Tally, following
 from tools.fuzz.worker import contents, dull, result_of
@@ -143,6 +144,21 @@ def test_what_xla_refuses_has_no_reference(monkeypatch):
     monkeypatch.setattr(judge, "on_xla", refusing)
     outcome = outcome_of(program_of(8000, STEPS), 8000)
     assert (outcome.status, outcome.why) == (NO_REFERENCE, "UNIMPLEMENTED: this")
+
+
+@pytest.mark.parametrize("is_ours", [False, True])
+def test_what_xla_computes_otherwise_of_constants_has_no_reference(monkeypatch, is_ours):
+    """It folds roundings of f8e3m4 to NaN; where TVM has other numbers than both, it is at fault."""
+    program = Program(np.random.default_rng(0))
+    rounded = program.constant(np.array([1, 2, 3, 4], ml_dtypes.float8_e3m4), 4)
+    program.add("round-nearest-afz", [rounded], 4)
+    if is_ours:
+        monkeypatch.setitem(
+            sides.ROADS, sides.road_of(0), lambda module, arguments: [-each for each in sides.built(module, arguments)]
+        )
+    outcome = outcome_of(program, 0)
+    assert outcome.status == (FAULT if is_ours else NO_REFERENCE)
+    assert ("constants otherwise" in outcome.why) != is_ours
 
 
 @pytest.mark.parametrize(
