@@ -393,19 +393,38 @@ def with_deep_stack(function: Callable[[], Result]) -> Result:
     """
     outcome: list[Any] = []
     ended = threading.Event()  # Python takes a thread for stopped whose `join` was interrupted
+    turn = [function]  # the thread takes it, or the caller that is interrupted before
 
     def run() -> None:
         try:
-            outcome.append((function(), None))
+            outcome.append((turn.pop()(), None))
         except BaseException as error:
             outcome.append((None, error))
         finally:
             ended.set()
 
+    thread = threading.Thread(target=run, name="tvm-hlo-build")
+    try:
+        start_with_deep_stack(thread)
+        ended.wait()
+    except BaseException:
+        try:
+            turn.pop()
+        except IndexError:
+            _left_alone.append(ended)
+        raise
+    thread.join()
+    result, error = outcome[0]
+    if error is not None:
+        raise error
+    return result
+
+
+def start_with_deep_stack(thread: threading.Thread) -> None:
+    """Start a thread with a deep stack; MemoryError if there is no memory for it."""
     with _starting:
         before = threading.stack_size(BUILD_STACK_BYTES)
         try:
-            thread = threading.Thread(target=run, name="tvm-hlo-build")
             thread.start()
         except RuntimeError as refused:
             raise MemoryError(
@@ -413,16 +432,6 @@ def with_deep_stack(function: Callable[[], Result]) -> Result:
             ) from refused
         finally:
             threading.stack_size(before)
-    try:
-        ended.wait()
-    except BaseException:
-        _left_alone.append(ended)
-        raise
-    thread.join()
-    result, error = outcome[0]
-    if error is not None:
-        raise error
-    return result
 
 
 def check_arguments(inputs: tuple[Parameter, ...], arrays: tuple[Any, ...]) -> list[np.ndarray]:

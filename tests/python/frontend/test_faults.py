@@ -225,6 +225,34 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.parametrize("runs", [True, False])
+def test_an_interrupt_while_the_thread_of_a_build_starts(runs: bool, monkeypatch: Any) -> None:
+    """What runs already is waited for by the next build; what does not yet never runs."""
+    start, begun, may_end, threads = executable.start_with_deep_stack, threading.Event(), threading.Event(), list[Any]()
+
+    def interrupted_start(thread: threading.Thread) -> None:
+        threads.append(thread)
+        if runs:
+            start(thread)
+            assert begun.wait(30)
+        raise KeyboardInterrupt
+
+    def slow() -> None:
+        begun.set()
+        may_end.wait(30)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(executable, "start_with_deep_stack", interrupted_start)
+        with pytest.raises(KeyboardInterrupt):
+            executable.with_deep_stack(slow)
+    if not runs:
+        start(threads[0])
+    threading.Timer(0.2, may_end.set).start()
+    executable.wait_for_builds()
+    threads[0].join(30)
+    assert begun.is_set() == runs and (may_end.is_set() or not runs)
+
+
 @pytest.mark.parametrize("processors", [2, 1])
 def test_forked_processes_call_what_their_parent_has_called(processors: int, tmp_path: Path) -> None:
     """TVM would wait for the threads of its pool, which a forked process does not have; TVM_NUM_THREADS makes a pool
