@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tvm
 
 from ..errors import TargetError
-from .base import Compiled
+from .base import Compiled, RunBorrowed, RunFlat
+from .executors import pooled
+from .results import flat_tensors
 from .signature import Signature, host_calls_of
 
+# what TVM asks for the text of OpenCL kernels before it is compiled
+POSTPROCESS = "tvm_callback_opencl_postproc"
 # what the code of kernels with f64 says where the compiler of OpenCL has none
 NO_DOUBLE = "Double precision floating point not supported"
 
@@ -77,3 +83,68 @@ def existing(kind: str) -> Any:
             f"where there is one, or build for 'llvm'"
         )
     return device
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """How a TVM makes its arrays.
+
+    Attributes
+    ----------
+    kind : type
+    of_numpy : callable
+        ``of_numpy(array, device)`` copies an array there.
+    of_dlpack : callable
+        ``of_dlpack(array)`` is in the same memory.
+    empty : callable
+        ``empty(shape, dtype, device)``.
+    """
+
+    kind: type
+    of_numpy: Callable[[np.ndarray, Any], Any]
+    of_dlpack: Callable[[Any], Any]
+    empty: Callable[[Any, str, Any], Any]
+
+    def placed(self, device: Any, array: Any) -> Any:
+        """One of them on a device: what is there already as it is, of numpy's a copy; TargetError if it is
+        elsewhere."""
+        if isinstance(array, np.ndarray):
+            return self.of_numpy(array, device)
+        tensor: Any = array if isinstance(array, self.kind) else self.of_dlpack(array)
+        if tensor.device != device:
+            raise TargetError(f"an argument is on {tensor.device}, and the module is compiled for {device}")
+        return tensor
+
+    def copied(self, tensor: Any) -> Any:
+        """The same numbers in other memory of the same device."""
+        return tensor.copyto(self.empty(tensor.shape, tensor.dtype, tensor.device))
+
+
+def keeping(
+    compiled: Compiled, signature: Signature, parallel: bool, arrays: Arrays, start: Callable[[Any], Callable[..., Any]]
+) -> RunBorrowed:
+    """Run on arrays of the device or of numpy, and leave results there, none of them in the memory of an argument.
+
+    ``start(device)`` gives main, which takes arrays of the device and gives such, nested or not.
+    """
+    own = frozenset(compiled.own)
+
+    def make() -> tuple[Callable[..., Any], Any]:
+        device = existing(compiled.device)
+        return start(device), device
+
+    def run(executor: tuple[Callable[..., Any], Any], given: list[Any]) -> list[Any]:
+        main, device = executor
+        try:
+            results = flat_tensors(main(*[arrays.placed(device, array) for array in given]))
+        except Exception as error:
+            refuse_double(error, compiled, signature)
+            raise
+        return [each if number in own else arrays.copied(each) for number, each in enumerate(results)]
+
+    return pooled(make, run, parallel)
+
+
+def copied_back(run: RunBorrowed) -> RunFlat:
+    """`run_flat` of an Executable for a device, of what leaves results there."""
+    return lambda given: [each.numpy() for each in run(given)]

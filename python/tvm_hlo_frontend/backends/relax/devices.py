@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import tvm
 import tvm_ffi
 from tvm import relax
@@ -19,23 +18,21 @@ from ...errors import TargetError
 from ...schedules.gpu import COUNTED
 from ...schedules.gpu.half import half_in_words, with_functions
 from ...tensor_ir.compat import is_buffer, tir
-from ..base import Compiled, RunBorrowed, RunFlat
+from ..base import Compiled, RunBorrowed
 from ..devices import (
-    existing,
+    POSTPROCESS,
+    Arrays,
     finished_code,
     is_device,
+    keeping,
     reasons_of_host,
     reasons_of_sizes,
     refusal,
-    refuse_double,
     refuse_faults,
 )
-from ..executors import pooled
-from ..results import flat_tensors
 from ..signature import Signature
 
-# what TVM asks for the text of OpenCL kernels before it is compiled
-POSTPROCESS = "tvm_callback_opencl_postproc"
+ARRAYS = Arrays(tvm.runtime.Tensor, tvm.runtime.tensor, tvm.runtime.from_dlpack, tvm.runtime.empty)
 # a pipeline of TVM's with a pass of this package
 WITHOUT_HALF = "hlo_without_half"
 # what TVM takes where it finds no GPU; CUDA's compilers of today do not know it
@@ -195,43 +192,8 @@ def short_names(mod: Any, context: Any) -> Any:
     return tvm.IRModule(functions, attrs=mod.attrs)
 
 
-def run_on_device(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:
-    """`run_flat` of an Executable for a device: arrays are copied there, and results back."""
-    run = run_kept(compiled, signature, parallel)
-    return lambda given: [each.numpy() for each in run(given)]
-
-
-def placed(device: Any, array: Any) -> Any:
-    """One of TVM's arrays on a device: what is there already as it is, of numpy's a copy; TargetError if it is
-    elsewhere."""
-    if isinstance(array, np.ndarray):
-        return tvm.runtime.tensor(array, device)
-    tensor = array if isinstance(array, tvm.runtime.Tensor) else tvm.runtime.from_dlpack(array)
-    if tensor.device != device:
-        raise TargetError(f"an argument is on {tensor.device}, and the module is compiled for {device}")
-    return tensor
-
-
 def run_kept(compiled: Compiled, signature: Signature, parallel: bool) -> RunBorrowed:
-    """Run on arrays of the device or of numpy, and leave results there, none of them in the memory of an argument."""
-    own = frozenset(compiled.own)
-
-    def make() -> tuple[Any, Any]:
-        device = existing(compiled.device)
-        return relax.VirtualMachine(compiled.library, device)["main"], device
-
-    def run(executor: tuple[Any, Any], given: list[Any]) -> list[Any]:
-        main, device = executor
-        try:
-            results = flat_tensors(main(*[placed(device, array) for array in given]))
-        except Exception as error:
-            refuse_double(error, compiled, signature)
-            raise
-        return [each if number in own else copied(each) for number, each in enumerate(results)]
-
-    return pooled(make, run, parallel)
-
-
-def copied(tensor: Any) -> Any:
-    """The same numbers in other memory of the same device."""
-    return tensor.copyto(tvm.runtime.empty(tensor.shape, tensor.dtype, tensor.device))
+    """Run on arrays of the device or of numpy, and leave results there, see `keeping`."""
+    return keeping(
+        compiled, signature, parallel, ARRAYS, lambda device: relax.VirtualMachine(compiled.library, device)["main"]
+    )

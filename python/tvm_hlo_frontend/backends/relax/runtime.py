@@ -16,7 +16,7 @@ from ...schedules.gpu import schedule_module_for_device
 from ...schedules.prim_func import schedule_module_pass
 from ..arguments import LARGE_BYTES, Arguments
 from ..base import Compiled, InPlace, RunBorrowed, RunFlat
-from ..devices import is_device
+from ..devices import copied_back, is_device
 from ..executors import pooled
 from ..results import flat_tensors
 from ..signature import Signature
@@ -29,7 +29,6 @@ from .devices import (
     refuse_for_device,
     refuse_kernels,
     run_kept,
-    run_on_device,
     short_names,
 )
 from .dialect import COMPUTES_SIZES
@@ -132,7 +131,7 @@ def scheduling_pipeline(target: Any, signature: Signature, found: Found, module:
 def run_library(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:
     """`run_flat` of an Executable, for what `tvm.compile` returned or a library that was exported from it."""
     if compiled.device != "cpu":
-        return run_on_device(compiled, signature, parallel)
+        return copied_back(run_kept(compiled, signature, parallel))
     shared, own = {each.argument: each.result for each in compiled.in_place}, frozenset(compiled.own)
     name = MAIN_IN_PLACE if shared else "main"
 

@@ -9,14 +9,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import tvm
 from tvm import relay, te
 from tvm.contrib import graph_executor
 from tvm.meta_schedule.database import ScheduleFnDatabase
 from tvm.runtime.vm import VirtualMachine
 
-from ...errors import TargetError
 from ...kernels.library import definition
 from ...kernels.spec import KernelSpec
 from ...schedules.gpu import COUNTED, faults_of, schedule_for_device
@@ -24,24 +22,22 @@ from ...schedules.gpu.schedule import is_bound
 from ...schedules.tensor_blocks.blocks import SCHEDULED
 from ...tensor_ir.compat import dtype_of, tir
 from ...tensor_ir.trees import AllocBuffer, Call, Load, flattened, walk
-from ..base import Compiled, RunBorrowed, RunFlat
+from ..base import Compiled, RunBorrowed
 from ..devices import (
-    existing,
+    POSTPROCESS,
+    Arrays,
     finished_code,
+    keeping,
     reasons_of_host,
     reasons_of_sizes,
     refusal,
-    refuse_double,
     refuse_faults,
 )
-from ..executors import pooled
-from ..results import flat_tensors
 from ..signature import Signature
 
 # kinds of targets that there are schedules for; no compiler has seen this TVM's CUDA of them
 DEVICES = frozenset({"opencl"})
-# what TVM asks for the text of OpenCL kernels
-POSTPROCESS = "tvm_callback_opencl_postproc"
+ARRAYS = Arrays(tvm.nd.NDArray, tvm.nd.array, tvm.nd.from_dlpack, tvm.nd.empty)
 # what TVM asks for the PrimFunc of a fused function, by the option `relay.backend.tir_converter`
 CONVERTER, CONVERTERS = "hlo_for_device", "relay.backend.tir_converter."
 # attribute of calls of this package's operators
@@ -201,53 +197,22 @@ def refuse_kernels(error: Exception, target: Any, faults: Sequence[str]) -> None
         refuse_faults(error, target, list(dict.fromkeys(faults)))
 
 
-def run_on_device(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:
-    """`run_flat` of an Executable for a device: arrays are copied there, and results back."""
-    run = run_kept(compiled, signature, parallel)
-    return lambda given: [each.numpy() for each in run(given)]
-
-
 def run_kept(compiled: Compiled, signature: Signature, parallel: bool) -> RunBorrowed:
-    """Run on arrays of the device or of numpy, and leave results there, none of them in the memory of an argument."""
+    """Run on arrays of the device or of numpy, and leave results there, see `keeping`."""
     names = [parameter.variable for parameter in signature.parameters if not parameter.bound]
 
-    def make() -> tuple[Callable[[list[Any]], list[Any]], Any]:
-        device = existing(compiled.device)
+    def start(device: Any) -> Callable[..., Any]:
         if compiled.executor == "vm":
             machine = VirtualMachine(compiled.library, [device, tvm.cpu()])
-            return lambda placed: flat_tensors(machine.invoke("main", *placed)), device
+            return lambda *placed: machine.invoke("main", *placed)
         module = graph_executor.GraphModule(compiled.library["default"](device))
 
-        def run_graph(placed: list[Any]) -> list[Any]:
+        def run_graph(*placed: Any) -> list[Any]:
             for name, array in zip(names, placed):
                 module.set_input(name, array)
             module.run()
             return [module.get_output(number) for number in range(module.get_num_outputs())]
 
-        return run_graph, device
+        return run_graph
 
-    def run(executor: tuple[Callable[[list[Any]], list[Any]], Any], given: list[Any]) -> list[Any]:
-        main, device = executor
-        try:
-            return [copied(each) for each in main([placed_on(device, array) for array in given])]
-        except Exception as error:
-            refuse_double(error, compiled, signature)
-            raise
-
-    return pooled(make, run, parallel)
-
-
-def placed_on(device: Any, array: Any) -> Any:
-    """One of TVM's arrays on a device: what is there already as it is, of numpy's a copy; TargetError if it is
-    elsewhere."""
-    if isinstance(array, np.ndarray):
-        return tvm.nd.array(array, device)
-    tensor = array if isinstance(array, tvm.nd.NDArray) else tvm.nd.from_dlpack(array)
-    if tensor.device != device:
-        raise TargetError(f"an argument is on {tensor.device}, and the module is compiled for {device}")
-    return tensor
-
-
-def copied(tensor: Any) -> Any:
-    """The same numbers in other memory of the same device."""
-    return tensor.copyto(tvm.nd.empty(tensor.shape, tensor.dtype, tensor.device))
+    return keeping(compiled, signature, parallel, ARRAYS, start)

@@ -20,11 +20,11 @@ from tvm.runtime.vm import VirtualMachine
 from ...schedules.small_loops import small_loops_run_serially
 from ..arguments import Arguments
 from ..base import Compiled, InPlace, RunBorrowed, RunFlat
-from ..devices import is_device
+from ..devices import copied_back, is_device
 from ..executors import pooled
 from ..signature import Signature
 from ..timings import PassClock, instruments
-from .devices import lowering, parsed_target, refuse_for_device, refuse_kernels, run_kept, run_on_device
+from .devices import lowering, parsed_target, refuse_for_device, refuse_kernels, run_kept
 from .functions import INLINE
 from .graph_memory import (
     Input,
@@ -311,7 +311,7 @@ def placed_run(library: Any, executor: str, signature: Signature, arrays: list[n
 def run_library(compiled: Compiled, signature: Signature, parallel: bool) -> RunFlat:
     """`run_flat` of an Executable, for what was compiled or a library that was exported from it."""
     if compiled.device != "cpu":
-        return run_on_device(compiled, signature, parallel)
+        return copied_back(run_kept(compiled, signature, parallel))
     if compiled.executor == "vm":
         return run_on_virtual_machine(compiled.library, signature, parallel)
     return run_on_graph_executor(compiled.library, signature, parallel, compiled.in_place)

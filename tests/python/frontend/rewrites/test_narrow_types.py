@@ -172,7 +172,8 @@ def test_bits_to_values_and_back_agree_with_ml_dtypes(element_type):
     assert np.array_equal(got[1][signs], stored[signs])
     with np.errstate(all="ignore"):
         expected = samples.astype(values.dtype).astype(np.float32)
-    assert not different(got[2], expected).any()
+    wrong = different(got[2], expected)
+    assert not wrong.any(), [each[wrong][:3] for each in (samples.view(np.uint32), got[2], expected)]
 
 
 @pytest.mark.parametrize(
