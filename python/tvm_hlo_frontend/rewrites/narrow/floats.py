@@ -170,7 +170,7 @@ def _nearest_power_of_two(emit: Emitter, x: HloInstruction) -> HloInstruction:
         bits = emit("subtract", bits, emit.convert(above, "u32"))
     # ties go up
     up = emit("and", emit("add", bits, 0x400000), 0xFF800000)
-    # the least value, 2^-127, is a denormal of f32; everything above it goes up, as in XLA and ml_dtypes
+    # the least value, 2^-127, is a denormal of f32; everything above it goes up, as in XLA
     tiny = emit.compare("LE", bits, 0x400000)
     value = emit.select(tiny, 0x400000, up)
     too_small = emit.compare("LT", bits, 1)

@@ -172,6 +172,8 @@ def test_bits_to_values_and_back_agree_with_ml_dtypes(element_type):
     assert np.array_equal(got[1][signs], stored[signs])
     with np.errstate(all="ignore"):
         expected = samples.astype(values.dtype).astype(np.float32)
+    if element_type == "f8e8m0fnu":  # up in XLA and in ml_dtypes until 0.6, to the nearest since 0.7
+        expected[(samples > np.float32(2.0**-127)) & (samples < np.float32(2.0**-126))] = 2.0**-126
     wrong = different(got[2], expected)
     assert not wrong.any(), [each[wrong][:3] for each in (samples.view(np.uint32), got[2], expected)]
 
