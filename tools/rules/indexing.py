@@ -38,9 +38,8 @@ RULES = (
         ),
         Break(
             "_clamped",
-            '    return ctx.map("clamp", indices.element_type, [low, indices, high])',
-            '    positive = ctx.map("abs", indices.element_type, [indices])\n'
-            '    return ctx.map("clamp", indices.element_type, [low, positive, high])',
+            "    return ctx.map_expression(ScalarExpression(nodes, (3,)), [indices])",
+            '    return ctx.map_expression(ScalarExpression(nodes, (3,)), [ctx.map("abs", kind, [indices])])',
             gather("rule_54 clamped, never wrapped"),
         ),
     )),

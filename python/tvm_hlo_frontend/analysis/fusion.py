@@ -27,7 +27,11 @@ BINDINGS = {
     "exponential": 8, "exponential-minus-one": 8, "log": 8, "log-plus-one": 8, "logistic": 8, "erf": 8, "tanh": 8,
     "reduce-precision": 3, "round-nearest-even": 2, "round-nearest-afz": 3, "clamp": 2, "sign": 1, "maximum": 1,
     "minimum": 1, "convert": 1, "compare": 1, "shift-left": 1, "shift-right-logical": 1, "shift-right-arithmetic": 1,
-    "divide": 1, "remainder": 1,
+    "divide": 1, "remainder": 1, "gather": 2,
+}  # fmt: skip
+# of integers, which have neither NaN nor two zeros
+INTEGER_BINDINGS = {
+    "compare": 0, "maximum": 2, "minimum": 2, "clamp": 4, "popcnt": 5, "count-leading-zeros": 3, "mulhi": 14, "abs": 1,
 }  # fmt: skip
 # every result in half precision is rounded on its bits
 HALF_BINDINGS = 3
@@ -55,7 +59,7 @@ def fusion_boundaries(computation: HloComputation) -> set[HloInstruction]:
             boundaries |= bound if len(bound) > 1 else set()
             size |= {operand: 1 for operand in bound & boundaries}
             nested |= {operand: 0 for operand in bound & boundaries}
-        own = _bindings(instruction)
+        own = bindings(instruction)
         factor = NESTING_FACTOR if own else 1
         within = own + factor * sum([nested[operand] for operand in instruction.operands])
         # stored before they are nested too deeply: one more level costs as much again as all that are there
@@ -102,13 +106,13 @@ def _reads(instruction: HloInstruction) -> int:
     return READS.get(instruction.opcode, 1)
 
 
-def _bindings(instruction: HloInstruction) -> int:
+def bindings(instruction: HloInstruction) -> int:
     """Variables that its kernel binds; integers of the machine's own operations bind none."""
     if instruction.shape.is_array and instruction.shape.element_type == "f16" and instruction.opcode in ELEMENTWISE:
         return BINDINGS.get(instruction.opcode, 0) + HALF_BINDINGS
     is_float = instruction.operands[0].shape.kind == "float" if instruction.operands else False
-    if instruction.opcode in ("compare", "maximum", "minimum", "clamp") and not is_float:
-        return 0
+    if instruction.opcode in INTEGER_BINDINGS and not is_float:
+        return INTEGER_BINDINGS[instruction.opcode]
     if instruction.opcode == "convert" and instruction.shape.kind == "float":
         return 0
     return BINDINGS.get(instruction.opcode, 0)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...analysis.constant_values import constant_value
+from ...analysis.scalar_expression import ScalarExpression, ScalarNode
 from ...backends.values import Tensor, Value
 from ...errors import StaticSizeError
 from ...hlo.ir.attributes import ConstantAttributes, GatherAttributes, ScatterAttributes, WindowAttributes
@@ -81,10 +82,16 @@ def _highest(element_type: str) -> int:
 
 
 def _clamped(ctx: ConversionContext, indices: Tensor, limit: int) -> Tensor:
-    low, high = (
-        ctx.dialect.reshape(ctx.scalar(bound, indices.element_type), [1] * indices.rank) for bound in (0, limit)
+    """Indices from 0 to `limit`; the bounds are part of the kernel, which binds no variables to them then."""
+    kind = indices.element_type
+    low, high = (np.array(bound, BY_NAME[kind].numpy_dtype).tobytes().hex() for bound in (0, limit))
+    nodes = (
+        ScalarNode("constant", kind, (), (low,)),
+        ScalarNode("parameter", kind, (), (0,)),
+        ScalarNode("constant", kind, (), (high,)),
+        ScalarNode("clamp", kind, (0, 1, 2)),
     )
-    return ctx.map("clamp", indices.element_type, [low, indices, high])
+    return ctx.map_expression(ScalarExpression(nodes, (3,)), [indices])
 
 
 def _index_vectors(ctx: ConversionContext, indices: Tensor, index_vector_dim: int) -> Tensor:
