@@ -172,9 +172,10 @@ bench: $(VENV)/.installed $(RELAX_VENV)/.installed  ## shapes and models against
 demo-hybrid: $(RELAX_VENV)/.installed  ## TensorFlow programs divided between TVM and TensorFlow, with latencies
 	$(RELAX_VENV)/bin/python benchmarks/hybrid.py
 
-tutorials: $(VENV)/.installed $(RELAX_VENV)/.installed  ## run the tutorials, write their notebooks
-	$(BIN)/python -m tools.tutorials
-	$(RELAX_VENV)/bin/python -m tools.tutorials
+AT_ONCE := 1
+tutorials: $(VENV)/.installed $(RELAX_VENV)/.installed  ## run the tutorials, write their notebooks; AT_ONCE=2: two at once
+	$(BIN)/python -m tools.tutorials --jobs $(AT_ONCE)
+	$(RELAX_VENV)/bin/python -m tools.tutorials --jobs $(AT_ONCE)
 
 docs: $(VENV)/.installed  ## the documentation, as a site in site/
 	$(BIN)/python -m pip install --quiet -e '.[docs]'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import zlib
 from typing import Any
@@ -20,6 +21,12 @@ os.environ.pop("TVM_HLO_FRONTEND_BUILD_CACHE", None)  # tests compile what they 
 def random(request: pytest.FixtureRequest) -> np.random.Generator:
     """A generator of the test's own, seeded by its name: what it draws is the same whichever tests ran before."""
     return np.random.default_rng(zlib.crc32(request.node.name.encode()))
+
+
+def pytest_collection_finish() -> None:
+    """Nothing that is imported or collected is ever garbage, so no later collection has to look at it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: Any) -> None:

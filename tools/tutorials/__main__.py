@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jupytext
@@ -41,21 +42,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="parts of the names of tutorials, by default all")
     parser.add_argument("--check", action="store_true", help="only run them")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many run at once (default 1)")
     options = parser.parse_args()
     os.environ.update(ENVIRONMENT)
-    failed = []
-    for script in chosen(options.names, installed_dialect()):
-        start = time.perf_counter()
-        try:
-            notebook = executed(script)
-        except CellExecutionError as error:
-            failed.append(script.name)
-            print(f"FAILED {script.name}\n{error}", file=sys.stderr)
-            continue
-        if not options.check:
-            nbformat.write(notebook, script.with_suffix(".ipynb"))
-        print(f"{script.name}: {time.perf_counter() - start:.0f} s", flush=True)
-    return 1 if failed else 0
+    scripts = chosen(options.names, installed_dialect())
+    with ThreadPoolExecutor(options.jobs) as pool:
+        passed = list(pool.map(lambda script: run(script, write=not options.check), scripts))
+    return 0 if all(passed) else 1
+
+
+def run(script: Path, write: bool) -> bool:
+    """Run a tutorial and maybe write its notebook; whether all of its cells ran."""
+    start = time.perf_counter()
+    try:
+        notebook = executed(script)
+    except CellExecutionError as error:
+        print(f"FAILED {script.name}\n{error}", file=sys.stderr)
+        return False
+    if write:
+        nbformat.write(notebook, script.with_suffix(".ipynb"))
+    print(f"{script.name}: {time.perf_counter() - start:.0f} s", flush=True)
+    return True
 
 
 def chosen(names: Sequence[str], dialect: str) -> list[Path]:

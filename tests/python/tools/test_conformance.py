@@ -27,8 +27,8 @@ from tools.support.outcome import PASS, REFUSED, Outcome
 
 from tests.support.dialect_marks import relax_only, relay_only
 
-SAMPLE = 300
-WIDE_SAMPLE = 100  # of the harnesses of 64-bit types
+SAMPLE = 160
+WIDE_SAMPLE = 50  # of the harnesses of 64-bit types
 TIMEOUT = 90.0  # seconds per harness
 WIDE_BATCHES = 5
 BATCHES = 10  # importing JAX's harnesses while collecting would slow every run of pytest, so cases are numbers
