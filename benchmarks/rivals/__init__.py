@@ -3,8 +3,8 @@
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "benchmarks" / "rivals.json"
 PAGE = ROOT / "benchmarks" / "rivals.md"
-PLOT = ROOT / "benchmarks" / "rivals.svg"
+# results, page and plot of each processor
+PROCESSORS = ROOT / "benchmarks" / "rivals_on"
 # what the contestants are given, made once; ignored by git
 CACHE = ROOT / ".cache" / "bench"

@@ -3,8 +3,9 @@
 Run: make bench, or python -m benchmarks.rivals [options]
 
 Every measurement takes turns with XLA:CPU in one process, so all are joined by their ratio to it. What is measured
-already, on this processor, is kept in benchmarks/rivals.json and not measured again without --again, so the rows may be
-measured piece by piece; benchmarks/rivals.md and rivals.svg are written from all that is there.
+already on this processor is kept in a file of its own in benchmarks/rivals_on and not measured again without --again,
+so the rows may be measured piece by piece. The pages and plots there and benchmarks/rivals.md are written from all that
+is there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import CACHE, PAGE, PLOT, RESULTS, ROOT, artifacts, contestants, machine, page, plot, rows, running
+from . import CACHE, PAGE, PROCESSORS, ROOT, artifacts, contestants, machine, page, plot, rows, running
 from .locks import Lock
 
 
@@ -42,8 +43,8 @@ def options(words: Sequence[str] | None) -> argparse.Namespace:
     add("--batch", type=int, default=12, help="most rows of one process (default: 12)")
     add("--timeout", type=float, default=300, help="seconds that a row may take to be built, or to be measured")
     add("--lock", type=Path, help="a file to lock alone while rows are timed, and with others while they are built")
-    add("--results", type=Path, default=RESULTS, help="another file than benchmarks/rivals.json; no page is written")
-    add("--page", action="store_true", help="write the page and the plot again, measure nothing")
+    add("--results", type=Path, help="another file than this processor's in benchmarks/rivals_on; no page is written")
+    add("--page", action="store_true", help="write the pages and the plots again, measure nothing")
     given = parser.parse_args(words)
     if given.quick:
         given.seconds, given.rounds = 0.3, 5
@@ -53,18 +54,26 @@ def options(words: Sequence[str] | None) -> argparse.Namespace:
 def main(words: Sequence[str] | None = None) -> int:
     """Measure what is chosen and write the results; the exit status."""
     given = options(words)
-    results = machine.read(given.results)
     if not given.page:
-        results = machine.kept(results, machine.processor())
-        measure(given, results)
-    if given.results == RESULTS:
-        PAGE.write_text(page.written(results))
-        PLOT.write_text(plot.drawn(results))
+        here = machine.processor()
+        path = given.results or PROCESSORS / f"{machine.file_name(here)}.json"
+        measure(given, path, machine.kept(machine.read(path), here))
+    if given.results is None:
+        write_pages()
     return 0
 
 
-def measure(given: argparse.Namespace, results: dict[str, Any]) -> None:
-    """Add to the results, and write them after every row."""
+def write_pages() -> None:
+    """Those of every processor, and the one that leads to them."""
+    found = machine.every(PROCESSORS)
+    PAGE.write_text(page.overview(found))
+    for name, results in found.items():
+        PROCESSORS.joinpath(f"{name}.md").write_text(page.written(name, results))
+        PROCESSORS.joinpath(f"{name}.svg").write_text(plot.drawn(results))
+
+
+def measure(given: argparse.Namespace, path: Path, results: dict[str, Any]) -> None:
+    """Add to the results, and write them to `path` after every row."""
     lock = str(given.lock.resolve()) if given.lock else ""
     if not results["peaks"]:
         with Lock(lock).alone():
@@ -80,7 +89,7 @@ def measure(given: argparse.Namespace, results: dict[str, Any]) -> None:
                 kept = {key: event[key] for key in ("measured", "missing") if key in event}
                 results["rows"].setdefault(name, {})[piece.contestant.key] = {**record, **kept}
                 print(f"{name}, {piece.contestant.title}: {summary(kept)}", flush=True)
-                machine.write(given.results, results)
+                machine.write(path, results)
 
 
 def made(row: rows.Row, log: Any) -> str:

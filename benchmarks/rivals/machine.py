@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -27,6 +28,14 @@ def processor() -> str:
         facts.get(key, ": ?").split(":")[-1].strip() for key in ("model name", "cpu family", "model")
     )
     return f"{name} (family {family}, model {model}), {len(os.sched_getaffinity(0))} processors"
+
+
+def file_name(processor: str) -> str:
+    """Of the results on a processor, without its suffix."""
+    words = re.findall(
+        r"[a-z0-9]+", re.sub(r"\((R|TM)\)|\bprocessors?\b|\bcpu\b", "", processor, flags=re.IGNORECASE).lower()
+    )
+    return "_".join(words)
 
 
 def commit() -> str:
@@ -69,6 +78,11 @@ def read(path: Path) -> dict[str, Any]:
     return {"processor": "", "peaks": {}, "versions": {}, "rows": {}}
 
 
+def every(folder: Path) -> dict[str, dict[str, Any]]:
+    """Results on every processor, by file name."""
+    return {path.stem: read(path) for path in sorted(folder.glob("*.json"))}
+
+
 def kept(results: dict[str, Any], here: str) -> dict[str, Any]:
     """Results that may be added to on the processor `here`: none of another one."""
     if results["processor"] == here:
@@ -78,6 +92,7 @@ def kept(results: dict[str, Any], here: str) -> dict[str, Any]:
 
 def write(path: Path, results: dict[str, Any]) -> None:
     """The file that `read` reads, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     new.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
     new.replace(path)

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from benchmarks.rivals import (
     PAGE,
-    PLOT,
-    RESULTS,
+    PROCESSORS,
     artifacts,
     contestants,
     machine,
@@ -229,7 +228,7 @@ SOME = {
 
 
 def test_page_has_ratios_rates_and_reasons():
-    text = page.written(SOME)
+    text = page.written("some", SOME)
     assert "commit abcd1234 (2026-01-01)" in text and "200 on all" in text
     assert "| dot 512x512x512 | 4.000 | **0.50** ±0.10 | **0.25** ±0.10 | – |" in text
     assert "| dot 512x512x512 | 268 | 67.1 | 134.2 | 134.2 | – |" in text
@@ -247,7 +246,7 @@ def test_plot_has_peaks_and_dots():
 
 def test_nothing_measured_is_a_page_too(tmp_path):
     empty = machine.read(tmp_path / "none.json")
-    assert "Nothing." in page.written(empty)
+    assert "Nothing." in page.written("none", empty)
     ElementTree.fromstring(plot.drawn(empty))
 
 
@@ -262,8 +261,21 @@ def test_results_of_another_processor_are_not_added_to():
 
 
 def test_page_and_plot_are_of_the_results():
-    results = machine.read(RESULTS)
-    assert PAGE.read_text() == page.written(results) and PLOT.read_text() == plot.drawn(results)
+    every = machine.every(PROCESSORS)
+    assert every and PAGE.read_text() == page.overview(every)
+    for name, results in every.items():
+        assert name == machine.file_name(results["processor"])
+        assert PROCESSORS.joinpath(f"{name}.md").read_text() == page.written(name, results)
+        assert PROCESSORS.joinpath(f"{name}.svg").read_text() == plot.drawn(results)
+        assert f"(rivals_on/{name}.md)" in PAGE.read_text()
+
+
+def test_processors_have_files_of_their_own():
+    names = [
+        "Intel(R) Xeon(R) Processor (family 6, model 167), 2 processors",
+        "AMD EPYC (family 25, model 1), 2 processors",
+    ]
+    assert list(map(machine.file_name, names)) == ["intel_xeon_family_6_model_167_2", "amd_epyc_family_25_model_1_2"]
 
 
 def test_what_is_measured_is_not_measured_again():
