@@ -32,10 +32,8 @@ def processor() -> str:
 
 def file_name(processor: str) -> str:
     """Of the results on a processor, without its suffix."""
-    words = re.findall(
-        r"[a-z0-9]+", re.sub(r"\((R|TM)\)|\bprocessors?\b|\bcpu\b", "", processor, flags=re.IGNORECASE).lower()
-    )
-    return "_".join(words)
+    plain = re.sub(r"\((r|tm)\)|\bprocessors?\b|\bcpu\b", "", processor.lower())
+    return "_".join(re.findall(r"[a-z0-9]+", plain))
 
 
 def commit() -> str:
