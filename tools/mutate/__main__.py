@@ -22,7 +22,7 @@ from tools.mutate.roads import ROADS
 from tools.mutate.tally import Tally
 from tools.mutate.worker import work
 
-BATCH = {"proto": 4000, "bytes": 8000, "npz": 4000, "text": 40, "mlir": 40}
+BATCH = {"proto": 4000, "bytes": 8000, "npz": 4000, "text": 40, "mlir": 40, "bytecode": 40, "export": 400}
 
 
 def main(arguments: Sequence[str]) -> int:

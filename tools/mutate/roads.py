@@ -15,7 +15,7 @@ import numpy as np
 import tvm_hlo_frontend
 from tools.mutate.protos import mutated_proto
 from tools.mutate.raw import mutated_bytes, mutated_text
-from tools.mutate.samples import HLO_TEXTS, MLIR_TEXTS
+from tools.mutate.samples import HLO_TEXTS, MLIR_TEXTS, jax_exports, mlir_bytecode
 from tvm_hlo_frontend.backends.select import installed_dialect
 from tvm_hlo_frontend.cli.arrays import read_npz
 
@@ -40,6 +40,11 @@ def convert_and_check(data: bytes) -> Any:
     import tvm
 
     return tvm.ir.load_json(tvm.ir.save_json(found))
+
+
+def convert_stablehlo(data: bytes) -> Any:
+    """The module of MLIR bytecode, or of an export of JAX."""
+    return tvm_hlo_frontend.from_stablehlo(data)
 
 
 def read_arrays(data: bytes) -> Any:
@@ -87,6 +92,8 @@ ROADS = {
     "bytes": Road(mutated_bytes, convert, convert_and_check),
     "text": Road(mutated_text, convert_text, convert_text, lambda: [text.encode() for text in HLO_TEXTS]),
     "mlir": Road(mutated_text, convert_text, convert_text, lambda: [text.encode() for text in MLIR_TEXTS]),
+    "bytecode": Road(mutated_bytes, convert_stablehlo, convert_stablehlo, mlir_bytecode),
+    "export": Road(mutated_bytes, convert_stablehlo, convert_stablehlo, jax_exports),
     "npz": Road(mutated_bytes, read_arrays, read_arrays, _numpy_files),
 }
 

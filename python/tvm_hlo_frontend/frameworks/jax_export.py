@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import operator
 import os
-import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from ..errors import HloParseError, LoweringError, SignatureError
 from ..hlo.ir.open_module import OpenModule
 from ..hlo.ir.size_text import Arithmetic, evaluated
 from ..hlo.ir.sizes import larger, smaller, variable, variables
-from ..hlo.proto.newer_xla import artifact_version, installed_stablehlo, mlir_hint, older_artifact
+from ..hlo.proto.newer_xla import mlir_hint
 from ..hlo.proto.reader import read
 from ..hlo.proto.sources import mlir_of
-from ..hlo.text.parsers import hlo_from_mlir, open_hlo_from_mlir
+from ..hlo.text.parsers import hlo_from_mlir, open_hlo_from_mlir, settled_artifact
 from ..rewrites.symbolic_shapes import open_module
 
 # jax.export moves the body here when the shapes of main's arguments are symbolic; only this has their names
@@ -73,30 +72,22 @@ def deserialized(data: bytes) -> Any:
         exported = export.deserialize(bytearray(data))
     except ImportError as error:  # JAX does not require flatbuffers
         raise HloParseError(f"serialized exports of JAX need flatbuffers: pip install flatbuffers ({error})") from error
-    # flatbuffers read any bytes until something does not fit
-    except (struct.error, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # JAX's reader takes any bytes until something does not fit, and raises what that is
         raise HloParseError(
             f"these {len(data)} bytes are no serialized jax.export.Exported that the installed jax {jax.__version__} "
-            f"reads: {error}"
+            f"reads: {type(error).__name__}: {error}"
         ) from error
     return _readable(exported)
 
 
 def _readable(exported: Any) -> Any:
-    """The export with its module as `older_artifact` spells it; HloParseError if jaxlib cannot read that either."""
-    import jax
-
+    """The export with a module that JAX parses without harm; HloParseError if jaxlib cannot read the one it has."""
     data = exported.mlir_module_serialized
-    reads = installed_stablehlo()
-    if reads is None or (artifact_version(data) or reads) <= reads:
-        return exported
-    exported = dataclasses.replace(exported, mlir_module_serialized=older_artifact(data))
     try:
-        exported.mlir_module()
-    except jax.errors.JaxRuntimeError as error:
+        return dataclasses.replace(exported, mlir_module_serialized=settled_artifact(data))
+    except HloParseError as error:
         reason = f"jaxlib cannot read the export of {exported.fun_name}: {error}"
         raise HloParseError(f"{reason}{mlir_hint(data, reason)}") from error
-    return exported
 
 
 def lower_exported(
@@ -128,7 +119,7 @@ def lower_exported(
     SignatureError
         If the arguments do not fit.
     LoweringError
-        If the export is not for the platform.
+        If the export is not for the platform, or JAX cannot lower it.
     """
     import jax
 
@@ -138,9 +129,12 @@ def lower_exported(
         # the call keeps arguments that the export has dropped, and chooses the platform in the module
         called = jax.jit(exported.call, keep_unused=True, donate_argnums=tuple(donate_argnums))
         traced = called.trace(*args, **kwargs)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # of JAX's, which has many kinds of them for sizes that do not fit
         raise SignatureError(f"the arguments do not fit the export of {exported.fun_name}: {error}") from error
-    lowered = traced.lower(lowering_platforms=(platform,))
+    try:
+        lowered = traced.lower(lowering_platforms=(platform,))
+    except Exception as error:  # where a file says of its arguments what its module does not
+        raise LoweringError(f"JAX cannot lower the export of {exported.fun_name}: {error}") from error
     mlir = mlir_of(lowered.compiler_ir("stablehlo"))
     assert mlir is not None
     chooses = len(exported.platforms) > 1 or has_symbols(exported.in_avals)
@@ -157,11 +151,21 @@ def has_symbols(arguments: Any) -> bool:
 
 
 def exported_arguments(exported: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Shapes and dtypes that it was exported with, which may have symbols."""
+    """Shapes and dtypes that it was exported with, which may have symbols.
+
+    Raises
+    ------
+    HloParseError
+        If what the export says of its arguments does not fit together.
+    """
     import jax
 
     leaves = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in exported.in_avals]
-    return jax.tree.unflatten(exported.in_tree, leaves)
+    try:
+        args, kwargs = jax.tree.unflatten(exported.in_tree, leaves)
+        return tuple(args), {str(name): value for name, value in kwargs.items()}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise HloParseError(f"the arguments of the export of {exported.fun_name} are no arguments: {error}") from error
 
 
 def lower_symbolic(
@@ -180,7 +184,7 @@ def lower_symbolic(
 
     try:
         exported = export.export(jitted, platforms=platforms)(*args, **kwargs)
-    except (TypeError, ValueError, NotImplementedError) as error:
+    except Exception as error:  # of JAX's, which has many kinds of them for symbols
         raise SignatureError(f"JAX cannot export the function for shapes with symbols: {error}") from error
     kept = [exported.in_avals[index] for index in exported.module_kept_var_idx]
     given = {

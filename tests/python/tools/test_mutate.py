@@ -36,7 +36,7 @@ def test_mutated_inputs_are_converted_or_refused(kind, count, seeds):
     assert min(outcomes.get(status, 0) for status in (CONVERTED, REFUSED)) > count / 40
 
 
-@pytest.mark.parametrize("kind", ["text", "mlir"])
+@pytest.mark.parametrize("kind", ["text", "mlir", "bytecode", "export"])
 def test_mutated_texts_are_refused_by_a_process_of_their_own(kind):
     originals = ROADS[kind].seeds()
     for seed in range(SEED, SEED + 3):

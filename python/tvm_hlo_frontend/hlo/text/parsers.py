@@ -3,14 +3,24 @@ some wrong inputs."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from ...errors import HloParseError, UnknownDimensionsError
-from ..proto.newer_xla import mlir_hint, older_artifact, older_text, text_hint
+from ..proto.newer_xla import (
+    artifact_version,
+    installed_stablehlo,
+    mlir_hint,
+    older_artifact,
+    older_text,
+    text_hint,
+)
 from .older_stablehlo import with_lists
 from .unknown_dimensions import unknown_dimensions
 
@@ -26,6 +36,12 @@ QUANTIZED_REFUSAL = "the module is quantized"
 
 # the program that reads modules with unknown dimensions
 _DYNAMIC = Path(__file__).with_name("dynamic_script.py")
+
+# the program that parses portable artifacts and writes them anew
+_ARTIFACT = Path(__file__).with_name("artifact_script.py")
+
+# of a processor, for a module of a few lines and for larger ones: some broken modules keep the parsers at it for ever
+PARSER_SECONDS, BYTES_PER_SECOND = 8, 50_000
 
 # status of a process that refuses the input with an exception, whose text it writes
 REFUSED = 3
@@ -138,6 +154,20 @@ def hlo_from_mlir(data: bytes, refine: bool = False) -> bytes:
         raise HloParseError(f"{error}{hint}") from None
 
 
+def settled_artifact(data: bytes) -> bytes:
+    """A portable artifact of StableHLO as jaxlib itself writes it, so that its parser reads it in any process.
+
+    Raises
+    ------
+    HloParseError
+        If jaxlib cannot read it, or there is no jaxlib.
+    """
+    xla = _module_with("mlir", ("jaxlib._jax",), "StableHLO")
+    versions = [version for version in (artifact_version(data), installed_stablehlo()) if version is not None]
+    target = ".".join(map(str, min(versions))) if versions else ""
+    return _run(_ARTIFACT.read_text(), [xla, target], older_artifact(data), "the portable artifact")
+
+
 def open_hlo_from_mlir(data: bytes) -> bytes:
     """Serialized HloModuleProto of a module with unknown dimensions: custom calls, whose targets
     `rewrites.dynamic_operations` lists, stand for what XLA does not translate.
@@ -188,12 +218,29 @@ def _module_with(attribute: str, names: tuple[str, ...], what: str) -> str:
 
 def _run(script: str, arguments: list[str], data: bytes, what: str) -> bytes:
     """What the script writes for `data`; HloParseError with its last words if it fails."""
-    done = subprocess.run([sys.executable, "-c", script, *arguments], input=data, capture_output=True, check=False)
-    if done.returncode:
-        words = done.stdout if done.returncode == REFUSED else done.stderr
+    seconds = PARSER_SECONDS + len(data) // BYTES_PER_SECOND
+    status, output, errors = _ended([sys.executable, "-c", script, *arguments], data, seconds)
+    if status == -signal.SIGXCPU:
+        raise HloParseError(f"jaxlib cannot parse {what}: it took more than {seconds} seconds of a processor")
+    if status:
+        words = output if status == REFUSED else errors
         lines = [line.strip() for line in words.decode("utf-8", "replace").splitlines()]
         told = [line for line in lines if line and not line.startswith(_NOISE)]
         raise HloParseError(f"jaxlib cannot parse {what}: " + " ".join(told[:3] or ["it ended without a word"]))
-    if not done.stdout:
+    if not output:
         raise HloParseError(f"jaxlib cannot parse {what}: it wrote nothing")
-    return done.stdout
+    return output
+
+
+def _ended(command: list[str], data: bytes, seconds: int) -> tuple[int, bytes, bytes]:
+    """Status and output of a program; it is stopped after `seconds` of a processor, however busy the machine is."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        try:
+            with contextlib.suppress(ProcessLookupError):  # it has ended already
+                resource.prlimit(process.pid, resource.RLIMIT_CPU, (seconds, seconds + 1))
+            output, errors = process.communicate(data)
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode, output, errors

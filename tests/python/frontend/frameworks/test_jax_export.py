@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +17,7 @@ from tvm_hlo_frontend.errors import HloParseError, LoweringError, SignatureError
 from tvm_hlo_frontend.frameworks.jax import from_jax, lower_jax
 from tvm_hlo_frontend.frameworks.stablehlo import from_stablehlo, lower_stablehlo
 from tvm_hlo_frontend.hlo.proto.reader import read
+from tvm_hlo_frontend.hlo.text import parsers
 
 jax = pytest.importorskip("jax")
 from jax import export  # noqa: E402
@@ -257,3 +260,40 @@ def test_bytes_that_are_no_export_are_refused(data):
         from_jax(data)
     with pytest.raises(HloParseError, match=r"neither MLIR .* nor an export"):
         from_stablehlo(data)
+
+
+def test_a_file_is_parsed_in_a_process_of_its_own(tmp_path, monkeypatch):
+    """JAX would parse its module in this one, which some broken modules end."""
+    data = bytes(exported_layer().serialize())
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nkill -9 $$\n")
+    program.chmod(0o700)
+    for road in (from_jax, from_stablehlo):
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "executable", str(program))
+            with pytest.raises(HloParseError, match="it ended without a word"):
+                road(data)
+
+
+def test_a_parser_that_never_ends_is_stopped(tmp_path, monkeypatch):
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nwhile :; do :; done\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(parsers, "PARSER_SECONDS", 1)
+    with pytest.raises(HloParseError, match="it took more than 1 seconds of a processor"):
+        from_stablehlo(bytes(exported_layer().serialize()))
+
+
+def test_a_file_whose_parts_do_not_fit_is_one_error():
+    exported = exported_layer()
+    leaf = jax.tree.structure(0)
+    wider = tuple(jax.core.ShapedArray((7, *aval.shape), aval.dtype) for aval in exported.in_avals)
+    for changes, kind in (
+        ({"in_tree": leaf, "in_avals": exported.in_avals[:1]}, HloParseError),
+        ({"in_avals": wider}, LoweringError),
+        ({"mlir_module_serialized": b"ML\xefRStableHLO_v1.0.0\0"}, HloParseError),
+    ):
+        data = bytes(dataclasses.replace(exported, **changes).serialize())
+        with pytest.raises(kind):
+            from_stablehlo(data)
