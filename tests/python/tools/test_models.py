@@ -133,13 +133,6 @@ def test_large_model_through_build(name):
     check(executable(*instance.other_inputs), instance, instance.other_inputs)
 
 
-@pytest.mark.minutes
-@relay_only("large models need schedules, and tvm.compile has none for CPUs")
-def test_a_large_model_through_plain_relay():
-    instance = model_named("MobileNetV2").make()
-    check(run_relay_build(*converted(instance), instance.inputs), instance)
-
-
 def test_exported_library_runs_without_this_package_and_any_framework(tmp_path):
     instance = model_named("CNN").make()
     executable = tvm_hlo_frontend.build(*converted(instance))
