@@ -104,6 +104,8 @@ def from_jax(
     >>> output = tvm_hlo_frontend.build(mod, params)(x)
     """
     how = chosen(check)
+    exported = exported_of(fn)
+    fn = fn if exported is None else exported  # a file is read once
     lowered = lower_jax(
         fn,
         *args,

@@ -29,12 +29,15 @@ def context() -> ir.Context:
     return made
 
 
-def read_names(module: ir.Module) -> None:
-    """Read the names that others read of a module later: one that is no text ends the process."""
+def names_of(module: ir.Module) -> list[str]:
+    """Names that are read of a module later: one that is no text is an error here, or ends the process."""
+    found: list[str] = []
     for operation in module.body.operations:
-        str(operation.attributes["sym_name"]) if "sym_name" in operation.attributes else ""
-        for argument in (argument for region in operation.regions for block in region for argument in block.arguments):
-            getattr(argument.location, "name_str", "")
+        if "sym_name" in operation.attributes:
+            found.append(ir.StringAttr(operation.attributes["sym_name"]).value)
+        arguments = [argument for region in operation.regions for block in region for argument in block.arguments]
+        found += [getattr(argument.location, "name_str", "") for argument in arguments]
+    return found
 
 
 def main(data: bytes, library: str, version: str) -> bytes:
@@ -42,10 +45,8 @@ def main(data: bytes, library: str, version: str) -> bytes:
     xla = importlib.import_module(library).mlir
     with context():
         module = xla.deserialize_portable_artifact(data)
-        if isinstance(module, (str, bytes)):
-            module = ir.Module.parse(module)
         module.operation.verify()
-        read_names(module)
+        names_of(module)
         written: bytes = xla.serialize_portable_artifact(module, version, True)
     return written
 

@@ -14,6 +14,7 @@ import tvm_hlo_frontend
 from tests.support.dialect_marks import DIALECT
 from tvm_hlo_frontend.backends.select import mod_and_params
 from tvm_hlo_frontend.errors import HloParseError, LoweringError, SignatureError, UnsupportedHloError
+from tvm_hlo_frontend.frameworks import jax_export
 from tvm_hlo_frontend.frameworks.jax import from_jax, lower_jax
 from tvm_hlo_frontend.frameworks.stablehlo import from_stablehlo, lower_stablehlo
 from tvm_hlo_frontend.hlo.proto.reader import read
@@ -273,6 +274,18 @@ def test_a_file_is_parsed_in_a_process_of_its_own(tmp_path, monkeypatch):
             patched.setattr(sys, "executable", str(program))
             with pytest.raises(HloParseError, match="it ended without a word"):
                 road(data)
+
+
+def test_a_file_is_read_once_where_its_numbers_are_checked_too(monkeypatch):
+    reads = []
+
+    def settled(data):
+        reads.append(data)
+        return parsers.settled_artifact(data)
+
+    monkeypatch.setattr(jax_export, "settled_artifact", settled)
+    from_jax(bytes(export.export(jax.jit(jnp.tanh))(X).serialize()), X, check=True)
+    assert len(reads) == 1
 
 
 def test_a_parser_that_never_ends_is_stopped(tmp_path, monkeypatch):
